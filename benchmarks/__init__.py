@@ -1,0 +1,1 @@
+"""What a session saves and what a request costs, measured: `make bench`."""

@@ -1,0 +1,172 @@
+"""From one PreparedRequest to one Response: what a session mounts for the URLs that begin with a prefix."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeAlias
+
+from . import bodies, urls
+from .exceptions import InvalidMethod, RequestException
+from .headers import Headers, encode_field
+from .models import PreparedRequest, Response
+from .timeouts import UNSET, Deadline, Timeout, TimeoutTypes
+from .transport import ConnectionPool, Dialer, Limits, OutgoingRequest, Route, TLSIdentity
+from .transport.dial import Resolver
+from .urls import URL
+
+VerifyTypes: TypeAlias = "bool | str | Path"
+CertTypes: TypeAlias = "str | Path | tuple[str, str] | tuple[str, str, str] | None"
+
+
+class BaseAdapter:
+    """What every adapter derives from."""
+
+    def send(
+        self,
+        request: PreparedRequest,
+        *,
+        stream: bool = False,
+        timeout: TimeoutTypes | Deadline = UNSET,
+        verify: VerifyTypes = True,
+        cert: CertTypes = None,
+    ) -> Response:
+        """Send a request, and return its response with the body unread.
+
+        Args:
+            request: the request.
+            stream: whether the caller is going to read the body later. The session reads it otherwise.
+            timeout: the limits of time; a `Deadline` where their clock runs already.
+            verify: True, False, or a file or folder of root certificates.
+            cert: the client's certificate.
+        """
+        raise NotImplementedError("an adapter has to say in send() how it answers a request")
+
+    def close(self) -> None:
+        """Let go of everything that is kept between requests."""
+
+
+class HTTPAdapter(BaseAdapter):
+    """Sends requests through a pool of connections.
+
+    Args:
+        limits: how many connections there may be; by default `Limits()`.
+        resolver: a function from (host, port) to a list of `Address`, by default the system's.
+        ssl_context: used for every https request as it is given; `verify` and `cert` do not count then.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        resolver: Resolver | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.pool = ConnectionPool(limits, Dialer(resolver))
+        self._ssl_context = ssl_context
+
+    def __repr__(self) -> str:
+        return f"<HTTPAdapter with {self.pool!r}>"
+
+    def send(
+        self,
+        request: PreparedRequest,
+        *,
+        stream: bool = False,
+        timeout: TimeoutTypes | Deadline = UNSET,
+        verify: VerifyTypes = True,
+        cert: CertTypes = None,
+    ) -> Response:
+        """Send a request over a connection of the pool; see `BaseAdapter.send` for the arguments.
+
+        Raises:
+            RequestException: those that `ConnectionPool.send` names, `InvalidHeader` and `InvalidURL`.
+        """
+        deadline = timeout if isinstance(timeout, Deadline) else Timeout.of(timeout).start()
+        started = time.perf_counter()
+        try:
+            url = urls.parse(request.url)
+            route = route_for(url.origin, verify, cert, self._ssl_context)
+            raw = self.pool.send(route, outgoing_request(request, url), deadline)
+        except RequestException as error:
+            error.request = request
+            raise
+        seconds = time.perf_counter() - started
+        reason = raw.reason.decode("utf-8", "replace")
+        return Response(request, raw.status, reason, Headers.from_wire(raw.fields), raw, seconds)
+
+    def close(self) -> None:
+        """Close the idle connections; those in use close when their responses end."""
+        self.pool.close()
+
+
+def outgoing_request(request: PreparedRequest, url: URL) -> OutgoingRequest:
+    """A PreparedRequest as the transport takes it.
+
+    Raises:
+        InvalidHeader: a field can't be sent (law X7).
+        InvalidBody: the body is of no type that can be sent.
+        InvalidMethod: the method is CONNECT, whose target is no URL.
+    """
+    if request.method == "CONNECT":
+        raise InvalidMethod(
+            "CONNECT is for proxies alone, and its target is no URL (RFC 9110, section 9.3.6)"
+        )
+    headers = request.headers
+    # Host goes first (RFC 9110, section 7.2): a server may want it before anything else.
+    fields = [encode_field("Host", headers.get("Host") or url.host_header)]
+    fields += [encode_field(name, value) for name, value in headers.lines() if name.lower() != "host"]
+    body = request.body
+    if not isinstance(body, bytes):
+        length = headers.get("Content-Length")
+        body = bodies.outgoing(body, request.body_position, None if length is None else int(length))
+    return OutgoingRequest.make(request.method, url.target, fields, body)
+
+
+# The identity of a connection is asked for at each request, and a program has a handful of them.
+@lru_cache(maxsize=1024)
+def route_for(
+    origin: tuple[str, str, int], verify: VerifyTypes, cert: CertTypes, context: ssl.SSLContext | None
+) -> Route:
+    """The Route of a request (law R1).
+
+    Args:
+        origin: scheme, host and port.
+        verify: True, False, or a file or folder of root certificates.
+        cert: a file with certificate and key, a pair of files, or those and the password of the key.
+        context: an SSLContext that stands for all of it, or None.
+
+    Raises:
+        TypeError, ValueError: verify or cert is none of these.
+    """
+    scheme, host, port = origin
+    tls = _tls_identity(verify, cert, context) if scheme == "https" else None
+    return Route(scheme, host, port, tls)
+
+
+def _tls_identity(verify: VerifyTypes, cert: CertTypes, context: ssl.SSLContext | None) -> TLSIdentity:
+    if context is not None:
+        return TLSIdentity(context=context)
+    cert_file, key_file, password = _cert_files(cert)
+    if isinstance(verify, bool):
+        return TLSIdentity(verify=verify, cert=cert_file, key=key_file, password=password)
+    if not isinstance(verify, (str, Path)):
+        raise TypeError(f"verify is {verify!r}: give True, False, or the path of a CA file or folder")
+    if not str(verify):
+        raise ValueError("verify is an empty path: give True, False, or the path of a CA file or folder")
+    return TLSIdentity(ca=os.fspath(verify), cert=cert_file, key=key_file, password=password)
+
+
+def _cert_files(cert: CertTypes) -> tuple[str | None, str | None, str | None]:
+    if cert is None:
+        return None, None, None
+    if isinstance(cert, (str, Path)):
+        return os.fspath(cert), None, None
+    if isinstance(cert, tuple) and len(cert) == 2:
+        return os.fspath(cert[0]), os.fspath(cert[1]), None
+    if isinstance(cert, tuple) and len(cert) == 3:
+        return os.fspath(cert[0]), os.fspath(cert[1]), cert[2]
+    raise TypeError(f"cert is {type(cert).__name__}: give a file, or (certificate, key[, password])")

@@ -1,0 +1,53 @@
+"""One request on a session of its own. Whoever sends more than one to a host gains by keeping a `Session`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .bodies import BodyTypes
+from .models import Response
+from .sessions import Session
+from .urls import ParamTypes
+
+
+def request(method: str, url: str, **kwargs: Any) -> Response:
+    """Send a request; the arguments, the result and the errors are those of `Session.request`."""
+    # A response that is streamed keeps its connection until it ends; closing the session spares it.
+    with Session() as session:
+        return session.request(method, url, **kwargs)
+
+
+def get(url: str, params: ParamTypes = None, **kwargs: Any) -> Response:
+    """GET; the arguments are those of `Session.request`."""
+    return request("GET", url, params=params, **kwargs)
+
+
+def options(url: str, **kwargs: Any) -> Response:
+    """OPTIONS; the arguments are those of `Session.request`."""
+    return request("OPTIONS", url, **kwargs)
+
+
+def head(url: str, **kwargs: Any) -> Response:
+    """HEAD; the arguments are those of `Session.request`. Redirects are followed only if it is asked for."""
+    kwargs.setdefault("allow_redirects", False)
+    return request("HEAD", url, **kwargs)
+
+
+def post(url: str, data: BodyTypes = None, json: Any = None, **kwargs: Any) -> Response:
+    """POST; the arguments are those of `Session.request`."""
+    return request("POST", url, data=data, json=json, **kwargs)
+
+
+def put(url: str, data: BodyTypes = None, **kwargs: Any) -> Response:
+    """PUT; the arguments are those of `Session.request`."""
+    return request("PUT", url, data=data, **kwargs)
+
+
+def patch(url: str, data: BodyTypes = None, **kwargs: Any) -> Response:
+    """PATCH; the arguments are those of `Session.request`."""
+    return request("PATCH", url, data=data, **kwargs)
+
+
+def delete(url: str, **kwargs: Any) -> Response:
+    """DELETE; the arguments are those of `Session.request`."""
+    return request("DELETE", url, **kwargs)

@@ -1,0 +1,210 @@
+"""The tree of errors.
+
+Everything that this package raises about a request derives from `RequestException`, under the names that
+requests gave them, so that `except requests.ConnectionError:` carries over. Names that requests does not
+have stand below the nearest one that it has: who catches the known name catches the finer one too.
+
+Where Python has a built-in error of the same meaning, ours derives from it as well: a `Timeout` is a
+`TimeoutError`, a `ConnectionError` is the built-in `ConnectionError`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+from typing import Any
+
+
+class RequestException(OSError):
+    """Something went wrong with a request.
+
+    Attributes:
+        request: the `PreparedRequest` (or `Request`) that failed, or None where none was made yet.
+        response: the `Response`, where one had come when the error was raised, else None.
+    """
+
+    def __init__(self, *args: object, request: Any = None, response: Any = None) -> None:
+        super().__init__(*args)
+        self.response = response
+        if request is None and response is not None:
+            request = getattr(response, "request", None)
+        self.request = request
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # OSError's own __reduce__ passes args alone, and would lose what the subclasses keep beside them.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    kind: type[RequestException], args: tuple[object, ...], state: dict[str, Any]
+) -> RequestException:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+# --- what the caller passed in
+
+
+class InvalidURL(RequestException, ValueError):
+    """The URL can't be used: no host, a port out of range, a character that no URL may hold."""
+
+
+class URLRequired(InvalidURL):
+    """The URL is empty."""
+
+
+class MissingSchema(InvalidURL):
+    """The URL has no scheme, such as `https://`."""
+
+
+class InvalidSchema(RequestException, ValueError):
+    """The URL's scheme is one that no adapter of the session serves."""
+
+
+class InvalidMethod(RequestException, ValueError):
+    """The method is not a token of RFC 9110, section 5.6.2."""
+
+
+class InvalidHeader(RequestException, ValueError):
+    """A header's name or value may not be sent: control characters, or not text (RFC 9110, section 5.5)."""
+
+
+class InvalidBody(RequestException, TypeError):
+    """The body is neither text, bytes, a file, a form nor an iterable of bytes."""
+
+
+class InvalidJSONError(RequestException):
+    """The value can't be written as JSON, or the body is not JSON."""
+
+
+class JSONDecodeError(InvalidJSONError, json.JSONDecodeError):
+    """The body of the response is not JSON.
+
+    Attributes:
+        msg, doc, pos, lineno, colno: as in `json.JSONDecodeError`.
+    """
+
+    def __init__(self, msg: str, doc: str, pos: int, *, request: Any = None, response: Any = None) -> None:
+        json.JSONDecodeError.__init__(self, msg, doc, pos)
+        InvalidJSONError.__init__(self, *self.args, request=request, response=response)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Both bases have a __reduce__; json's would drop request and response.
+        return RequestException.__reduce__(self)
+
+
+class UnrewindableBodyError(RequestException):
+    """The body has to be sent again, and can't be wound back to where it stood (law P2)."""
+
+
+# --- the way to the server
+
+
+class ConnectionError(RequestException, builtins.ConnectionError):
+    """The server could not be reached, or the connection broke."""
+
+
+class NameResolutionError(ConnectionError):
+    """The host's name has no address."""
+
+
+class ProxyError(ConnectionError):
+    """The proxy could not be reached, or refused."""
+
+
+class SSLError(ConnectionError):
+    """TLS failed: the certificate was refused, or the handshake broke."""
+
+
+class ConnectionLost(ConnectionError):
+    """The connection broke during an exchange.
+
+    Attributes:
+        sent: the bytes of this request that had been handed to the system.
+        received: the bytes of the response that had come.
+    """
+
+    def __init__(
+        self, *args: object, sent: int = 0, received: int = 0, request: Any = None, response: Any = None
+    ) -> None:
+        super().__init__(*args, request=request, response=response)
+        self.sent = sent
+        self.received = received
+
+
+class RemoteProtocolError(ConnectionError):
+    """What the server sent is not HTTP/1.1."""
+
+
+# --- time
+
+
+class Timeout(RequestException, TimeoutError):
+    """A limit of time ran out. Its subclasses say which."""
+
+
+class ConnectTimeout(ConnectionError, Timeout):
+    """No connection within the connect timeout. Nothing was sent: such a request is safe to repeat."""
+
+
+class ReadTimeout(Timeout):
+    """The server sent nothing for as long as the read timeout."""
+
+
+class WriteTimeout(Timeout):
+    """The server took nothing for as long as the write timeout."""
+
+
+class PoolTimeout(ConnectionError, Timeout):
+    """All connections that the limits allow were in use for as long as the pool timeout."""
+
+
+class TotalTimeout(Timeout):
+    """The deadline over the whole request (`Timeout(total=...)`) passed."""
+
+
+# --- what the server answered
+
+
+class HTTPError(RequestException):
+    """The status of the response is 4xx or 5xx; raised by `Response.raise_for_status()` alone."""
+
+
+class TooManyRedirects(RequestException):
+    """The redirects did not end within the session's `max_redirects`."""
+
+
+class ChunkedEncodingError(RequestException):
+    """The body of the response ended too early, or its chunks are broken. (requests' name for both.)"""
+
+
+class IncompleteBody(ChunkedEncodingError, ConnectionError):
+    """The body of the response is shorter than its framing said (law X5).
+
+    Attributes:
+        received: the bytes of the body that came.
+        expected: the bytes that Content-Length promised; None where the body was chunked, or ran to the
+            end of the connection.
+    """
+
+    def __init__(
+        self,
+        *args: object,
+        received: int = 0,
+        expected: int | None = None,
+        request: Any = None,
+        response: Any = None,
+    ) -> None:
+        super().__init__(*args, request=request, response=response)
+        self.received = received
+        self.expected = expected
+
+
+class ContentDecodingError(RequestException):
+    """The body of the response can't be decoded by its Content-Encoding."""
+
+
+class StreamConsumedError(RequestException, TypeError):
+    """The body of the response was read already, and was not kept."""

@@ -1,0 +1,172 @@
+"""Header fields: the case-insensitive multi-map, and what may be sent (RFC 9110, section 5).
+
+`Headers` behaves as requests' `CaseInsensitiveDict` does, and beyond that keeps fields that came more than
+once apart: `headers["Set-Cookie"]` joins them by a comma as requests does, `headers.get_list("Set-Cookie")`
+gives each (a cookie may hold a comma, so the joined form can't be taken apart again).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from .exceptions import InvalidHeader
+
+HeaderTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]]"
+
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
+_VALUE = re.compile(
+    r"[\t\x20-\x7e\x80-\xff]*"
+)  # RFC 9110, section 5.5: no CR, LF, NUL (law X7), nor their kin
+
+
+class Headers(MutableMapping[str, Any]):
+    """A mapping of header fields that ignores the case of names, and remembers the case that was given.
+
+    Args:
+        data: a mapping, or pairs of name and value. A name that comes twice keeps the last value, as in a
+            dict; `add()` is what keeps both.
+        **kwargs: further fields.
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, data: HeaderTypes | None = None, **kwargs: Any) -> None:
+        # lower-case name -> (name as given, every value in order)
+        self._fields: dict[str, tuple[str, tuple[Any, ...]]] = {}
+        if data is not None:
+            self.update(data)
+        if kwargs:
+            self.update(kwargs)
+
+    @classmethod
+    def from_wire(cls, items: Iterable[tuple[bytes, bytes]]) -> Headers:
+        """The fields of a received head, each line kept; bytes outside ASCII read as latin-1."""
+        headers = cls()
+        fields = headers._fields
+        for raw_name, raw_value in items:
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+            key = name.lower()
+            known = fields.get(key)
+            fields[key] = (name, (value,)) if known is None else (known[0], (*known[1], value))
+        return headers
+
+    def add(self, name: str, value: str) -> None:
+        """Add a field, and keep those of the same name that are there."""
+        known = self._fields.get(name.lower())
+        self._fields[name.lower()] = (name, (value,)) if known is None else (known[0], (*known[1], value))
+
+    def get_list(self, name: str) -> list[Any]:
+        """Every value of a name, in the order in which they came; empty where there is none."""
+        known = self._fields.get(name.lower())
+        return [] if known is None else list(known[1])
+
+    def lines(self) -> Iterator[tuple[str, Any]]:
+        """Every field as a pair of name and value, one pair for each line."""
+        for name, values in self._fields.values():
+            for value in values:
+                yield name, value
+
+    def lower_items(self) -> Iterator[tuple[str, Any]]:
+        """As `items()`, with the names in lower case."""
+        return ((key, self[key]) for key in self._fields)
+
+    def copy(self) -> Headers:
+        """A copy that shares nothing that can change."""
+        twin = Headers()
+        twin._fields = self._fields.copy()
+        return twin
+
+    __copy__ = copy
+
+    def __getitem__(self, name: str) -> Any:
+        values = self._fields[name.lower()][1]
+        return values[0] if len(values) == 1 else ", ".join(values)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._fields[name.lower()] = (name, (value,))
+
+    def __delitem__(self, name: str) -> None:
+        del self._fields[name.lower()]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._fields.values())
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        other_headers = other if isinstance(other, Headers) else Headers(other)
+        return dict(self.lower_items()) == dict(other_headers.lower_items())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return str(dict(self.items()))
+
+
+def merge_headers(given: HeaderTypes | None, session: Headers) -> Headers:
+    """The headers of one request: the session's, with the request's laid over them.
+
+    Args:
+        given: what the caller passed for this request, or None. A value of None takes the session's field
+            of that name away.
+        session: the headers of the session. A value of None there is no field.
+    """
+    merged = session.copy()
+    if given:
+        merged.update(Headers(given))
+    for name in [name for name, value in merged.items() if value is None]:
+        del merged[name]
+    return merged
+
+
+@lru_cache(maxsize=1024)  # the fields of a session are the same at each request; more than a program has
+def encode_field(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
+    """One header field as it goes over the wire.
+
+    Args:
+        name: a token (RFC 9110, section 5.1).
+        value: text within latin-1, or bytes for any other encoding. Space behind it is no part of a value
+            (RFC 9110, section 5.5), and is left out.
+
+    Raises:
+        InvalidHeader: the name is no token, or the value holds a control character such as CR, LF or NUL
+            (law X7), begins with a space, or is neither str nor bytes.
+    """
+    text_name, text_value = _text(name, name, value), _text(value, name, value)
+    if not TOKEN.fullmatch(text_name):
+        raise InvalidHeader(
+            f"header name {name!r} is not a token: use letters, digits and any of !#$%&'*+-.^_`|~ "
+            f"(RFC 9110, section 5.1)"
+        )
+    if not _VALUE.fullmatch(text_value):
+        raise InvalidHeader(
+            f"header {text_name!r} has a control character such as CR, LF or NUL in its value {value!r}: "
+            f"remove it, or encode the value"
+        )
+    if text_value[:1] in (" ", "\t"):
+        raise InvalidHeader(f"header {text_name!r} has a space ahead of its value {value!r}: strip it")
+    return text_name.encode("latin-1"), text_value.rstrip(" \t").encode("latin-1")
+
+
+def _text(part: str | bytes, name: str | bytes, value: str | bytes) -> str:
+    if isinstance(part, bytes):
+        return part.decode("latin-1")
+    if not isinstance(part, str):
+        raise InvalidHeader(f"header {name!r} has the value {value!r}: names and values are str or bytes")
+    try:
+        part.encode("latin-1")
+    except UnicodeEncodeError:
+        raise InvalidHeader(
+            f"header {name!r} with the value {value!r} can't be written in latin-1: "
+            f"pass bytes in the encoding that the server expects"
+        ) from None
+    return part

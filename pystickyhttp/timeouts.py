@@ -1,0 +1,163 @@
+"""Limits of time: `Timeout` is the setting, `Deadline` the same setting once its clock runs (law T1)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from .exceptions import TotalTimeout
+
+
+class Unset:
+    """The type of `UNSET`: a setting that was not given. None is given, and means "no limit"."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __reduce__(self) -> str:
+        # There is one UNSET in a process, and a pickled one comes back as that one.
+        return "UNSET"
+
+
+UNSET: Final = Unset()
+
+# A server that does not take a connection within this time is not there: TCP has tried four times by then.
+DEFAULT_CONNECT: Final = 10.0
+# Idle time between two pieces of an answer. Longer than any answer worth waiting for without being told
+# to, and the usual idle limit of the gateways in between.
+DEFAULT_READ: Final = 60.0
+# poll(2) counts milliseconds in an int, so a socket takes no longer timeout than this (24 days).
+MAX_SECONDS: Final = 2_147_483
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """How long each leg of a request may take, in seconds; None is without limit.
+
+    Args:
+        connect: from the first DNS query to the end of the TLS handshake. Default 10.
+        read: the longest silence of the server while an answer is awaited or read. Default 60.
+        write: the longest time in which the server takes nothing of what is sent. Default 60.
+        pool: the wait for a connection where the limits of the pool are reached. Default 60.
+        total: one deadline over all of it: waiting, connecting, sending, redirects and the body.
+            Default None.
+
+    Raises:
+        ValueError: a limit is zero, negative, not a number, or above `MAX_SECONDS`.
+        TypeError: a limit is not a number.
+    """
+
+    connect: float | None = DEFAULT_CONNECT
+    read: float | None = DEFAULT_READ
+    write: float | None = DEFAULT_READ
+    pool: float | None = DEFAULT_READ
+    total: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "read", "write", "pool", "total"):
+            _check_seconds(name, getattr(self, name))
+
+    @classmethod
+    def of(cls, value: TimeoutTypes) -> Timeout:
+        """Read a timeout as requests takes it.
+
+        Args:
+            value: a `Timeout`; a number of seconds for connect, read and write each; a pair
+                (connect, read); None for no limit at all; `UNSET` for the defaults.
+
+        Returns:
+            The timeout. The wait for the pool keeps its default where one or two numbers are given:
+            they speak of the server, and a queue of one's own threads is not its fault.
+
+        Raises:
+            ValueError: the tuple is not a pair, or a number is not above zero.
+            TypeError: it is none of these.
+        """
+        if isinstance(value, Timeout):
+            return value
+        if value is UNSET:
+            return DEFAULT
+        if value is None:
+            return UNLIMITED
+        if isinstance(value, tuple):
+            if len(value) != 2:
+                raise ValueError(
+                    f"timeout {value!r} is not a pair: give (connect, read) in seconds, "
+                    f"or Timeout(connect=..., read=..., total=...)"
+                )
+            connect, read = value
+            return cls(connect=connect, read=read, write=read)
+        return cls(connect=value, read=value, write=value)  # type: ignore[arg-type]
+
+    def start(self, now: float | None = None) -> Deadline:
+        """Start the clock.
+
+        Args:
+            now: the time of `time.monotonic()`, by default the present.
+        """
+        return Deadline(self, time.monotonic() if now is None else now)
+
+
+TimeoutTypes: TypeAlias = "Timeout | float | tuple[float | None, float | None] | Unset | None"
+
+
+def _check_seconds(name: str, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"timeout: {name} is {value!r}: give a number of seconds, or None for no limit")
+    if not 0 < value <= MAX_SECONDS:  # NaN fails it too
+        raise ValueError(
+            f"timeout: {name} is {value!r}: give a number of seconds above 0 and up to {MAX_SECONDS}, "
+            f"or None for no limit"
+        )
+
+
+DEFAULT: Final = Timeout()
+UNLIMITED: Final = Timeout(None, None, None, None, None)
+
+
+class Deadline:
+    """A `Timeout` whose clock runs: from one request's start to the last byte of its body.
+
+    Attributes:
+        timeout: the setting.
+        started: `time.monotonic()` at the start.
+        expires: when `total` is used up, or None.
+    """
+
+    __slots__ = ("expires", "started", "timeout")
+
+    def __init__(self, timeout: Timeout, started: float) -> None:
+        self.timeout = timeout
+        self.started = started
+        self.expires = None if timeout.total is None else started + timeout.total
+
+    def clip(self, limit: float | None) -> float | None:
+        """The seconds that one step may take: its own limit, or what is left of the total if less.
+
+        Raises:
+            TotalTimeout: nothing is left of the total.
+        """
+        if self.expires is None:
+            return limit
+        left = self.expires - time.monotonic()
+        if left <= 0:
+            raise TotalTimeout(self.exceeded())
+        return left if limit is None or left < limit else limit
+
+    def passed(self) -> bool:
+        """Whether the total is used up."""
+        return self.expires is not None and time.monotonic() >= self.expires
+
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def exceeded(self) -> str:
+        """The sentence that says that the total is used up."""
+        return f"the total timeout of {self.timeout.total:g} s passed, {self.elapsed():.3f} s after the start"

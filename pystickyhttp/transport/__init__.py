@@ -1,0 +1,29 @@
+"""Raw sockets and h11: routes, the pool, connections. It knows nothing of sessions, cookies or redirects.
+
+It can be used alone:
+
+    pool = ConnectionPool()
+    route = Route("http", "127.0.0.1", 8080)
+    request = OutgoingRequest.make("GET", "/", [(b"Host", b"127.0.0.1:8080")])
+    response = pool.send(route, request, Timeout().start())
+    body = response.read()
+"""
+
+from __future__ import annotations
+
+from .connection import HTTPConnection, OutgoingRequest
+from .dial import Dialer
+from .ledger import Limits
+from .pool import ConnectionPool, IncomingResponse
+from .route import Route, TLSIdentity
+
+__all__ = [
+    "ConnectionPool",
+    "Dialer",
+    "HTTPConnection",
+    "IncomingResponse",
+    "Limits",
+    "OutgoingRequest",
+    "Route",
+    "TLSIdentity",
+]

@@ -1,0 +1,371 @@
+"""From a Route to a connected socket: DNS, racing addresses, TLS (laws X1, T1, T2, T3).
+
+Which address is tried when is decided by `AddressRace`, which has no socket and no clock. The rest is the
+shell around it: every step draws on one `Budget` of time, and a socket that did not win is closed.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import queue
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from ..exceptions import ConnectionError, ConnectTimeout, InvalidSchema, NameResolutionError, TotalTimeout
+from ..timeouts import Deadline
+from . import tls
+from .route import Route
+
+# RFC 8305, section 5: "a recommended value for a default delay is 250 milliseconds".
+ATTEMPT_DELAY: Final = 0.25
+# A name with dozens of addresses must not cost dozens of sockets at once (law T3).
+MAX_ATTEMPTS: Final = 6
+
+_IN_PROGRESS: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
+
+
+class Address(NamedTuple):
+    """Where a socket can connect to: the family and the address as `socket.connect` takes it."""
+
+    family: int
+    sockaddr: Any
+
+    def __str__(self) -> str:
+        if not isinstance(self.sockaddr, tuple):
+            return str(self.sockaddr)
+        host, port = self.sockaddr[:2]
+        return f"[{host}]:{port}" if self.family == socket.AF_INET6 else f"{host}:{port}"
+
+
+Resolver: TypeAlias = Callable[[str, int], Sequence[Address]]
+
+
+def resolve(host: str, port: int) -> list[Address]:
+    """The system's resolver.
+
+    Raises:
+        OSError: (`socket.gaierror`) the name has no address.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(Address(family, sockaddr) for family, _, _, _, sockaddr in found))
+
+
+class Budget:
+    """The time of one dial: what the connect timeout and the total deadline leave of it."""
+
+    __slots__ = ("_connect_by", "_deadline")
+
+    def __init__(self, deadline: Deadline) -> None:
+        limit = deadline.timeout.connect
+        self._deadline = deadline
+        self._connect_by = None if limit is None else time.monotonic() + limit
+
+    def left(self, doing: str) -> float | None:
+        """Seconds that are left, None without limit.
+
+        Args:
+            doing: the step that wants them, for the message.
+
+        Raises:
+            ConnectTimeout, TotalTimeout: none are left.
+        """
+        try:
+            left = self._deadline.clip(None)
+        except TotalTimeout as error:
+            raise TotalTimeout(f"{doing}: {error}") from None
+        if self._connect_by is None:
+            return left
+        until = self._connect_by - time.monotonic()
+        if until <= 0:
+            limit = self._deadline.timeout.connect
+            raise ConnectTimeout(f"{doing} did not end within the connect timeout of {limit:g} s")
+        return until if left is None or until < left else left
+
+
+class Dialer:
+    """Makes connected sockets.
+
+    Args:
+        resolver: a function from host and port to addresses, by default the system's (`resolve`). It runs in
+            a thread of its own, so that the connect timeout covers it (T2).
+    """
+
+    def __init__(self, resolver: Resolver | None = None) -> None:
+        self._resolver = resolver or resolve
+
+    def dial(self, route: Route, deadline: Deadline) -> socket.socket:
+        """Connect to the far end of a Route, TLS included.
+
+        Args:
+            route: where to.
+            deadline: its connect timeout counts from here, over all steps together.
+
+        Returns:
+            The socket, with TCP_NODELAY and SO_KEEPALIVE set (X1).
+
+        Raises:
+            NameResolutionError: the name has no address.
+            ConnectionError: every address refused; the message names each.
+            SSLError: the TLS handshake failed.
+            ConnectTimeout, TotalTimeout: the time ran out.
+        """
+        if route.proxy is not None:
+            raise InvalidSchema(f"{route} is to be reached by a proxy, and this version speaks to none")
+        budget = Budget(deadline)
+        sock = connect(self._addresses(route, budget), route, budget)
+        if route.tls is None:
+            return sock
+        return _secure(sock, route, budget)
+
+    def _addresses(self, route: Route, budget: Budget) -> Sequence[Address]:
+        if route.unix_socket is not None:
+            return [Address(socket.AF_UNIX, route.unix_socket)]
+        literal = _literal(route.host, route.port)
+        if literal is not None:
+            return [literal]
+        return _resolve_within(self._resolver, route, budget)
+
+
+def _literal(host: str, port: int) -> Address | None:
+    """T2: an IP address needs no resolver, unless it has a zone, whose number only the system knows."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    if address.version == 4:
+        return Address(socket.AF_INET, (host, port))
+    return None if "%" in host else Address(socket.AF_INET6, (host, port, 0, 0))
+
+
+def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequence[Address]:
+    """T2: getaddrinfo() takes no timeout, so it runs in a thread that is left behind when time runs out."""
+    doing = f"resolving {route.host!r}"
+    outcome: queue.SimpleQueue[Sequence[Address] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            outcome.put(resolver(route.host, route.port))
+        except Exception as error:  # noqa: BLE001 (it is raised by the thread that waits)
+            outcome.put(error)
+
+    left = budget.left(doing)
+    threading.Thread(target=ask, name=f"resolve {route.host}", daemon=True).start()
+    try:
+        found = outcome.get(timeout=left)
+    except queue.Empty:
+        budget.left(doing)  # raises: the time is up
+        raise ConnectTimeout(f"{doing} did not end in time") from None
+    if isinstance(found, (OSError, UnicodeError)):
+        raise NameResolutionError(f"{route.host!r} can't be resolved: {found}") from found
+    if isinstance(found, Exception):
+        raise found
+    if not found:
+        raise NameResolutionError(f"{route.host!r} has no address")
+    return found
+
+
+def interleave(addresses: Sequence[Address]) -> list[Address]:
+    """The families in turn, the first one's first, each in the resolver's order (RFC 8305, section 4)."""
+    families: dict[int, list[Address]] = {}
+    for address in addresses:
+        families.setdefault(address.family, []).append(address)
+    turns = zip_longest(*families.values())
+    return [address for address in chain.from_iterable(turns) if address is not None]
+
+
+class AddressRace:
+    """Which address is tried when (RFC 8305, section 5; law T3).
+
+    Args:
+        addresses: in the resolver's order.
+        now: the time of the start, in seconds of any clock.
+    """
+
+    def __init__(self, addresses: Sequence[Address], now: float) -> None:
+        self._waiting = deque(interleave(addresses))
+        self._running = 0
+        self._next_start = now
+
+    @property
+    def over(self) -> bool:
+        """Whether no attempt runs and none is left."""
+        return not self._running and not self._waiting
+
+    def next_start(self) -> float | None:
+        """When the next attempt is due, or None where none is: no address left, or enough attempts run."""
+        if not self._waiting or self._running >= MAX_ATTEMPTS:
+            return None
+        return self._next_start
+
+    def start(self, now: float) -> Address | None:
+        """The address to try now, if an attempt is due."""
+        due = self.next_start()
+        if due is None or now < due:
+            return None
+        self._running += 1
+        self._next_start = now + ATTEMPT_DELAY
+        return self._waiting.popleft()
+
+    def failed(self, now: float) -> None:
+        """An attempt failed: the next one need not wait any longer."""
+        self._running -= 1
+        self._next_start = now
+
+
+def connect(addresses: Sequence[Address], route: Route, budget: Budget) -> socket.socket:
+    """Connect to the first address that answers.
+
+    Args:
+        addresses: in the resolver's order.
+        route: for the local address, and for messages.
+        budget: the time for all attempts together.
+
+    Returns:
+        The winner's socket; those of all others are closed.
+
+    Raises:
+        ConnectionError: every address failed.
+        ConnectTimeout, TotalTimeout: none answered in time.
+    """
+    with _Attempts(addresses, route) as attempts:
+        while True:
+            winner = attempts.advance(time.monotonic())
+            if winner is not None:
+                return winner
+            attempts.wait(budget.left(f"connecting to {route} ({attempts.summary()})"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    address: Address
+    error: OSError
+
+    def __str__(self) -> str:
+        return f"{self.address}: {self.error.strerror or self.error}"
+
+
+class _Attempts:
+    """The sockets of a race."""
+
+    def __init__(self, addresses: Sequence[Address], route: Route) -> None:
+        self._race = AddressRace(addresses, time.monotonic())
+        self._route = route
+        self._selector = selectors.DefaultSelector()
+        self._pending: dict[socket.socket, Address] = {}
+        self._failures: list[_Failure] = []
+
+    def __enter__(self) -> _Attempts:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._selector.close()
+        for sock in self._pending:
+            sock.close()
+
+    def summary(self) -> str:
+        """What was tried, and what came of it."""
+        tried = [str(failure) for failure in self._failures]
+        tried += [f"{address}: no answer" for address in self._pending.values()]
+        return "; ".join(tried) or "no address was tried yet"
+
+    def advance(self, now: float) -> socket.socket | None:
+        """Start what is due; the winner's socket, if one connected at once or since the last wait."""
+        while (address := self._race.start(now)) is not None:
+            sock = self._begin(address, now)
+            if sock is not None:
+                return sock
+        if self._race.over:
+            raise ConnectionError(f"connecting to {self._route} failed: {self.summary()}") from (
+                self._failures[-1].error
+            )
+        return self._take_connected(now)
+
+    def wait(self, left: float | None) -> None:
+        """Wait until a socket has news, the next attempt is due, or the time is up."""
+        if self._race.over:
+            return
+        due = self._race.next_start()
+        if due is not None:
+            until_due = max(0.0, due - time.monotonic())
+            left = until_due if left is None else min(left, until_due)
+        self._selector.select(left)
+
+    def _begin(self, address: Address, now: float) -> socket.socket | None:
+        sock: socket.socket | None = None
+        try:
+            sock = socket.socket(address.family, socket.SOCK_STREAM)
+            self._pending[sock] = address
+            _configure(sock, address, self._route)
+            code = sock.connect_ex(address.sockaddr)
+            if code == 0:
+                return self._win(sock)
+            if code not in _IN_PROGRESS:
+                raise OSError(code, os.strerror(code))
+            self._selector.register(sock, selectors.EVENT_WRITE)
+        except OSError as error:
+            self._fail(sock, address, error, now)
+        return None
+
+    def _take_connected(self, now: float) -> socket.socket | None:
+        for key, _ in self._selector.select(0):
+            sock = key.fileobj
+            assert isinstance(sock, socket.socket)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            self._selector.unregister(sock)
+            if code == 0:
+                return self._win(sock)
+            self._fail(sock, self._pending[sock], OSError(code, os.strerror(code)), now)
+        return None
+
+    def _win(self, sock: socket.socket) -> socket.socket:
+        del self._pending[sock]
+        return sock
+
+    def _fail(self, sock: socket.socket | None, address: Address, error: OSError, now: float) -> None:
+        if sock is not None:
+            self._pending.pop(sock, None)
+            sock.close()
+        self._failures.append(_Failure(address, error))
+        self._race.failed(now)
+
+
+def _configure(sock: socket.socket, address: Address, route: Route) -> None:
+    sock.setblocking(False)
+    if address.family == socket.AF_UNIX:
+        return
+    # X1: a request is one small write, which Nagle's algorithm would hold back until the last one is
+    # acknowledged; and a peer that vanished without a word should be found out some day.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if route.local_address is not None:
+        sock.bind(route.local_address)
+
+
+def _secure(sock: socket.socket, route: Route, budget: Budget) -> socket.socket:
+    doing = f"the TLS handshake with {route}"
+    try:
+        sock.settimeout(budget.left(doing))
+        return tls.handshake(sock, route)
+    except TimeoutError as error:
+        sock.close()
+        if isinstance(error, (ConnectTimeout, TotalTimeout)):
+            raise
+        budget.left(doing)  # raises: the time is up
+        raise ConnectTimeout(f"{doing} did not end in time") from error
+    except OSError as error:
+        sock.close()
+        if isinstance(error, ConnectionError):
+            raise
+        raise ConnectionError(f"{doing} broke off: {error}") from error
+    except BaseException:
+        sock.close()
+        raise

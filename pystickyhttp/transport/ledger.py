@@ -1,0 +1,433 @@
+"""The bookkeeping of the pool: who gets which connection, who waits, what is evicted (laws R2, L1, L2).
+
+The `Ledger` knows no sockets, locks or clocks, so that its rules can be tested alone. Whoever owns one
+guards it by a lock, dials into the slots that it grants, and closes the connections that it hands back.
+
+The unit that is counted is the `Slot`: a permit for one connection of one Route. It is empty while its
+connection is dialled, holds it while it is in use or idle, and ceases with it. A `Lease` is one request's
+hold on a slot: it waits for one, is granted one, and gives it back once.
+
+Counts are the lengths of sets, never numbers kept beside them. An operation that is cut short by an
+exception (a KeyboardInterrupt can strike between any two steps) is undone by discarding the slot from each
+set, whether or not it got there; a counter could not tell.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Generic, TypeVar
+
+from .route import Route
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many connections there may be, and how long an idle one is kept. None is without limit.
+
+    Args:
+        max_connections: of all Routes together; dialling, active and idle ones all count. Default None.
+        max_per_host: of one Route. Default None.
+        max_idle: idle ones of all Routes together. Default 100.
+        max_idle_per_host: idle ones of one Route. Default None.
+        idle_timeout: seconds after which an idle connection is not used again. Default 60.
+        max_age: seconds since it was dialled after which a connection is not used again. Default None.
+
+    Raises:
+        TypeError: a limit is not a number, or a count is not a whole one.
+        ValueError: a limit is negative, or `max_connections` or `max_per_host` is 0.
+    """
+
+    max_connections: int | None = None
+    max_per_host: int | None = None
+    max_idle: int | None = 100  # a crawler's hosts come and go: an idle socket costs both sides memory
+    max_idle_per_host: int | None = None
+    idle_timeout: float | None = 60.0  # what most servers and gateways keep an idle connection for, or longer
+    max_age: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("max_connections", 1),
+            ("max_per_host", 1),
+            ("max_idle", 0),
+            ("max_idle_per_host", 0),
+        ):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise TypeError(f"{name} is {value!r}: give a whole number, or None for no limit")
+            if value < least:
+                raise ValueError(f"{name} is {value}: give {least} or more, or None for no limit")
+        for name in ("idle_timeout", "max_age"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise TypeError(f"{name} is {value!r}: give a number of seconds, or None for no limit")
+            if not value >= 0:
+                raise ValueError(f"{name} is {value}: give 0 seconds or more, or None for no limit")
+
+
+class Slot(Generic[C]):
+    """A permit for one connection of one Route.
+
+    Attributes:
+        connection: the connection, or None while it is dialled.
+        holder: the lease that holds the slot, or None while its connection is idle.
+        retired: set when the pool is closed over the head of its holder: it is not pooled again.
+    """
+
+    __slots__ = ("connection", "holder", "retired", "stall")
+
+    def __init__(self, stall: _Stall[C], holder: Lease[C]) -> None:
+        self.stall = stall
+        self.holder: Lease[C] | None = holder
+        self.connection: C | None = None
+        self.retired = False
+
+
+class Lease(Generic[C]):
+    """One request's hold on a slot of its Route.
+
+    Attributes:
+        route: the Route.
+        slot: the slot, or None while the lease waits for one.
+    """
+
+    __slots__ = ("route", "slot")
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self.slot: Slot[C] | None = None
+
+    def granted(self) -> None:
+        """Called when a lease that waited has got its slot; may be called again. It must not block."""
+
+
+class _Stall(Generic[C]):
+    """What the ledger keeps of one Route."""
+
+    __slots__ = ("idle", "route", "slots", "waiting")
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self.slots: set[Slot[C]] = set()
+        self.idle: dict[Slot[C], None] = {}  # a stack: the last one in is the first one out
+        self.waiting: OrderedDict[Lease[C], int] = OrderedDict()  # lease -> its number in the queue of all
+
+
+class Ledger(Generic[C]):
+    """Who gets which connection.
+
+    Every method that can displace connections returns them; the caller closes them, outside its lock.
+    Claiming and giving back are O(1); where leases of several Routes wait, O(those Routes).
+
+    Args:
+        limits: the limits.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._stalls: dict[Route, _Stall[C]] = {}
+        self._slots: set[Slot[C]] = set()
+        self._idle: OrderedDict[Slot[C], None] = OrderedDict()  # least recently used first
+        self._queued: dict[Route, _Stall[C]] = {}  # the stalls where leases wait
+        self._numbers = count()
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self._limits
+
+    @property
+    def open(self) -> int:
+        """Slots of all Routes: dialling, active and idle."""
+        return len(self._slots)
+
+    @property
+    def idle(self) -> int:
+        """Idle connections of all Routes."""
+        return len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """Leases that wait."""
+        return sum(len(stall.waiting) for stall in list(self._queued.values()))
+
+    def claim(self, lease: Lease[C]) -> list[C]:
+        """Give the lease a slot: with an idle connection, or empty, to be dialled into; or let it wait.
+
+        Args:
+            lease: a new lease; afterwards its `slot` is set, or it is in the queue.
+
+        Returns:
+            The idle connection of another Route that had to make room, if any.
+        """
+        try:
+            return self._claim(lease)
+        except BaseException:
+            self._recover()
+            raise
+
+    def release(self, lease: Lease[C]) -> list[C]:
+        """Take back a slot whose connection can be used again.
+
+        It goes to the first lease that waits for its Route, else to the idle ones.
+
+        Returns:
+            Connections to be closed: this one, where the limits leave no room for it, and idle ones.
+        """
+        try:
+            return self._release(self._held(lease))
+        except BaseException:
+            self._recover()
+            raise
+
+    def discard(self, lease: Lease[C]) -> list[C]:
+        """Give up the slot of a lease, or its place in the queue. May be called again.
+
+        Returns:
+            Connections to be closed: the slot's own, if there is one, and idle ones that made room.
+        """
+        try:
+            self._leave_queue(lease)
+            slot = lease.slot
+            if slot is None or slot.holder is not lease:
+                return []
+            return self._drop(slot) + self._admit()
+        except BaseException:
+            self._recover()
+            raise
+
+    def renew(self, lease: Lease[C]) -> list[C]:
+        """The connection in the lease's slot is dead: put the next idle one in its place, or empty the slot.
+
+        The lease keeps its slot, so nobody who came later can overtake it.
+
+        Returns:
+            Connections to be closed: the dead one, and idle ones that made room.
+        """
+        try:
+            return self._renew(self._held(lease))
+        except BaseException:
+            self._recover()
+            raise
+
+    def expire(self, is_expired: Callable[[C], bool]) -> list[C]:
+        """Drop idle connections from the least recently used on, as far as they are expired; return them."""
+        expired: list[C] = []
+        try:
+            while self._idle:
+                slot = next(iter(self._idle))
+                if slot.connection is not None and not is_expired(slot.connection):
+                    break
+                expired += self._drop(slot)
+            return expired + self._admit()
+        except BaseException:
+            self._recover()
+            raise
+
+    def retire(self) -> list[C]:
+        """Drop every idle connection, and let none in use be pooled again; return the idle ones."""
+        for slot in self._slots:
+            slot.retired = True
+        return self.expire(lambda _: True)
+
+    def set_limits(self, limits: Limits) -> list[C]:
+        """Change the limits: leases that they now let in are granted; returns connections to be closed."""
+        self._limits = limits
+        closing: list[C] = []
+        try:
+            for stall in list(self._stalls.values()):
+                closing += self._trim(stall)
+            return closing + self._admit()
+        except BaseException:
+            self._recover()
+            raise
+
+    def idle_connections(self) -> Iterator[C]:
+        """The idle connections, least recently used first."""
+        return (slot.connection for slot in self._idle if slot.connection is not None)
+
+    # --- the rules
+
+    def _may_dial(self, stall: _Stall[C]) -> bool:
+        """L1: a Route below its limit, and room in all, or an idle connection that can make room (L2).
+
+        It is asked only where the Route has no idle connection of its own.
+        """
+        limits = self._limits
+        if limits.max_per_host is not None and len(stall.slots) >= limits.max_per_host:
+            return False
+        return limits.max_connections is None or len(self._slots) < limits.max_connections or bool(self._idle)
+
+    def _must_close(self, slot: Slot[C]) -> bool:
+        """Whether a connection that could be pooled is not: the pool was closed, or a limit lowered."""
+        limits = self._limits
+        return (
+            slot.retired
+            or (limits.max_per_host is not None and len(slot.stall.slots) > limits.max_per_host)
+            or (limits.max_connections is not None and len(self._slots) > limits.max_connections)
+        )
+
+    def _first_admissible(self) -> Lease[C] | None:
+        """L2: of the leases whose Route may dial, the one that came first."""
+        first: Lease[C] | None = None
+        first_number = 0
+        for stall in self._queued.values():
+            lease, number = next(iter(stall.waiting.items()))
+            if (first is None or number < first_number) and self._may_dial(stall):
+                first, first_number = lease, number
+        return first
+
+    # --- the steps
+
+    def _claim(self, lease: Lease[C]) -> list[C]:
+        stall = self._stalls.get(lease.route)
+        if stall is None:
+            stall = self._stalls[lease.route] = _Stall(lease.route)
+        if stall.idle:
+            self._take_idle(stall, lease)
+            return []
+        if not self._may_dial(stall):
+            stall.waiting[lease] = next(self._numbers)
+            self._queued[lease.route] = stall
+            return []
+        evicted = self._make_room()
+        self._open_slot(stall, lease)
+        return evicted
+
+    def _release(self, slot: Slot[C]) -> list[C]:
+        stall = slot.stall
+        if self._must_close(slot):
+            return self._drop(slot) + self._admit()
+        if stall.waiting:
+            lease = next(iter(stall.waiting))
+            lease.slot = slot
+            self._deliver(lease)
+            return []
+        stall.idle[slot] = None
+        self._idle[slot] = None
+        slot.holder = None
+        closing = self._trim(stall)
+        return closing + self._admit() if self._queued else closing
+
+    def _renew(self, slot: Slot[C]) -> list[C]:
+        dead = [] if slot.connection is None else [slot.connection]
+        slot.connection = None
+        stall = slot.stall
+        if not stall.idle:
+            return dead
+        spare = next(reversed(stall.idle))
+        self._drop(spare)
+        slot.connection = spare.connection
+        return dead + self._admit()
+
+    def _take_idle(self, stall: _Stall[C], lease: Lease[C]) -> None:
+        slot = next(reversed(stall.idle))
+        lease.slot = slot
+        slot.holder = lease
+        del stall.idle[slot]
+        del self._idle[slot]
+
+    def _open_slot(self, stall: _Stall[C], lease: Lease[C]) -> None:
+        slot = Slot(stall, lease)
+        lease.slot = slot
+        stall.slots.add(slot)
+        self._slots.add(slot)
+
+    def _deliver(self, lease: Lease[C]) -> None:
+        """The end of every grant to a lease that waited; each step may be done again (see `_recover`)."""
+        slot = lease.slot
+        assert slot is not None
+        slot.holder = lease
+        slot.stall.slots.add(slot)
+        self._slots.add(slot)
+        lease.granted()
+        self._leave_queue(lease)
+
+    def _admit(self) -> list[C]:
+        """L2: let those dial for whom there is room now, in the order in which they came."""
+        evicted: list[C] = []
+        while self._queued and (lease := self._first_admissible()) is not None:
+            evicted += self._make_room()
+            lease.slot = Slot(self._queued[lease.route], lease)
+            self._deliver(lease)
+        return evicted
+
+    def _make_room(self) -> list[C]:
+        """L2: at the total limit the least recently used idle connection goes."""
+        limit = self._limits.max_connections
+        if limit is None or len(self._slots) < limit:
+            return []
+        return self._drop(next(iter(self._idle)))
+
+    def _trim(self, stall: _Stall[C]) -> list[C]:
+        """L1: idle connections above the limits go, the least recently used first."""
+        limits = self._limits
+        closing: list[C] = []
+        while limits.max_idle_per_host is not None and len(stall.idle) > limits.max_idle_per_host:
+            closing += self._drop(next(iter(stall.idle)))
+        while limits.max_idle is not None and len(self._idle) > limits.max_idle:
+            closing += self._drop(next(iter(self._idle)))
+        return closing
+
+    def _drop(self, slot: Slot[C]) -> list[C]:
+        """End a slot, wherever it stands; returns its connection."""
+        stall = slot.stall
+        stall.idle.pop(slot, None)
+        self._idle.pop(slot, None)
+        stall.slots.discard(slot)
+        self._slots.discard(slot)
+        slot.holder = None  # last: a lease that holds its slot still can be discarded once more
+        self._forget_if_empty(stall)
+        return [] if slot.connection is None else [slot.connection]
+
+    def _leave_queue(self, lease: Lease[C]) -> None:
+        stall = self._queued.get(lease.route)
+        if stall is None:
+            return
+        stall.waiting.pop(lease, None)
+        if not stall.waiting:
+            self._queued.pop(lease.route, None)
+            self._forget_if_empty(stall)
+
+    def _forget_if_empty(self, stall: _Stall[C]) -> None:
+        """A program may visit any number of hosts: what is over leaves nothing behind."""
+        if not stall.slots and not stall.waiting:
+            self._stalls.pop(stall.route, None)
+
+    def _held(self, lease: Lease[C]) -> Slot[C]:
+        slot = lease.slot
+        if slot is None or slot.holder is not lease:
+            raise AssertionError(f"{lease!r} gives back a connection that it does not hold")
+        return slot
+
+    def _recover(self) -> None:
+        """After an exception that struck amid an operation: finish what it had begun.
+
+        What holds between operations: a slot is idle if and only if nobody holds it, it counts in both sets
+        or in none, and a lease that has a slot does not wait.
+        """
+        for stall in list(self._queued.values()):
+            for lease in [lease for lease in stall.waiting if lease.slot is not None]:
+                self._deliver(lease)
+            if not stall.waiting:
+                self._queued.pop(stall.route, None)
+        known = self._slots.union(self._idle, *(stall.slots for stall in self._stalls.values()))
+        for slot in known:
+            stall = slot.stall
+            counted = slot in self._slots and slot in stall.slots
+            if counted and slot.holder is not None:
+                self._idle.pop(slot, None)
+                stall.idle.pop(slot, None)
+            elif not counted or slot not in self._idle or slot not in stall.idle:
+                self._drop(slot)
+        for stall in list(self._stalls.values()):
+            self._forget_if_empty(stall)
+        self._admit()

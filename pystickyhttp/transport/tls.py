@@ -1,0 +1,155 @@
+"""TLS by the standard library: contexts, and the handshake over a connected socket (laws S1, S3)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from functools import lru_cache
+from typing import Final
+
+from ..exceptions import SSLError
+from .route import Route, TLSIdentity
+
+# What OpenSSL calls a failed verification (x509_vfy.h), and what the user can do about it.
+_REMEDIES: Final = {
+    10: "the server's operator has to renew it",
+    18: "pass verify='/path/to/that/certificate.pem' if you trust it",
+    19: "pass verify='/path/to/its/ca.pem' if you trust it",
+    20: "pass verify='/path/to/its/ca.pem', or add that CA to the system's store",
+    21: "the server has to send its intermediate certificates, or pass verify='/path/to/its/ca.pem'",
+    62: "use the name that the certificate is for",
+    64: "use the name that the certificate is for",
+}
+
+
+def context_for(identity: TLSIdentity) -> ssl.SSLContext:
+    """The SSLContext of an identity; one that was made before is used again.
+
+    Args:
+        identity: the identity. Its `context`, where it has one, is returned as it is.
+
+    Raises:
+        SSLError: a file of the identity can't be read, or does not hold what it should.
+    """
+    if identity.context is not None:
+        return identity.context
+    # OpenSSL finds the system's store by these two when the context is made, so they are part of the key.
+    store = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if identity.ca is None else None
+    return _cached_context(
+        identity.verify, identity.ca, identity.cert, identity.key, identity.password, store
+    )
+
+
+# Reading a store of roots costs as much as many requests. A program has a handful of identities; the bound
+# is for one that makes them up as it goes.
+@lru_cache(maxsize=64)
+def _cached_context(
+    verify: bool,
+    ca: str | None,
+    cert: str | None,
+    key: str | None,
+    password: str | None,
+    store: tuple[str | None, str | None] | None,
+) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # S3: the SAN only (RFC 9110, section 4.3.4)
+    context.set_alpn_protocols(["http/1.1"])
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif ca is not None:
+        _load_ca(context, ca)
+    else:
+        _load_system_store(context)
+    if cert is not None:
+        _load_client_certificate(context, cert, key, password)
+    return context
+
+
+def _load_ca(context: ssl.SSLContext, ca: str) -> None:
+    try:
+        if os.path.isdir(ca):
+            context.load_verify_locations(capath=ca)
+        else:
+            context.load_verify_locations(cafile=ca)
+    except OSError as error:  # ssl.SSLError is one
+        raise SSLError(
+            f"the CA certificates {ca!r} can't be loaded: {_reason(error)}. "
+            f"verify= takes a PEM file or a folder made by `openssl rehash`"
+        ) from error
+
+
+def _load_system_store(context: ssl.SSLContext) -> None:
+    """S1: the system's store first, certifi where it is installed and the system has none."""
+    context.load_default_certs()
+    if _system_has_store(context):
+        return
+    try:
+        import certifi  # an optional extra: loaded only where the system has no store
+    except ImportError:
+        return  # the handshake fails, and says what to do
+    context.load_verify_locations(cafile=certifi.where())
+
+
+def _system_has_store(context: ssl.SSLContext) -> bool:
+    if context.cert_store_stats()["x509_ca"]:
+        return True
+    # A folder of roots is read at the handshake, root by root: OpenSSL can't count it beforehand.
+    folder = ssl.get_default_verify_paths().capath
+    return folder is not None and bool(os.listdir(folder))
+
+
+def _load_client_certificate(
+    context: ssl.SSLContext, cert: str, key: str | None, password: str | None
+) -> None:
+    # Without a password OpenSSL asks for one at the terminal, and a program in the background would hang.
+    try:
+        context.load_cert_chain(cert, key, password=lambda: password or "")
+    except OSError as error:
+        raise SSLError(
+            f"the client certificate {cert!r} with key {key or cert!r} can't be loaded: {_reason(error)}. "
+            f"cert= takes a PEM file with both, or a pair of files"
+        ) from error
+
+
+def handshake(sock: socket.socket, route: Route) -> ssl.SSLSocket:
+    """Make the TLS handshake over a connected socket, within the timeout that the socket has.
+
+    Args:
+        sock: the socket; it is closed if the handshake fails.
+        route: whom it is connected to; its `tls` says whom to trust.
+
+    Raises:
+        SSLError: the certificate was refused, or the peer does not speak TLS as we do.
+        TimeoutError, OSError: as the socket raises them.
+    """
+    identity = route.tls
+    assert identity is not None, "a Route of https has a TLS identity"
+    name = identity.server_hostname or route.host.partition("%")[0]
+    try:
+        # A peer that goes without close_notify may have been cut off (RFC 9112, section 9.8): it must not
+        # look like an end.
+        secured = context_for(identity).wrap_socket(
+            sock, server_hostname=name, suppress_ragged_eofs=False, do_handshake_on_connect=False
+        )
+        sock = secured  # it owns the file descriptor from here on
+        secured.do_handshake()
+        return secured
+    except ssl.SSLCertVerificationError as error:
+        sock.close()
+        remedy = _REMEDIES.get(error.verify_code, "see the reason; verify= takes another CA")
+        raise SSLError(
+            f"the certificate of {route} was refused for {name!r}: {error.verify_message}: {remedy}"
+        ) from error
+    except (ssl.SSLError, ValueError) as error:
+        sock.close()
+        raise SSLError(f"the TLS handshake with {route} failed: {_reason(error)}") from error
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)

@@ -1,0 +1,347 @@
+"""URLs: parse, quote, join (RFC 3986), and the origin of a URL (RFC 6454).
+
+The law on URLs: an existing %XX is never touched, only what is illegal gets encoded, and params are
+appended to the query that is there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Final, TypeAlias
+from urllib.parse import unquote_to_bytes, urlencode
+
+from .exceptions import InvalidURL, MissingSchema, URLRequired
+
+ParamTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]] | str | bytes | None"
+
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+# RFC 3986, appendix B, with the scheme held to its grammar (section 3.1).
+_PARTS = re.compile(
+    r"(?:(?P<scheme>[a-zA-Z][a-zA-Z0-9+.\-]*):)?(?://(?P<authority>[^/?#]*))?"
+    r"(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:\#(?P<fragment>.*))?",
+    re.DOTALL,
+)
+_HOST_AND_PORT_ONLY = re.compile(r"[^/?#@:]+:\d+(?:[/?#]|$)")
+_REG_NAME = re.compile(r"[a-z0-9\-._~!$&'()*+,;=]+")  # RFC 3986, section 3.2.2, less %XX: DNS has none
+_IPV6 = re.compile(r"[0-9a-f:.]+(?:%[0-9a-z\-._~]+)?")  # with the zone of RFC 6874
+_LINE_BREAKERS = re.compile(r"[\r\n\0]")
+
+_UNRESERVED_AND_SUBDELIMS = r"A-Za-z0-9\-._~!$&'()*+,;="
+_ILLEGAL_IN_PATH = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:@/%]+|%(?![0-9A-Fa-f]{{2}})")
+_ILLEGAL_IN_QUERY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:@/?%]+|%(?![0-9A-Fa-f]{{2}})")
+_ILLEGAL_IN_USERINFO = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9A-Fa-f]{{2}})")
+
+
+@dataclass(frozen=True)
+class URL:
+    """An absolute URL in its parts, each as it goes over the wire. What is made of them is made once.
+
+    Attributes:
+        scheme: in lower case.
+        userinfo: what stands before the @, still percent-encoded, or None.
+        host: in lower case, names outside ASCII by IDNA, IPv6 without its brackets.
+        port: the port that the URL names, or None.
+        path: percent-encoded, "/" where the URL has none.
+        query: what follows the "?", or None.
+        fragment: what follows the "#", or None; it is never sent.
+    """
+
+    scheme: str
+    userinfo: str | None
+    host: str
+    port: int | None
+    path: str
+    query: str | None
+    fragment: str | None
+
+    @cached_property
+    def effective_port(self) -> int:
+        """The port that is dialled: the URL's own, or its scheme's."""
+        return self.port if self.port is not None else DEFAULT_PORTS[self.scheme]
+
+    @cached_property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and effective port: what secrets are bound to (RFC 6454, section 4)."""
+        return self.scheme, self.host, self.effective_port
+
+    @cached_property
+    def host_header(self) -> str:
+        """The value of Host: brackets around IPv6, no zone id (RFC 6874), no port that is the default."""
+        host = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
+        if self.port is None or self.port == DEFAULT_PORTS[self.scheme]:
+            return host
+        return f"{host}:{self.port}"
+
+    @cached_property
+    def target(self) -> str:
+        """The request target in origin form (RFC 9112, section 3.2.1)."""
+        return self.path if self.query is None else f"{self.path}?{self.query}"
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """User and password of the userinfo, percent-decoded, or None where the URL has none."""
+        if self.userinfo is None:
+            return None
+        user, _, password = self.userinfo.partition(":")
+        return _decoded(user), _decoded(password)
+
+    @property
+    def authority(self) -> str:
+        """Userinfo, host and port, as they stand in the URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        userinfo = "" if self.userinfo is None else f"{self.userinfo}@"
+        port = "" if self.port is None else f":{self.port}"
+        return f"{userinfo}{host}{port}"
+
+    def __str__(self) -> str:
+        fragment = "" if self.fragment is None else f"#{self.fragment}"
+        return f"{self.scheme}://{self.authority}{self.target}{fragment}"
+
+
+@lru_cache(maxsize=512)  # the URLs that a program calls over and over; one costs about a kilobyte
+def parse(text: str) -> URL:
+    """Read an absolute http or https URL, and encode what is illegal in it.
+
+    Raises:
+        URLRequired: the text is empty.
+        MissingSchema: it has no scheme.
+        InvalidURL: it has no host, its port is out of range, or a part holds what no URL may.
+    """
+    if _LINE_BREAKERS.search(text):
+        raise InvalidURL(f"URL {text!r} holds CR, LF or NUL: strip() it, or percent-encode what is data")
+    parts = _split(text)
+    scheme = parts["scheme"]
+    if not text:
+        raise URLRequired("the URL is empty: give one such as https://example.com/")
+    if scheme is None or _HOST_AND_PORT_ONLY.match(text):
+        raise MissingSchema(f"URL {text!r} has no scheme. Did you mean https://{text.lstrip('/')} ?")
+    if not parts["authority"]:
+        raise InvalidURL(f"URL {text!r} has no host: write {scheme}://host/path")
+    userinfo, host, port = _split_authority(parts["authority"], text)
+    return URL(
+        scheme=scheme.lower(),
+        userinfo=userinfo,
+        host=host,
+        port=port,
+        path=_quote(remove_dot_segments(parts["path"] or "/"), _ILLEGAL_IN_PATH),
+        query=None if parts["query"] is None else _quote(parts["query"], _ILLEGAL_IN_QUERY),
+        fragment=None if parts["fragment"] is None else _quote(parts["fragment"], _ILLEGAL_IN_QUERY),
+    )
+
+
+def scheme_of(text: str) -> str | None:
+    """The scheme of a URL in lower case, or None; `localhost:8080` has none, though it looks like one."""
+    scheme: str | None = _split(text)["scheme"]
+    if scheme is None or _HOST_AND_PORT_ONLY.match(text):
+        return None
+    return scheme.lower()
+
+
+def with_params(url: URL, params: ParamTypes) -> URL:
+    """Append parameters to the query.
+
+    Args:
+        url: the URL.
+        params: a mapping or pairs, where a value of None is left out and a list or tuple gives one
+            parameter for each member; or str or bytes, taken as a query that is written already.
+
+    Raises:
+        InvalidURL: params is none of these.
+    """
+    added = _encode_params(params)
+    if not added:
+        return url
+    query = f"{url.query}&{added}" if url.query else added
+    return URL(url.scheme, url.userinfo, url.host, url.port, url.path, query, url.fragment)
+
+
+def join(base: URL, reference: str) -> str:
+    """Resolve a reference, such as a Location, against a base (RFC 3986, section 5.2.2).
+
+    Returns:
+        The URL as text. Its scheme may be any; a fragment of the base is inherited where the reference has
+        none (RFC 9110, section 10.2.2).
+    """
+    parts = _split(reference)
+    fragment = parts["fragment"] if parts["fragment"] is not None else base.fragment
+    tail = "" if fragment is None else f"#{fragment}"
+    if parts["scheme"] is not None:
+        return reference.partition("#")[0] + tail
+    if parts["authority"] is not None:
+        return f"{base.scheme}:{reference.partition('#')[0]}{tail}"
+    path, query = parts["path"], parts["query"]
+    if not path:
+        query = base.query if query is None else query
+        path = base.path
+    elif not path.startswith("/"):
+        path = base.path.rpartition("/")[0] + "/" + path
+    query_text = "" if query is None else f"?{query}"
+    return f"{base.scheme}://{base.authority}{remove_dot_segments(path)}{query_text}{tail}"
+
+
+def remove_dot_segments(path: str) -> str:
+    """RFC 3986, section 5.2.4, for a path that begins with a slash."""
+    if "/." not in path:
+        return path
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            if kept:
+                kept.pop()
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def encode_form(data: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> str:
+    """Pairs as application/x-www-form-urlencoded; None leaves a pair out, a list gives one pair a member.
+
+    Raises:
+        TypeError, ValueError: data is not made of pairs.
+    """
+    items = data.items() if isinstance(data, Mapping) else data
+    pairs: list[tuple[Any, Any]] = []
+    for name, value in items:
+        members = value if _is_list(value) else (value,)
+        pairs.extend((name, member) for member in members if member is not None)
+    return urlencode(pairs)
+
+
+def redacted(text: str) -> str:
+    """A URL for messages and logs: without the userinfo, which holds a password."""
+    parts = _split(text)
+    authority = parts["authority"]
+    if authority is None or "@" not in authority:
+        return text
+    return text.replace(f"{authority.rpartition('@')[0]}@", "", 1)
+
+
+def _split(text: str) -> dict[str, Any]:
+    match = _PARTS.fullmatch(text)
+    assert match is not None, "the expression of appendix B matches every text"
+    return match.groupdict()
+
+
+def _split_authority(authority: str, text: str) -> tuple[str | None, str, int | None]:
+    userinfo, at, rest = authority.rpartition("@")
+    if rest.startswith("["):
+        host, bracket, port_text = rest[1:].partition("]")
+        if not bracket or (port_text and not port_text.startswith(":")):
+            raise InvalidURL(f"URL {redacted(text)!r} has a broken IPv6 address: write [address]:port")
+        port_text = port_text[1:]
+        host = _ipv6(host, text)
+    else:
+        host, _, port_text = rest.partition(":")
+        host = _reg_name(host, text)
+    return (
+        _quote(userinfo, _ILLEGAL_IN_USERINFO) if at else None,
+        host,
+        _port(port_text, text) if port_text else None,
+    )
+
+
+def _port(port_text: str, text: str) -> int:
+    # isdecimal() alone lets other scripts' digits through, and int() takes as many as there are.
+    if port_text.isascii() and port_text.isdecimal() and len(port_text) <= 5 and 0 < int(port_text) < 65536:
+        return int(port_text)
+    raise InvalidURL(f"URL {redacted(text)!r} has the port {port_text!r}: a port is a number from 1 to 65535")
+
+
+def _ipv6(host: str, text: str) -> str:
+    host = host.lower().replace("%25", "%", 1)
+    if ":" not in host or not _IPV6.fullmatch(host):
+        raise InvalidURL(f"URL {redacted(text)!r} has {host!r} in brackets, which is no IPv6 address")
+    return host
+
+
+def _reg_name(host: str, text: str) -> str:
+    if not host:
+        raise InvalidURL(f"URL {redacted(text)!r} has no host")
+    if not host.isascii():
+        host = _to_ascii(host, text)
+    host = host.lower()
+    if not _REG_NAME.fullmatch(host):
+        raise InvalidURL(f"URL {redacted(text)!r} has the host {host!r}, which holds what no host name may")
+    return host
+
+
+def _to_ascii(host: str, text: str) -> str:
+    try:
+        import idna  # an optional extra: loaded only where a host needs it
+    except ImportError:
+        return _to_ascii_2003(host, text)
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise InvalidURL(
+            f"URL {redacted(text)!r} has the host {host!r}, which is no domain: {error}"
+        ) from None
+
+
+# These four are the characters that IDNA 2003 maps to others, and IDNA 2008 keeps (RFC 5894, section 7.2).
+_DEVIATIONS = re.compile("[\u00df\u03c2\u200c\u200d]")
+
+
+def _to_ascii_2003(host: str, text: str) -> str:
+    """The standard library's IDNA 2003, where both editions agree on which host is meant."""
+    if _DEVIATIONS.search(host):
+        raise InvalidURL(
+            f"URL {redacted(text)!r} has the host {host!r}, which IDNA 2008 and 2003 read differently: "
+            f"install pystickyhttp[idna]"
+        )
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise InvalidURL(
+            f"URL {redacted(text)!r} has the host {host!r}, which is no domain: {error}"
+        ) from None
+
+
+def _quote(part: str, illegal: re.Pattern[str]) -> str:
+    return illegal.sub(_percent, part)
+
+
+def _percent(match: re.Match[str]) -> str:
+    try:
+        raw = match[0].encode("utf-8", "surrogateescape")  # a query given as bytes keeps its bytes
+    except UnicodeEncodeError:
+        raise InvalidURL(
+            f"URL part {match[0]!r} holds half a surrogate pair, which is no character"
+        ) from None
+    return "".join(f"%{byte:02X}" for byte in raw)
+
+
+def _decoded(part: str) -> str:
+    raw = unquote_to_bytes(part)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _encode_params(params: ParamTypes) -> str:
+    if params is None:
+        return ""
+    if isinstance(params, bytes):
+        params = params.decode("utf-8", "surrogateescape")
+    if isinstance(params, str):
+        if _LINE_BREAKERS.search(params):
+            raise InvalidURL(f"params {params!r} hold CR, LF or NUL: pass a mapping, which encodes them")
+        return _quote(params, _ILLEGAL_IN_QUERY)
+    try:
+        return encode_form(params)
+    except (TypeError, ValueError):
+        raise InvalidURL(
+            f"params are {type(params).__name__}: give a mapping, pairs of name and value, str or bytes"
+        ) from None
+
+
+def _is_list(value: object) -> bool:
+    return hasattr(value, "__iter__") and not isinstance(value, (str, bytes))
