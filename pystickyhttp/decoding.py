@@ -267,7 +267,7 @@ class LineSplitter(Generic[AnyStr]):
 
     def _take(self, end: AnyStr) -> AnyStr:
         """The line that ends here, with the parts of it that came before."""
-        line = self._empty.join(self._parts + [end])
+        line: AnyStr = self._empty.join(self._parts) + end
         self._parts = []
         return line
 

@@ -240,9 +240,9 @@ class Ledger(Generic[C]):
 
     def set_limits(self, limits: Limits) -> list[C]:
         """Change the limits: leases that they now let in are granted; returns connections to be closed."""
-        self._limits = limits
         closing: list[C] = []
         try:
+            self._limits = limits
             for stall in list(self._stalls.values()):
                 closing += self._trim(stall)
             return closing + self._admit()

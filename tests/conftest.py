@@ -1,0 +1,114 @@
+"""What every test starts from: an environment that says nothing, an authority that signs anything.
+
+A client with the interface of `requests` listens to the environment (proxies, trust stores, ~/.netrc), and
+the machine that runs the tests has one of its own. Each test begins without it and sets what it is about.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.servers import surroundings
+from tests.servers.certificates import server_context
+from tests.servers.real import RealServer, RealServers
+
+
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def quiet_environment(monkeypatch: pytest.MonkeyPatch, empty_home: Path) -> None:
+    """No proxy, no trust store, no netrc of the machine's reaches the test."""
+    surroundings.hush(monkeypatch, empty_home)
+
+
+@pytest.fixture(scope="session")
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def ca_file(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of the authority's certificate, for `verify=`."""
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def tls_context(ca: trustme.CA) -> ssl.SSLContext:
+    """A server's context for all the names that tests use, for `ScriptedServer(..., tls=tls_context)`."""
+    return server_context(ca)
+
+
+# -- real server programs: each runs from its first use to the end, and counts from zero for each test -----
+
+
+@pytest.fixture(scope="session")
+def real_servers(ca: trustme.CA, ca_file: str) -> Iterator[RealServers]:
+    with RealServers(ca, ca_file) as servers:
+        yield servers
+
+
+@pytest.fixture(params=RealServers.KEEPING_ALIVE)
+def keep_alive_server(request: pytest.FixtureRequest, real_servers: RealServers) -> RealServer:
+    """Each program that keeps connections alive, one after the other."""
+    return real_servers.get(request.param)
+
+
+@pytest.fixture
+def gunicorn_server(real_servers: RealServers) -> RealServer:
+    return real_servers.get("gunicorn")
+
+
+@pytest.fixture
+def gunicorn_sync_server(real_servers: RealServers) -> RealServer:
+    """Closes the connection after every response."""
+    return real_servers.get("gunicorn_sync")
+
+
+@pytest.fixture
+def uvicorn_server(real_servers: RealServers) -> RealServer:
+    return real_servers.get("uvicorn")
+
+
+@pytest.fixture
+def hypercorn_server(real_servers: RealServers) -> RealServer:
+    return real_servers.get("hypercorn")
+
+
+@pytest.fixture
+def waitress_server(real_servers: RealServers) -> RealServer:
+    return real_servers.get("waitress")
+
+
+@pytest.fixture
+def nginx_server(real_servers: RealServers) -> RealServer:
+    return real_servers.get("nginx")
+
+
+@pytest.fixture
+def httpbin_server(real_servers: RealServers) -> RealServer:
+    """httpbin; under the names example.com and api.example.com the examples of `tests.servers.site`."""
+    return real_servers.get("httpbin")
+
+
+@pytest.fixture
+def httpbin_tls_server(real_servers: RealServers) -> RealServer:
+    """The same over TLS, with a certificate of `ca` for all three names and the loopback's."""
+    return real_servers.get("httpbin_tls")
+
+
+@pytest.fixture
+def names_to_loopback(
+    monkeypatch: pytest.MonkeyPatch, httpbin_server: RealServer, httpbin_tls_server: RealServer
+) -> None:
+    """httpbin.org, api.example.com and example.com, at ports 80 and 443, are the two servers above."""
+    surroundings.lead_to_loopback(monkeypatch, {80: httpbin_server.port, 443: httpbin_tls_server.port})
