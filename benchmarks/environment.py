@@ -1,0 +1,68 @@
+"""The surroundings of a run: what must not bend the figures, and what belongs beside them."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+
+# Proxies would take the requests elsewhere. The files of certificates would replace the ones that the
+# run names (requests lets REQUESTS_CA_BUNDLE override a session's verify). A key log writes a file in
+# every TLS handshake, and a netrc adds a header to the requests of those libraries that read it.
+BENDING = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "SSLKEYLOGFILE",
+    "NETRC",
+)
+
+
+def drop_bending_variables() -> None:
+    """Drops them from this process and so from its children; proxies are also written in lower case."""
+    for name in BENDING:
+        os.environ.pop(name, None)
+        os.environ.pop(name.lower(), None)
+
+
+@contextmanager
+def processor_of_its_own() -> Iterator[list[int]]:
+    """Keeps this process on one processor; yields the others, for the server (none: nobody is kept anywhere).
+
+    Left to itself the system puts client and server now on one processor and now on two, and a warm GET
+    takes twice as long on two: which client was lucky would decide the comparison. On two they always
+    are as far apart as processes of one machine can be, as a client and its server are in the wild. On
+    one they would be faster, but what a client does while the server works would count against it.
+    """
+    if sys.platform != "linux":
+        yield []
+        return
+    allowed = os.sched_getaffinity(0)
+    own, *others = sorted(allowed)
+    if not others:
+        yield []
+        return
+    os.sched_setaffinity(0, {own})
+    try:
+        yield others
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def machine() -> dict[str, str | int | None]:
+    return {
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "cpus": os.cpu_count(),
+    }
+
+
+def versions(packages: list[str]) -> dict[str, str]:
+    return {package: version(package) for package in packages}
