@@ -347,7 +347,7 @@ class HTTPConnection:
         self, request: OutgoingRequest, deadline: Deadline
     ) -> h11.Response | h11.InformationalResponse:
         informational = 0
-        self._receive(deadline)
+        self._check_is_http(self._receive(deadline))
         while True:
             event = self._next_event()
             if event is h11.NEED_DATA:
@@ -437,11 +437,20 @@ class HTTPConnection:
             raise self._incomplete(_reason(error.__cause__ or error)) from error
         self._h11.receive_data(data)
 
-    def _receive(self, deadline: Deadline) -> None:
+    def _receive(self, deadline: Deadline) -> bytes:
         data = self._recv(deadline)
         if not data:
             raise self._lost("the server closed it without a whole answer")
         self._h11.receive_data(data)
+        return data
+
+    def _check_is_http(self, first: bytes) -> None:
+        """h11 waits for the end of a head, which another protocol may never send."""
+        if first[:5] == b"HTTP/"[: len(first)]:
+            return
+        # The record header of a TLS alert (RFC 8446, section 5.1).
+        remedy = ": the port speaks TLS, use https://" if first.startswith(b"\x15\x03") else ""
+        raise RemoteProtocolError(f"{self.route} sent what is not HTTP/1.1: {first[:40]!r}{remedy}")
 
     def _recv(self, deadline: Deadline) -> bytes:
         """One read; b"" is the end that the server has set."""

@@ -149,12 +149,12 @@ def _literal(host: str, port: int) -> Address | None:
 def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequence[Address]:
     """T2: getaddrinfo() takes no timeout, so it runs in a thread that is left behind when time runs out."""
     doing = f"resolving {route.host!r}"
-    outcome: queue.SimpleQueue[Sequence[Address] | Exception] = queue.SimpleQueue()
+    outcome: queue.SimpleQueue[Sequence[Address] | BaseException] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
             outcome.put(resolver(route.host, route.port))
-        except Exception as error:  # noqa: BLE001 (it is raised by the thread that waits)
+        except BaseException as error:  # noqa: BLE001 (it is raised in the thread that waits)
             outcome.put(error)
 
     left = budget.left(doing)
@@ -166,7 +166,7 @@ def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequenc
         raise ConnectTimeout(f"{doing} did not end in time") from None
     if isinstance(found, (OSError, UnicodeError)):
         raise NameResolutionError(f"{route.host!r} can't be resolved: {found}") from found
-    if isinstance(found, Exception):
+    if isinstance(found, BaseException):
         raise found
     if not found:
         raise NameResolutionError(f"{route.host!r} has no address")

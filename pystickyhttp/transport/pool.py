@@ -8,6 +8,7 @@ returns is an `IncomingResponse`, which gives the connection back by itself when
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 import warnings
@@ -365,7 +366,7 @@ class IncomingResponse:
         if self._connection is not None:
             self.read_within(DRAIN_BYTES, DRAIN_SECONDS)
 
-    def detach(self) -> tuple[object, bytes]:
+    def detach(self) -> tuple[socket.socket, bytes]:
         """Take the socket over after 101 or a 2xx to CONNECT (law X4). The pool forgets it.
 
         Returns:

@@ -1,0 +1,364 @@
+"""One exchange on one connection: laws X1, X4, X5, X6 and X7 at the level of the transport."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from pystickyhttp import Session
+from pystickyhttp.exceptions import ConnectionLost, InvalidBody, InvalidHeader, RemoteProtocolError
+from pystickyhttp.timeouts import Timeout
+from pystickyhttp.transport import ConnectionPool, Dialer, HTTPConnection, OutgoingRequest, Route
+from pystickyhttp.transport.connection import MAX_HEAD, MAX_INFORMATIONAL
+from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
+from tests.servers.sockets import no_socket_left
+from tests.servers.wire import Request
+
+OK = respond(b"ok")
+HOST = (b"Host", b"a")
+
+
+def answered_by(answer: bytes) -> ScriptedServer:
+    def script(peer: Peer) -> None:
+        while peer.read_request() is not None:
+            if not peer.try_send(answer):
+                return
+
+    return ScriptedServer(script)
+
+
+# --- X1
+
+
+@pytest.mark.parametrize("body", [b"", b"small", b"x" * 16_384], ids=["none", "small", "16 KiB"])
+def test_head_and_small_body_leave_in_one_write(body: bytes) -> None:
+    """X1: a datagram of its own for each write shows how many there were."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        connection = HTTPConnection(ours, Route("http", "a", 80), 0.0)
+        fields = [HOST, (b"Content-Length", b"%d" % len(body))]
+        theirs.sendall(OK)
+        connection.exchange(OutgoingRequest.make("POST", "/", fields, body), Timeout().start())
+        assert theirs.recv(1 << 20).endswith(b"\r\n\r\n" + body)
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            theirs.recv(1)
+
+
+def test_sockets_have_nodelay_and_keepalive() -> None:
+    """X1."""
+    with ScriptedServer(lambda peer: peer.stall()) as server:
+        sock = Dialer().dial(Route("http", "127.0.0.1", server.port), Timeout().start())
+        with sock:
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+def test_a_large_body_arrives_whole_at_a_server_that_reads_slowly() -> None:
+    body = bytes(range(256)) * 8192
+    with (
+        ScriptedServer(keep_alive(lambda r: respond(r.body)), receive_buffer=4096) as server,
+        Session() as session,
+    ):
+        assert session.post(server.url(), data=body).content == body
+        assert session.post(server.url(), data=iter([body[:100], b"", body[100:]])).content == body
+        assert server.accepted == 1
+
+
+# --- X4
+
+
+def test_interim_responses_are_skipped() -> None:
+    """X4."""
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" * MAX_INFORMATIONAL
+    with answered_by(interim + OK) as server, Session() as session:
+        for _ in range(2):
+            response = session.get(server.url())
+            assert (response.status_code, response.text) == (200, "ok")
+            assert "Link" not in response.headers
+        assert server.accepted == 1
+
+
+def test_a_flood_of_interim_responses_is_an_error() -> None:
+    """X4: at most 20."""
+    interim = b"HTTP/1.1 102 Processing\r\n\r\n" * (MAX_INFORMATIONAL + 1)
+    with answered_by(interim + OK) as server, Session() as session, no_socket_left():
+        with pytest.raises(RemoteProtocolError, match="more than 20 interim"):
+            session.get(server.url())
+
+
+def test_an_upgrade_hands_over_the_socket_with_what_came_behind_the_response() -> None:
+    """X4."""
+
+    def upgrades(peer: Peer) -> None:
+        assert peer.expect_request().header("Upgrade") == "echo"
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhello")
+        assert peer.read_some() == b"and you"
+        peer.send(b"bye")
+
+    with ScriptedServer(upgrades) as server, no_socket_left():
+        pool = ConnectionPool()
+        route = Route("http", "127.0.0.1", server.port)
+        request = OutgoingRequest.make("GET", "/", [HOST, (b"Connection", b"upgrade"), (b"Upgrade", b"echo")])
+        response = pool.send(route, request, Timeout().start())
+        assert response.status == 101
+        sock, first = response.detach()
+        with sock:
+            assert first == b"hello"
+            sock.settimeout(10)
+            sock.sendall(b"and you")
+            assert sock.recv(100) == b"bye"
+        assert pool._ledger.open == 0
+        with pytest.raises(ValueError, match="ended"):
+            response.detach()
+
+
+def test_an_upgrade_that_nobody_takes_over_is_closed() -> None:
+    """X4: its connection speaks another protocol now, and is of no use to the pool."""
+
+    def upgrades(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        assert peer.read_until_eof() == b""
+
+    with ScriptedServer(upgrades) as server, Session() as session, no_socket_left():
+        response = session.get(server.url(), headers={"Connection": "upgrade", "Upgrade": "echo"})
+        assert response.status_code == 101
+        assert response.content == b""
+
+
+def test_an_upgrade_that_nobody_asked_for_is_no_answer() -> None:
+    with (
+        answered_by(b"HTTP/1.1 101 Switching Protocols\r\n\r\n") as server,
+        Session() as session,
+        no_socket_left(),
+    ):
+        with pytest.raises(RemoteProtocolError):
+            session.get(server.url())
+
+
+# --- X5
+
+
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("field", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+def test_there_is_no_body_after_204_and_304_whatever_the_fields_say(status: int, field: bytes) -> None:
+    """X5."""
+    with answered_by(b"HTTP/1.1 %d X\r\n%b\r\n\r\n" % (status, field)) as server, Session() as session:
+        for _ in range(2):
+            assert session.get(server.url()).content == b""
+        assert server.accepted == 1
+
+
+def test_there_is_no_body_after_head_whatever_the_fields_say() -> None:
+    """X5."""
+    with answered_by(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n") as server, Session() as session:
+        for _ in range(2):
+            response = session.head(server.url())
+            assert response.content == b""
+            assert response.headers["Content-Length"] == "5"
+        assert server.accepted == 1
+
+
+def padded_head(size: int) -> bytes:
+    """A head whose fields make up `size` bytes, as the limit counts them."""
+    length = (b"Content-Length", b"0")
+    left = size - sum(len(part) for part in length) - 4 - len(b"Padding") - 4
+    return b"HTTP/1.1 200 OK\r\n%b: %b\r\nPadding: %b\r\n\r\n" % (*length, b"x" * left)
+
+
+def test_a_response_head_within_128_kib_is_read() -> None:
+    """X5: less its status line and its end, which count too until the head is complete."""
+    with answered_by(padded_head(MAX_HEAD - 100)) as server, Session() as session:
+        assert session.get(server.url()).ok
+
+
+@pytest.mark.parametrize("size", [MAX_HEAD + 1, MAX_HEAD + 30_000, 10 * MAX_HEAD])
+def test_a_response_head_above_128_kib_is_an_error(size: int) -> None:
+    """X5."""
+    with answered_by(padded_head(size)) as server, Session() as session, no_socket_left():
+        with pytest.raises(RemoteProtocolError):
+            session.get(server.url())
+
+
+def test_a_head_without_end_is_an_error_and_not_read_for_ever() -> None:
+    """X5."""
+
+    def endless(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 200 OK\r\n")
+        while peer.try_send(b"X: " + b"y" * 1000 + b"\r\n"):
+            pass
+
+    with ScriptedServer(endless) as server, Session() as session, no_socket_left():
+        with pytest.raises(RemoteProtocolError):
+            session.get(server.url())
+
+
+def test_trailers_are_held_to_the_bound_of_a_head() -> None:
+    """X5."""
+    trailers = b"X: " + b"y" * (MAX_HEAD + 10) + b"\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n" + trailers + b"\r\n"
+    with answered_by(answer) as server, Session() as session, no_socket_left():
+        with pytest.raises((RemoteProtocolError, OSError), match=r"limit|too long|broken"):
+            session.get(server.url())
+
+
+def test_trailers_of_a_decent_size_end_a_body_and_the_connection_is_used_again() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n"
+    with answered_by(answer) as server, Session() as session:
+        for _ in range(2):
+            assert session.get(server.url()).text == "ok"
+        assert server.accepted == 1
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x16",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok!",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 99 Odd\r\n\r\n",
+    ],
+    ids=["ssh", "tls alert", "two lengths", "negative length", "space in name", "NUL in value", "status 99"],
+)
+def test_what_is_not_http_is_an_error_that_says_so(garbage: bytes) -> None:
+    with answered_by(garbage) as server, Session() as session, no_socket_left():
+        with pytest.raises(RemoteProtocolError, match=f"127.0.0.1:{server.port} sent what is not HTTP/1.1"):
+            session.get(server.url(), timeout=5)
+
+
+def test_a_server_that_closes_without_an_answer_is_an_error_that_says_how_far_it_got() -> None:
+    def mute(peer: Peer) -> None:
+        peer.expect_request()
+
+    with ScriptedServer(mute) as server, Session() as session, no_socket_left():
+        with pytest.raises(ConnectionLost, match="closed it without a whole answer") as caught:
+            session.get(server.url())
+        assert caught.value.sent == len(server.requests[0].raw)
+        assert caught.value.received == 0
+
+
+def test_a_response_cut_into_single_bytes_is_read_as_one() -> None:
+    answer = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-A: b\r\n\r\n3\r\nabc\r\n2;e=1\r\nde\r\n0\r\n\r\n"
+    )
+
+    def drips(peer: Peer) -> None:
+        while peer.read_request() is not None:
+            peer.drip(answer)
+
+    with ScriptedServer(drips) as server, Session() as session:
+        for _ in range(2):
+            response = session.get(server.url())
+            assert (response.content, response.headers["X-A"]) == (b"abcde", "b")
+        assert server.accepted == 1
+
+
+# --- X6, X7
+
+
+def test_two_framing_fields_are_refused() -> None:
+    """X6; RFC 9112, section 6.2."""
+    with pytest.raises(InvalidHeader, match="remove one"):
+        OutgoingRequest.make(
+            "POST", "/", [HOST, (b"Content-Length", b"1"), (b"transfer-encoding", b"chunked")]
+        )
+
+
+@pytest.mark.parametrize("pieces", [[b"abc"], [b"abcde", b"f"], []], ids=["short", "long", "empty"])
+def test_a_body_whose_length_is_not_what_was_said_is_an_error_and_its_connection_is_closed(
+    pieces: list[bytes],
+) -> None:
+    """X6."""
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.read_until_eof()
+
+    def body() -> Iterator[bytes]:
+        yield from pieces
+
+    with ScriptedServer(script) as server, Session() as session, no_socket_left():
+        with pytest.raises(InvalidBody, match="length"):
+            session.post(server.url(), data=body(), headers={"Content-Length": "5"}, timeout=5)
+        server.wait_for_open(0)
+
+
+def test_what_the_body_raises_reaches_the_caller_and_the_connection_is_closed() -> None:
+    """L3."""
+
+    class Own(Exception):
+        pass
+
+    def body() -> Iterator[bytes]:
+        yield b"some"
+        raise Own
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.read_until_eof()
+
+    with ScriptedServer(script) as server, Session() as session, no_socket_left():
+        with pytest.raises(Own):
+            session.post(server.url(), data=body())
+        server.wait_for_open(0)
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [("GE T", "/"), ("GET", "/a b"), ("GET", "/\r\nX: y"), ("GET\r\n", "/"), ("GET", "/\0")],
+)
+def test_the_transport_alone_refuses_a_request_line_that_would_be_read_as_something_else(
+    request_line: tuple[str, str],
+) -> None:
+    """X7."""
+    with pytest.raises(InvalidHeader):
+        OutgoingRequest.make(*request_line, [HOST])
+
+
+def test_the_transport_can_be_used_alone() -> None:
+    """As its docstring says."""
+    seen: list[Request] = []
+
+    def handler(request: Request) -> bytes:
+        seen.append(request)
+        return OK
+
+    with ScriptedServer(keep_alive(handler)) as server, no_socket_left():
+        pool = ConnectionPool()
+        route = Route("http", "127.0.0.1", server.port)
+        for _ in range(2):
+            response = pool.send(route, OutgoingRequest.make("GET", "/x", [HOST]), Timeout().start())
+            assert response.read() == b"ok"
+            assert "ended" in repr(response)
+        assert "1 open, 1 of them idle" in repr(pool)
+        assert [request.target for request in seen] == ["/x", "/x"]
+        pool.close()
+
+
+def test_two_threads_that_read_responses_of_one_pool_do_not_meet() -> None:
+    with ScriptedServer(keep_alive(lambda r: respond(r.target * 20_000))) as server:
+        pool = ConnectionPool()
+        route = Route("http", "127.0.0.1", server.port)
+        wrong: list[str] = []
+
+        def call(name: str) -> None:
+            for _ in range(50):
+                response = pool.send(route, OutgoingRequest.make("GET", name, [HOST]), Timeout().start())
+                if response.read() != name.encode() * 20_000:
+                    wrong.append(name)
+
+        threads = [threading.Thread(target=call, args=(f"/{number}",)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert wrong == []
+        pool.close()

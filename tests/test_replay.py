@@ -1,0 +1,214 @@
+"""A reused connection that dies before the answer begins: laws P1 and P2, counted at the server."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pystickyhttp import ConnectionLost, Session
+from pystickyhttp.exceptions import UnrewindableBodyError
+from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
+from tests.servers.sockets import no_socket_left
+
+OK = respond(b"ok")
+
+
+def dies_upon_the_second_request(ending: str) -> Callable[[Peer], None]:
+    """FIN or RST exactly as a request arrives: the check before reuse can't have seen it."""
+
+    def script(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(OK)
+        peer.expect_request()
+        peer.fin() if ending == "fin" else peer.rst()
+
+    return script
+
+
+def dies(ending: str = "fin") -> ScriptedServer:
+    return ScriptedServer([dies_upon_the_second_request(ending), keep_alive(lambda _: OK)])
+
+
+def deliveries(server: ScriptedServer, method: str) -> list[int]:
+    """On which connection each request of a method was delivered."""
+    return [request.connection for request in server.requests if request.method == method]
+
+
+@pytest.mark.parametrize("ending", ["fin", "rst"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
+def test_an_idempotent_request_is_replayed_once_on_a_fresh_connection(method: str, ending: str) -> None:
+    """P1."""
+    with dies(ending) as server, Session() as session, no_socket_left():
+        session.request("PROPFIND", server.url())
+        assert session.request(method, server.url()).status_code == 200
+        assert deliveries(server, method) == [0, 1]
+        session.close()
+
+
+@pytest.mark.parametrize("ending", ["fin", "rst"])
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PROPFIND"])
+def test_a_request_that_the_server_may_have_acted_upon_is_never_sent_twice(method: str, ending: str) -> None:
+    """P1."""
+    with (
+        ScriptedServer([dies_upon_the_second_request(ending)]) as server,
+        Session() as session,
+        no_socket_left(),
+    ):
+        session.get(server.url())
+        with pytest.raises(ConnectionLost, match="reused") as caught:
+            session.request(method, server.url(), data=b"pay me")
+        assert caught.value.sent > 0
+        assert caught.value.received == 0
+        assert caught.value.request is not None
+        assert deliveries(server, method) == [0]
+
+
+def test_an_idempotency_key_makes_a_post_replayable() -> None:
+    """P1."""
+    with dies() as server, Session() as session:
+        session.get(server.url())
+        session.post(server.url(), data=b"pay me", headers={"Idempotency-Key": "8e03978e"})
+        assert deliveries(server, "POST") == [0, 1]
+
+
+def test_a_fresh_connection_that_dies_is_an_error_whatever_the_method() -> None:
+    """P1: it has no reason to be stale."""
+
+    def dies_at_once(peer: Peer) -> None:
+        peer.expect_request()
+        peer.rst()
+
+    with ScriptedServer([dies_at_once]) as server, Session() as session, no_socket_left():
+        with pytest.raises(ConnectionLost, match="fresh"):
+            session.get(server.url())
+        assert len(server.requests) == 1
+
+
+def test_a_replay_that_dies_too_is_an_error() -> None:
+    """P1: once."""
+
+    def dies_at_once(peer: Peer) -> None:
+        peer.expect_request()
+        peer.fin()
+
+    scripts = [dies_upon_the_second_request("fin"), dies_at_once]
+    with ScriptedServer(scripts) as server, Session() as session, no_socket_left():
+        session.get(server.url())
+        with pytest.raises(ConnectionLost, match="fresh"):
+            session.get(server.url())
+        assert deliveries(server, "GET") == [0, 0, 1]
+
+
+@pytest.mark.parametrize("begun", [b"H", b"HTTP/1.1 200 OK\r\nContent-Le"], ids=["one byte", "half a head"])
+def test_a_connection_that_dies_after_a_byte_of_the_response_is_an_error(begun: bytes) -> None:
+    """P1."""
+
+    def answers_half(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(OK)
+        peer.expect_request()
+        peer.send(begun)
+        peer.fin()
+
+    with ScriptedServer([answers_half]) as server, Session() as session, no_socket_left():
+        session.get(server.url())
+        with pytest.raises(ConnectionLost) as caught:
+            session.get(server.url())
+        assert caught.value.received == len(begun)
+        assert len(server.requests) == 2
+
+
+def test_the_replay_keeps_the_slot_so_that_a_limit_of_one_does_not_block_it() -> None:
+    """P1, L1."""
+    with dies() as server, Session() as session:
+        session.max_connections = 1
+        for _ in range(2):
+            assert session.get(server.url(), timeout=5).text == "ok"
+        assert server.accepted == 2
+
+
+# --- bodies
+
+
+def file_from_its_position(folder: Path) -> io.BufferedReader:
+    path = folder / "body"
+    path.write_bytes(b"skipped" + b"x" * 100_000)
+    file = path.open("rb")
+    file.seek(7)
+    return file
+
+
+class Pieces:
+    """An iterable that can be iterated over again."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.pieces)
+
+
+BODIES: dict[str, Callable[[Path], Any]] = {
+    "bytes": lambda _: b"x" * 100_000,
+    "str": lambda _: "x" * 100_000,
+    "file from its position": file_from_its_position,
+    "BytesIO": lambda _: io.BytesIO(b"x" * 100_000),
+    "pieces": lambda _: Pieces([b"x" * 50_000, b"x" * 50_000]),
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_a_body_is_sent_whole_at_the_replay(kind: str, tmp_path: Path) -> None:
+    """P2: from the position that it had, never an empty one instead."""
+    body = BODIES[kind](tmp_path)
+    with dies() as server, Session() as session:
+        session.get(server.url())
+        assert session.put(server.url(), data=body).text == "ok"
+        assert [request.body for request in server.requests if request.method == "PUT"] == [
+            b"x" * 100_000
+        ] * 2
+    if hasattr(body, "close"):
+        body.close()
+
+
+def test_a_generator_that_was_begun_can_not_be_replayed() -> None:
+    """P1, P2: the connection's death is the error, and nothing is sent again."""
+
+    def pieces() -> Iterator[bytes]:
+        yield b"once"
+
+    with (
+        ScriptedServer([dies_upon_the_second_request("fin")]) as server,
+        Session() as session,
+        no_socket_left(),
+    ):
+        session.get(server.url())
+        with pytest.raises(ConnectionLost):
+            session.put(server.url(), data=pieces())
+        assert deliveries(server, "PUT") == [0]
+
+
+def test_a_file_that_can_seek_no_more_is_an_error_and_no_empty_body() -> None:
+    """P2."""
+
+    class Stubborn(io.BytesIO):
+        def seek(self, position: int, whence: int = 0) -> int:
+            if self.tell() and whence == 0 and position == 0 and self.getvalue() == b"read":
+                raise OSError("this tape does not go back")
+            return super().seek(position, whence)
+
+    with (
+        ScriptedServer([dies_upon_the_second_request("fin")]) as server,
+        Session() as session,
+        no_socket_left(),
+    ):
+        session.get(server.url())
+        body = Stubborn(b"read")
+        with pytest.raises(UnrewindableBodyError, match="does not go back") as caught:
+            session.put(server.url(), data=body)
+        assert isinstance(caught.value.__cause__, ConnectionLost)
+        assert deliveries(server, "PUT") == [0]

@@ -1,0 +1,305 @@
+"""Limits of time: law T1 on the wire, and T2, T3 while dialling. Each wait is ended by what it waits for."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pystickyhttp import (
+    ConnectionError,
+    ConnectTimeout,
+    NameResolutionError,
+    ReadTimeout,
+    Session,
+    TotalTimeout,
+    WriteTimeout,
+)
+from pystickyhttp.timeouts import Timeout
+from pystickyhttp.transport import Dialer, Route
+from pystickyhttp.transport.dial import Address
+from tests.servers.scripted import BlackHole, Peer, ScriptedServer, chunk, closed_port, keep_alive, respond
+from tests.servers.sockets import no_socket_left
+
+# Long enough that it would fail the test by its own timeout, were it waited for.
+NEVER = 1000.0
+SHORT = 0.1
+
+
+def mute(peer: Peer) -> None:
+    peer.read_head()
+    peer.stall()
+
+
+def mute_amid_the_body(peer: Peer) -> None:
+    peer.expect_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    peer.stall()
+
+
+def dripping_head(peer: Peer) -> None:
+    peer.expect_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nX: ")
+    while peer.try_send(b"y"):
+        threading.Event().wait(0.01)
+
+
+def dripping_body(peer: Peer) -> None:
+    peer.expect_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while peer.try_send(chunk(b"y")):
+        threading.Event().wait(0.01)
+
+
+def reads_nothing(peer: Peer) -> None:
+    peer.stall()
+
+
+@pytest.mark.parametrize("script", [mute, mute_amid_the_body])
+def test_silence_ends_at_the_read_timeout(script: Callable[[Peer], None]) -> None:
+    """T1."""
+    with ScriptedServer(script) as server, Session() as session, no_socket_left():
+        with pytest.raises(ReadTimeout, match=r"sent nothing for the read timeout of 0\.1 s") as caught:
+            session.get(server.url(), timeout=(NEVER, SHORT))
+        assert isinstance(caught.value, TimeoutError)
+        assert caught.value.request is not None
+
+
+@pytest.mark.parametrize("script", [mute, mute_amid_the_body, dripping_head, dripping_body])
+def test_the_total_deadline_ends_what_the_read_timeout_does_not(script: Callable[[Peer], None]) -> None:
+    """T1."""
+    with ScriptedServer(script) as server, Session() as session, no_socket_left():
+        with pytest.raises(TotalTimeout, match=r"total timeout of 0\.2 s passed"):
+            session.get(server.url(), timeout=Timeout(read=NEVER, total=0.2))
+
+
+def test_a_slow_but_steady_body_does_not_run_into_the_read_timeout() -> None:
+    """T1: the read timeout is for the silence between two pieces."""
+
+    def steady(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n")
+        peer.drip(b"x" * 30, every=0.02)
+
+    with ScriptedServer(steady) as server, Session() as session:
+        assert len(session.get(server.url(), timeout=0.4).content) == 30
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"), [(Timeout(write=SHORT), WriteTimeout), (Timeout(total=0.2), TotalTimeout)]
+)
+def test_a_server_that_takes_nothing_ends_at_the_write_timeout_or_the_deadline(
+    timeout: Timeout, error: type[Exception]
+) -> None:
+    """T1."""
+    # What it did not take stays in the kernel until the server goes.
+    with no_socket_left(), ScriptedServer(reads_nothing) as server, Session() as session:
+        with pytest.raises(error):
+            session.post(server.url(), data=b"x" * 50_000_000, timeout=timeout)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"),
+    [((SHORT, NEVER), ConnectTimeout), (Timeout(connect=NEVER, total=SHORT), TotalTimeout)],
+)
+def test_a_full_backlog_ends_at_the_connect_timeout_or_the_deadline(
+    timeout: Any, error: type[Exception]
+) -> None:
+    """T1."""
+    with BlackHole() as hole, Session() as session, no_socket_left():
+        with pytest.raises(error, match=rf"connecting to http://127\.0\.0\.1:{hole.port} .*no answer"):
+            session.get(hole.url(), timeout=timeout)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"),
+    [((SHORT, NEVER), ConnectTimeout), (Timeout(connect=NEVER, total=SHORT), TotalTimeout)],
+)
+def test_a_tls_handshake_that_never_ends_is_within_the_connect_timeout(
+    timeout: Any, error: type[Exception]
+) -> None:
+    """T1."""
+
+    def reads_the_hello(peer: Peer) -> None:
+        peer.read_some()
+        peer.stall()
+
+    with ScriptedServer(reads_the_hello) as server, Session() as session, no_socket_left():
+        with pytest.raises(error, match="TLS handshake"):
+            session.get(server.url().replace("http", "https"), timeout=timeout)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"),
+    [((SHORT, NEVER), ConnectTimeout), (Timeout(connect=NEVER, total=SHORT), TotalTimeout)],
+)
+def test_a_name_that_takes_for_ever_to_resolve_is_within_the_connect_timeout(
+    timeout: Any, error: type[Exception]
+) -> None:
+    """T2."""
+    go = threading.Event()
+
+    def slow(host: str, port: int) -> list[Address]:
+        go.wait(30)
+        return []
+
+    with Session(resolver=slow) as session, no_socket_left():
+        with pytest.raises(error, match=r"resolving 'slow\.example'"):
+            session.get("http://slow.example/", timeout=timeout)
+        go.set()
+
+
+def test_the_total_deadline_runs_on_over_redirects() -> None:
+    """T1: each hop is quick, and the chain has no end."""
+
+    def bounce(peer: Peer) -> None:
+        while peer.read_request() is not None:
+            threading.Event().wait(0.02)
+            if not peer.try_send(respond(b"", status=302, headers={"Location": "/"})):
+                return
+
+    with ScriptedServer(bounce) as server, Session() as session:
+        session.max_redirects = 10_000
+        with pytest.raises(TotalTimeout):
+            session.get(server.url(), timeout=Timeout(total=0.3))
+
+
+def test_the_total_deadline_covers_a_streamed_body() -> None:
+    """T1: it runs on while the caller holds the response."""
+    with ScriptedServer(dripping_body) as server, Session() as session, no_socket_left():
+        response = session.get(server.url(), timeout=Timeout(total=0.3), stream=True)
+        with pytest.raises(TotalTimeout):
+            response.content  # noqa: B018
+
+
+def test_no_timeout_at_all_waits_for_as_long_as_it_takes() -> None:
+    """T1: None is given, and means no limit."""
+    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server, Session() as session:
+        assert session.get(server.url(), timeout=None).text == "ok"
+        assert session.get(server.url(host="localhost"), timeout=None).text == "ok"
+
+
+def test_a_timeout_that_follows_none_on_the_same_connection_counts() -> None:
+    """T1: the limit belongs to the request and not to the socket."""
+    requests = iter(range(3))
+
+    def third_is_mute(peer: Peer) -> None:
+        while peer.read_request() is not None:
+            if next(requests) == 2:
+                peer.stall()
+                return
+            peer.send(respond(b"ok"))
+
+    with ScriptedServer(third_is_mute) as server, Session() as session:
+        session.get(server.url(), timeout=NEVER)
+        session.get(server.url(), timeout=None)
+        with pytest.raises(ReadTimeout):
+            session.get(server.url(), timeout=SHORT)
+
+
+# --- T2, T3
+
+
+def at(*addresses: Address) -> Callable[[str, int], list[Address]]:
+    return lambda host, port: list(addresses)
+
+
+def v4(port: int, host: str = "127.0.0.1") -> Address:
+    return Address(socket.AF_INET, (host, port))
+
+
+def test_a_second_address_is_used_when_the_first_is_a_black_hole() -> None:
+    """T3."""
+    with (
+        BlackHole() as hole,
+        ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server,
+        no_socket_left(),
+    ):
+        session = Session(resolver=at(v4(hole.port), v4(server.port)))
+        assert session.get("http://two.example/").text == "ok"
+        session.close()
+
+
+def test_a_second_address_is_tried_at_once_when_the_first_refuses() -> None:
+    """T3: sooner than 250 ms when one fails; only then does it fit into the timeout."""
+    with closed_port() as port, ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server:
+        session = Session(resolver=at(v4(port), v4(port, "127.0.0.2"), v4(server.port)))
+        assert session.get("http://two.example/", timeout=0.24).text == "ok"
+        session.close()
+
+
+def test_the_error_names_every_address_that_was_tried() -> None:
+    """T3."""
+    with closed_port() as port, no_socket_left():
+        session = Session(
+            resolver=at(v4(port), Address(socket.AF_INET6, ("::1", port, 0, 0)), v4(port, "127.0.0.2"))
+        )
+        with pytest.raises(ConnectionError) as caught:
+            session.get("http://three.example/")
+        for tried in (f"127.0.0.1:{port}", f"[::1]:{port}", f"127.0.0.2:{port}", "three.example:80"):
+            assert tried in str(caught.value)
+
+
+def test_the_timeout_names_the_addresses_that_did_not_answer_and_those_that_refused() -> None:
+    """T3."""
+    with closed_port() as port, BlackHole() as hole, no_socket_left():
+        session = Session(resolver=at(v4(port), v4(hole.port)))
+        with pytest.raises(
+            ConnectTimeout, match=rf"127\.0\.0\.1:{port}: .*refused; .*:{hole.port}: no answer"
+        ):
+            session.get("http://two.example/", timeout=0.2)
+
+
+def test_at_most_six_attempts_run_at_once() -> None:
+    """T3."""
+    with BlackHole() as hole, no_socket_left():
+        session = Session(resolver=at(*[v4(hole.port)] * 20))
+        with pytest.raises(ConnectTimeout) as caught:
+            session.get("http://many.example/", timeout=1.9)
+        assert str(caught.value).count("no answer") == 6
+
+
+def test_a_name_without_an_address_is_an_error_that_names_it() -> None:
+    with Session(resolver=at()) as session:
+        with pytest.raises(NameResolutionError, match=r"'none\.example' has no address"):
+            session.get("http://none.example/")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_ip_literals_skip_the_resolver(host: str) -> None:
+    """T2."""
+
+    def never(host: str, port: int) -> list[Address]:
+        raise AssertionError(f"asked for {host}")
+
+    with ScriptedServer(keep_alive(lambda _: respond(b"ok")), host=host.strip("[]")) as server:
+        with Session(resolver=never) as session:
+            assert session.get(server.url()).text == "ok"
+        assert server.requests[0].header("Host") == f"{host}:{server.port}"
+
+
+def test_a_unix_socket_and_a_local_address_are_dialled(tmp_path: Any) -> None:
+    """R1."""
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        with Dialer().dial(Route("http", "a", 80, unix_socket=path), Timeout().start()) as sock:
+            assert sock.getpeername() == path
+    with ScriptedServer(lambda peer: peer.stall()) as server:
+        route = Route("http", "127.0.0.1", server.port, local_address=("127.0.0.9", 0))
+        with Dialer().dial(route, Timeout().start()) as sock:
+            assert sock.getsockname()[0] == "127.0.0.9"
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """A resolver's thread ends with its resolver."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
