@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from . import bodies, urls
-from .exceptions import InvalidMethod, RequestException
+from .exceptions import InvalidHeader, InvalidMethod, RequestException
 from .headers import Headers, encode_field
 from .models import PreparedRequest, Response
 from .timeouts import UNSET, Deadline, Timeout, TimeoutTypes
@@ -89,7 +89,7 @@ class HTTPAdapter(BaseAdapter):
         started = time.perf_counter()
         try:
             url = urls.parse(request.url)
-            route = route_for(url.origin, verify, cert, self._ssl_context)
+            route = self._route(url, verify, cert)
             raw = self.pool.send(route, outgoing_request(request, url), deadline)
         except RequestException as error:
             error.request = request
@@ -97,6 +97,12 @@ class HTTPAdapter(BaseAdapter):
         seconds = time.perf_counter() - started
         reason = raw.reason.decode("utf-8", "replace")
         return Response(request, raw.status, reason, Headers.from_wire(raw.fields), raw, seconds)
+
+    def _route(self, url: URL, verify: VerifyTypes, cert: CertTypes) -> Route:
+        try:
+            return route_for(url.origin, verify, cert, self._ssl_context)
+        except TypeError:  # a list can't be looked up in a cache; the check itself says if it is wrong
+            return route_for.__wrapped__(url.origin, verify, cert, self._ssl_context)
 
     def close(self) -> None:
         """Close the idle connections; those in use close when their responses end."""
@@ -116,14 +122,32 @@ def outgoing_request(request: PreparedRequest, url: URL) -> OutgoingRequest:
             "CONNECT is for proxies alone, and its target is no URL (RFC 9110, section 9.3.6)"
         )
     headers = request.headers
-    # Host goes first (RFC 9110, section 7.2): a server may want it before anything else.
-    fields = [encode_field("Host", headers.get("Host") or url.host_header)]
-    fields += [encode_field(name, value) for name, value in headers.lines() if name.lower() != "host"]
+    try:
+        fields = wire_fields(headers.get("Host") or url.host_header, tuple(headers.lines()))
+    except TypeError:  # what can't be hashed is neither str nor bytes
+        wrong = [name for name, value in headers.lines() if not isinstance(value, (str, bytes))]
+        raise InvalidHeader(f"headers {wrong} have values that are neither str nor bytes") from None
     body = request.body
     if not isinstance(body, bytes):
         length = headers.get("Content-Length")
         body = bodies.outgoing(body, request.body_position, None if length is None else int(length))
     return OutgoingRequest.make(request.method, url.target, fields, body)
+
+
+# A program sends the same few sets of fields over and over.
+@lru_cache(maxsize=512)
+def wire_fields(host: str, lines: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """The header fields as they go over the wire.
+
+    Args:
+        host: the value of Host, which goes first (RFC 9110, section 7.2).
+        lines: the other fields; a Host among them is left out.
+
+    Raises:
+        InvalidHeader: a field can't be sent (law X7).
+    """
+    others = [encode_field(name, value) for name, value in lines]
+    return encode_field("Host", host), *(field for field in others if field[0].lower() != b"host")
 
 
 # The identity of a connection is asked for at each request, and a program has a handful of them.
@@ -165,8 +189,8 @@ def _cert_files(cert: CertTypes) -> tuple[str | None, str | None, str | None]:
         return None, None, None
     if isinstance(cert, (str, Path)):
         return os.fspath(cert), None, None
-    if isinstance(cert, tuple) and len(cert) == 2:
+    if isinstance(cert, (tuple, list)) and len(cert) == 2:
         return os.fspath(cert[0]), os.fspath(cert[1]), None
-    if isinstance(cert, tuple) and len(cert) == 3:
+    if isinstance(cert, (tuple, list)) and len(cert) == 3:
         return os.fspath(cert[0]), os.fspath(cert[1]), cert[2]
     raise TypeError(f"cert is {type(cert).__name__}: give a file, or (certificate, key[, password])")

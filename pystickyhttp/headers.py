@@ -73,6 +73,12 @@ class Headers(MutableMapping[str, Any]):
         """As `items()`, with the names in lower case."""
         return ((key, self[key]) for key in self._fields)
 
+    def without_none(self) -> Headers:
+        """A copy without the fields whose value is None."""
+        kept = Headers()
+        kept._fields = {key: field for key, field in self._fields.items() if None not in field[1]}
+        return kept
+
     def copy(self) -> Headers:
         """A copy that shares nothing that can change."""
         twin = Headers()
@@ -85,7 +91,9 @@ class Headers(MutableMapping[str, Any]):
         values = self._fields[name.lower()][1]
         return values[0] if len(values) == 1 else ", ".join(values)
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str | bytes, value: Any) -> None:
+        if isinstance(name, bytes):  # as requests takes it; it has to be found under its text too
+            name = name.decode("latin-1")
         self._fields[name.lower()] = (name, (value,))
 
     def __delitem__(self, name: str) -> None:
@@ -120,12 +128,11 @@ def merge_headers(given: HeaderTypes | None, session: Headers) -> Headers:
             of that name away.
         session: the headers of the session. A value of None there is no field.
     """
+    if not given:
+        return session.without_none()
     merged = session.copy()
-    if given:
-        merged.update(Headers(given))
-    for name in [name for name, value in merged.items() if value is None]:
-        del merged[name]
-    return merged
+    merged.update(Headers(given))
+    return merged.without_none()
 
 
 @lru_cache(maxsize=1024)  # the fields of a session are the same at each request; more than a program has

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import codecs
 import json as jsonlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Final, Literal, Protocol, Self, overload
 
@@ -126,10 +127,10 @@ class PreparedRequest:
         if url is None:
             raise URLRequired("the URL is None: give one such as https://example.com/")
         text = (url.decode("utf-8", "replace") if isinstance(url, bytes) else str(url)).lstrip()
-        if urls.scheme_of(text) not in ("http", "https", None):
-            self.url = text  # not ours to read: an adapter that is mounted for it knows what it means
+        if not urls.is_http(text) and urls.scheme_of(text) is not None:
+            self.url = text
             return
-        self.url = str(urls.with_params(urls.parse(text), params))
+        self.url = urls.with_params(urls.parse(text), params).text
 
     def prepare_headers(self, headers: Headers) -> None:
         """Set the fields. They are checked when they are sent, as auth may add to them."""
@@ -171,7 +172,7 @@ class PreparedRequest:
         if self.cookie_by_hand:
             return
         self.headers.pop("Cookie", None)
-        if not jar and not self.own_cookies:
+        if not (jar or self.own_cookies) or not urls.is_http(self.url):
             return
         own_names = {cookie.name for cookie in self.own_cookies}
         cookies = [cookie for cookie in jar.cookies_for(urls.parse(self.url)) if cookie.name not in own_names]
@@ -217,11 +218,8 @@ class Response:
         status_code: such as 200.
         reason: such as "OK".
         headers: its fields, case-insensitive.
-        cookies: the cookies that it set.
         history: the responses that redirected to it, oldest first.
         raw: the body as it comes from the connection, undecoded, or None.
-        encoding: the character set for `text`: by default that of Content-Type, or None, where `text` finds
-            out by itself. It can be set.
     """
 
     def __init__(
@@ -240,10 +238,6 @@ class Response:
         self.headers = headers
         self.raw = raw
         self.history: list[Response] = []
-        self.cookies = CookieJar()
-        self.encoding: str | None = (
-            decoding.charset_of(headers["Content-Type"]) if "Content-Type" in headers else None
-        )
         self._seconds = seconds
         self._content: bytes | None = None
         self._undecoded: bytes | None = None  # a body that was kept without being decoded
@@ -268,6 +262,23 @@ class Response:
     def ok(self) -> bool:
         """Whether the status is below 400."""
         return self.status_code < 400
+
+    @cached_property
+    def cookies(self) -> CookieJar:
+        """The cookies that it set."""
+        jar = CookieJar()
+        set_cookie = self.headers.get_list("Set-Cookie")
+        if set_cookie:
+            jar.extract(urls.parse(self.url), set_cookie)
+        return jar
+
+    @cached_property
+    def encoding(self) -> str | None:
+        """The character set for `text`; it can be set.
+
+        By default it is that of Content-Type, or None, where `text` finds out by itself.
+        """
+        return decoding.charset_of(self.headers.get("Content-Type", ""))
 
     @property
     def elapsed(self) -> timedelta:
@@ -464,5 +475,8 @@ def own_cookies(cookies: CookieTypes) -> tuple[Cookie, ...]:
     """What the caller gave as cookies of one request."""
     if not cookies:
         return ()
-    jar = cookies if isinstance(cookies, CookieJar) else CookieJar(cookies)
-    return tuple(jar)
+    if not isinstance(cookies, (CookieJar, Mapping)):
+        raise TypeError(
+            f"cookies is {type(cookies).__name__}: give a mapping of names to values, or a CookieJar"
+        )
+    return tuple(cookies if isinstance(cookies, CookieJar) else CookieJar(cookies))

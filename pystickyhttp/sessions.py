@@ -203,8 +203,7 @@ class Session:
             prepared.prepare_url(prepared.url, request.params)
         prepared.prepare_headers(merge_headers(request.headers, self.headers))
         prepared.own_cookies = models.own_cookies(request.cookies)
-        if urls.scheme_of(prepared.url) in ("http", "https"):
-            prepared.prepare_cookies(self.cookies)
+        prepared.prepare_cookies(self.cookies)
         prepared.prepare_body(request.data, request.json)
         prepared.prepare_auth(as_auth(self._choose_auth(request, prepared)))
         return prepared
@@ -217,7 +216,7 @@ class Session:
             return None
         if self.auth is not None:
             return self.auth
-        if "Authorization" in prepared.headers or "@" not in prepared.url:
+        if "Authorization" in prepared.headers or "@" not in prepared.url or not urls.is_http(prepared.url):
             return None
         return urls.parse(prepared.url).credentials
 
@@ -257,7 +256,7 @@ class Session:
                 request, stream=stream, timeout=deadline, verify=verify, cert=cert
             )
             if "Set-Cookie" in response.headers:
-                self._take_cookies(request, response)
+                self.cookies.extract(urls.parse(request.url), response.headers.get_list("Set-Cookie"))
             following = self._next_request(request, response) if allow_redirects else None
             if following is None:
                 break
@@ -275,12 +274,6 @@ class Session:
         if not stream:
             _ = response.content
         return response
-
-    def _take_cookies(self, request: PreparedRequest, response: Response) -> None:
-        set_cookie = response.headers.get_list("Set-Cookie")
-        url = urls.parse(request.url)
-        response.cookies.extract(url, set_cookie)
-        self.cookies.extract(url, set_cookie)
 
     def _next_request(self, request: PreparedRequest, response: Response) -> PreparedRequest | None:
         """The request that a redirect asks for, or None. What it may not take along stays gone for good."""

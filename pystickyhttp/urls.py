@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from ipaddress import IPv6Address
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes, urlencode
 
@@ -97,9 +98,14 @@ class URL:
         port = "" if self.port is None else f":{self.port}"
         return f"{userinfo}{host}{port}"
 
-    def __str__(self) -> str:
+    @cached_property
+    def text(self) -> str:
+        """The whole of it."""
         fragment = "" if self.fragment is None else f"#{self.fragment}"
         return f"{self.scheme}://{self.authority}{self.target}{fragment}"
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @lru_cache(maxsize=512)  # the URLs that a program calls over and over; one costs about a kilobyte
@@ -139,6 +145,11 @@ def scheme_of(text: str) -> str | None:
     if scheme is None or _HOST_AND_PORT_ONLY.match(text):
         return None
     return scheme.lower()
+
+
+def is_http(text: str) -> bool:
+    """Whether a URL is one of ours to read; others are left to the adapters that are mounted for them."""
+    return text[:6].lower().startswith(("http:", "https:"))
 
 
 def with_params(url: URL, params: ParamTypes) -> URL:
@@ -230,6 +241,9 @@ def _split(text: str) -> dict[str, Any]:
 
 
 def _split_authority(authority: str, text: str) -> tuple[str | None, str, int | None]:
+    if "\\" in authority:
+        # Browsers take it for a slash, others for a part of the userinfo: they would go to different hosts.
+        raise InvalidURL(f"URL {text!r} has a backslash ahead of its path: write a slash, or %5C")
     userinfo, at, rest = authority.rpartition("@")
     if rest.startswith("["):
         host, bracket, port_text = rest[1:].partition("]")
@@ -256,8 +270,14 @@ def _port(port_text: str, text: str) -> int:
 
 def _ipv6(host: str, text: str) -> str:
     host = host.lower().replace("%25", "%", 1)
-    if ":" not in host or not _IPV6.fullmatch(host):
-        raise InvalidURL(f"URL {redacted(text)!r} has {host!r} in brackets, which is no IPv6 address")
+    try:
+        if not _IPV6.fullmatch(host):
+            raise ValueError(host)
+        IPv6Address(host)
+    except ValueError:
+        raise InvalidURL(
+            f"URL {redacted(text)!r} has {host!r} in brackets, which is no IPv6 address"
+        ) from None
     return host
 
 
