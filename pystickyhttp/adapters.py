@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import ssl
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from . import bodies, urls
 from .exceptions import InvalidHeader, InvalidMethod, RequestException
@@ -56,6 +57,10 @@ class HTTPAdapter(BaseAdapter):
         limits: how many connections there may be; by default `Limits()`.
         resolver: a function from (host, port) to a list of `Address`, by default the system's.
         ssl_context: used for every https request as it is given; `verify` and `cert` do not count then.
+        server_hostname: the name that a server's certificate is held against, and that is asked for in the
+            handshake, in the place of the URL's host (law S3).
+
+    It pickles: the settings travel, the sockets do not (law L4). An SSLContext can't, and is an error then.
     """
 
     def __init__(
@@ -64,9 +69,23 @@ class HTTPAdapter(BaseAdapter):
         limits: Limits | None = None,
         resolver: Resolver | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
     ) -> None:
         self.pool = ConnectionPool(limits, Dialer(resolver))
+        self._resolver = resolver
         self._ssl_context = ssl_context
+        self._server_hostname = server_hostname
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "limits": self.pool.limits,
+            "resolver": self._resolver,
+            "ssl_context": self._ssl_context,
+            "server_hostname": self._server_hostname,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        HTTPAdapter.__init__(self, **state)
 
     def __repr__(self) -> str:
         return f"<HTTPAdapter with {self.pool!r}>"
@@ -99,10 +118,11 @@ class HTTPAdapter(BaseAdapter):
         return Response(request, raw.status, reason, Headers.from_wire(raw.fields), raw, seconds)
 
     def _route(self, url: URL, verify: VerifyTypes, cert: CertTypes) -> Route:
+        given = (url.origin, verify, cert, self._ssl_context, self._server_hostname)
         try:
-            return route_for(url.origin, verify, cert, self._ssl_context)
+            return route_for(*given)
         except TypeError:  # a list can't be looked up in a cache; the check itself says if it is wrong
-            return route_for.__wrapped__(url.origin, verify, cert, self._ssl_context)
+            return route_for.__wrapped__(*given)
 
     def close(self) -> None:
         """Close the idle connections; those in use close when their responses end."""
@@ -153,7 +173,11 @@ def wire_fields(host: str, lines: tuple[tuple[str, str], ...]) -> tuple[tuple[by
 # The identity of a connection is asked for at each request, and a program has a handful of them.
 @lru_cache(maxsize=1024)
 def route_for(
-    origin: tuple[str, str, int], verify: VerifyTypes, cert: CertTypes, context: ssl.SSLContext | None
+    origin: tuple[str, str, int],
+    verify: VerifyTypes,
+    cert: CertTypes,
+    context: ssl.SSLContext | None,
+    server_hostname: str | None,
 ) -> Route:
     """The Route of a request (law R1).
 
@@ -161,13 +185,16 @@ def route_for(
         origin: scheme, host and port.
         verify: True, False, or a file or folder of root certificates.
         cert: a file with certificate and key, a pair of files, or those and the password of the key.
-        context: an SSLContext that stands for all of it, or None.
+        context: an SSLContext that stands for both, or None.
+        server_hostname: the name in the server's certificate, or None for the host.
 
     Raises:
         TypeError, ValueError: verify or cert is none of these.
     """
     scheme, host, port = origin
-    tls = _tls_identity(verify, cert, context) if scheme == "https" else None
+    if scheme == "http":
+        return Route(scheme, host, port)
+    tls = dataclasses.replace(_tls_identity(verify, cert, context), server_hostname=server_hostname)
     return Route(scheme, host, port, tls)
 
 

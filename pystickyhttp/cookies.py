@@ -6,6 +6,7 @@ values and their order go back as they came.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -29,6 +30,20 @@ _DATE_DELIMITERS = re.compile(r"[\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+")  #
 _TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\D|$)", re.ASCII)
 _DAY = re.compile(r"(\d{1,2})(?:\D|$)", re.ASCII)
 _YEAR = re.compile(r"(\d{2,4})(?:\D|$)", re.ASCII)
+
+
+# Guards the cookies of every jar: an answer may set some in one thread while another one asks for them. It is
+# held for microseconds, and one lock for all of them is one that the child of a fork can find again (law L4).
+_lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()  # who held it is a thread of the parent's
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class CookieConflictError(RuntimeError):
@@ -84,8 +99,6 @@ class CookieJar:
     """
 
     def __init__(self, cookies: CookieTypes = None) -> None:
-        # Guards _cookies: an answer may set cookies in one thread while another one asks for them.
-        self._lock = threading.Lock()
         self._cookies: dict[tuple[str, str, str], Cookie] = {}  # (domain, path, name), in order of creation
         if cookies is not None:
             self.update(cookies)
@@ -111,7 +124,7 @@ class CookieJar:
         """Store a cookie in the place of the one with its name, domain and path; one that expired goes."""
         now = time.time() if now is None else now
         key = (cookie.domain, cookie.path, cookie.name)
-        with self._lock:
+        with _lock:
             known = self._cookies.get(key)
             if cookie.expires is not None and cookie.expires <= now:
                 self._cookies.pop(key, None)
@@ -125,7 +138,7 @@ class CookieJar:
         if not self._cookies:
             return []
         now = time.time() if now is None else now
-        with self._lock:
+        with _lock:
             self._expire(now)
             found = [cookie for cookie in self._cookies.values() if cookie.matches(url)]
         found.sort(key=lambda cookie: (-len(cookie.path), cookie.created))
@@ -173,7 +186,7 @@ class CookieJar:
     def remove(self, name: str, domain: str | None = None, path: str | None = None) -> None:
         """Remove the cookies of a name, of all domains and paths where none is given."""
         for cookie in self._find(name, domain, path):
-            with self._lock:
+            with _lock:
                 self._cookies.pop((cookie.domain, cookie.path, cookie.name), None)
 
     def get_dict(self, domain: str | None = None, path: str | None = None) -> dict[str, str]:
@@ -207,7 +220,7 @@ class CookieJar:
 
     def clear(self) -> None:
         """Remove every cookie."""
-        with self._lock:
+        with _lock:
             self._cookies.clear()
 
     def __getitem__(self, name: str) -> str:
@@ -228,7 +241,7 @@ class CookieJar:
         return isinstance(name, str) and bool(self._find(name, None, None))
 
     def __iter__(self) -> Iterator[Cookie]:
-        with self._lock:
+        with _lock:
             return iter(list(self._cookies.values()))
 
     def __len__(self) -> int:
@@ -240,14 +253,6 @@ class CookieJar:
         return self.get_dict() == other if isinstance(other, Mapping) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
-
-    def __getstate__(self) -> dict[str, Any]:
-        with self._lock:
-            return {"_cookies": dict(self._cookies)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._lock = threading.Lock()
-        self._cookies = state["_cookies"]
 
     def __repr__(self) -> str:
         kept = ", ".join(f"{cookie.name} for {cookie.domain or 'any host'}" for cookie in self)

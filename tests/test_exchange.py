@@ -105,12 +105,12 @@ def test_an_upgrade_hands_over_the_socket_with_what_came_behind_the_response() -
         request = OutgoingRequest.make("GET", "/", [HOST, (b"Connection", b"upgrade"), (b"Upgrade", b"echo")])
         response = pool.send(route, request, Timeout().start())
         assert response.status == 101
-        sock, first = response.detach()
-        with sock:
-            assert first == b"hello"
-            sock.settimeout(10)
-            sock.sendall(b"and you")
-            assert sock.recv(100) == b"bye"
+        with response.detach() as stream:
+            assert stream.recv(2) + stream.recv(100) == b"hello"
+            stream.settimeout(10)
+            stream.sendall(b"and you")
+            assert stream.recv(100) == b"bye"
+            assert stream.recv(100) == b""
         assert pool._ledger.open == 0
         with pytest.raises(ValueError, match="ended"):
             response.detach()

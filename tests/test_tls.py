@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -187,3 +188,95 @@ def test_settings_of_no_use_are_refused_before_anything_is_dialled(settings: dic
         pytest.raises((TypeError, ValueError), match=next(iter(settings))),
     ):
         session.get(f"https://127.0.0.1:{port}/", **settings)
+
+
+# --- S2
+
+
+def resumptions(server: ScriptedServer, session: Session, times: int, **settings: Any) -> None:
+    for _ in range(times):
+        session.get(server.url(), **settings)
+        session.close()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_second_connection_resumes_the_tls_session_of_the_first(
+    version: ssl.TLSVersion, ca: trustme.CA, ca_file: str
+) -> None:
+    """S2."""
+    context = server_context(ca)
+    context.maximum_version = context.minimum_version = version
+    resumed: list[bool | None] = []
+
+    def script(peer: Peer) -> None:
+        resumed.append(peer.tls.session_reused)
+        while peer.read_request() is not None:
+            peer.send(respond(b"ok"))
+
+    with ScriptedServer(script, tls=context) as server:
+        for _ in range(3):
+            assert get(server.url(), verify=ca_file).text == "ok"
+    assert resumed == [False, True, True]
+
+
+def test_a_ticket_is_used_once(ca: trustme.CA, ca_file: str) -> None:
+    """S2: two connections at a time, and one ticket."""
+    resumed: list[bool | None] = []
+
+    def script(peer: Peer) -> None:
+        resumed.append(peer.tls.session_reused)
+        while peer.read_request() is not None:
+            peer.send(respond(b"x" * 200_000))
+
+    with ScriptedServer(script, tls=server_context(ca)) as server, Session() as session:
+        session.verify = ca_file
+        session.get(server.url())
+        session.close()
+        first, second = (session.get(server.url(), stream=True) for _ in range(2))
+        assert first.content == second.content
+    assert resumed == [False, True, False]
+
+
+def test_tickets_do_not_cross_tls_identities(ca: trustme.CA, ca_file: str) -> None:
+    """S2: what was not verified is not resumed as if it had been."""
+    resumed: list[bool | None] = []
+
+    def script(peer: Peer) -> None:
+        resumed.append(peer.tls.session_reused)
+        while peer.read_request() is not None:
+            peer.send(respond(b"ok"))
+
+    with (
+        ScriptedServer(script, tls=server_context(ca), handshake_may_fail=True) as server,
+        Session() as session,
+    ):
+        resumptions(server, session, 1, verify=False)
+        with pytest.raises(SSLError):
+            session.get(server.url())
+        resumptions(server, session, 1, verify=ca_file)
+        resumptions(server, session, 1, verify=False)
+    assert resumed == [False, False, True]
+
+
+def test_the_name_in_the_certificate_can_be_set_apart_from_the_urls_host(
+    ca: trustme.CA, ca_file: str
+) -> None:
+    """S3: it is asked for in the handshake, and is what the certificate is held against."""
+    asked: list[str | None] = []
+
+    def script(peer: Peer) -> None:
+        asked.append(peer.server_name)
+        while (request := peer.read_request()) is not None:
+            peer.send(respond(request.header("Host") or ""))
+
+    with ScriptedServer(script, tls=server_context(ca, "real.example"), handshake_may_fail=True) as server:
+        with Session() as session:
+            session.verify = ca_file
+            with pytest.raises(SSLError, match=r"refused for '127\.0\.0\.1'"):
+                session.get(server.url())
+            session.mount("https://", HTTPAdapter(server_hostname="real.example"))
+            assert session.get(server.url()).text == f"127.0.0.1:{server.port}"
+            session.mount("https://", HTTPAdapter(server_hostname="other.example"))
+            with pytest.raises(SSLError, match=r"refused for 'other\.example'"):
+                session.get(server.url())
+    assert asked == ["real.example"]

@@ -11,15 +11,18 @@ It can be used alone:
 
 from __future__ import annotations
 
-from .connection import HTTPConnection, OutgoingRequest
+from .connection import HTTPConnection
 from .dial import Dialer
+from .duplex import DuplexStream
 from .ledger import Limits
 from .pool import ConnectionPool, IncomingResponse
+from .request import OutgoingRequest
 from .route import Route, TLSIdentity
 
 __all__ = [
     "ConnectionPool",
     "Dialer",
+    "DuplexStream",
     "HTTPConnection",
     "IncomingResponse",
     "Limits",

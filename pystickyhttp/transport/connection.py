@@ -10,11 +10,12 @@ during an exchange closes it: after an error nobody knows what the next byte wou
 from __future__ import annotations
 
 import enum
+import math
 import select
 import socket
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+import time
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol, TypeAlias
 
 import h11
@@ -24,14 +25,19 @@ from ..exceptions import (
     ConnectionLost,
     IncompleteBody,
     InvalidBody,
-    InvalidHeader,
     ReadTimeout,
     RemoteProtocolError,
     TotalTimeout,
     WriteTimeout,
 )
 from ..timeouts import Deadline
+from . import tls
+from .duplex import DuplexStream
+from .request import Body, OutgoingRequest
 from .route import Route
+
+# The head of a final response; a 101 is final too, as the connection changes its protocol after it.
+ResponseHead: TypeAlias = "h11.Response | h11.InformationalResponse"
 
 # As much as the kernel has at hand for one call in the common case: a larger read rarely gets more, and
 # Python allocates the whole of it each time.
@@ -43,113 +49,9 @@ MAX_INFORMATIONAL: Final = 20
 # X1: up to here a body is copied behind its head and both leave in one write; above, the copy would cost
 # more than the second write.
 SMALL_BODY: Final = 16384
-
-# P1: the methods whose repetition has the effect of one request (RFC 9110, section 9.2.2).
-IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-
-Fields: TypeAlias = "Sequence[tuple[bytes, bytes]]"
-
-
-class Body(Protocol):
-    """A request body that is not simply bytes: a file, or what an iterable yields."""
-
-    @property
-    def replayable(self) -> bool:
-        """Whether `rewind` is going to work."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        """The pieces, in order."""
-
-    def rewind(self) -> None:
-        """Go back to where the body stood when the request was prepared (law P2).
-
-        Raises:
-            UnrewindableBodyError: it can't.
-        """
-
-
-class OutgoingRequest:
-    """A request as it goes over the wire.
-
-    Attributes:
-        method: the method.
-        head: the validated request line and header fields.
-        body: bytes, or a `Body`.
-        has_idempotency_key: whether the fields hold an Idempotency-Key.
-    """
-
-    __slots__ = ("body", "has_idempotency_key", "head", "method")
-
-    def __init__(self, method: str, head: h11.Request, body: bytes | Body, has_idempotency_key: bool) -> None:
-        self.method = method
-        self.head = head
-        self.body = body
-        self.has_idempotency_key = has_idempotency_key
-
-    @classmethod
-    def make(cls, method: str, target: str, fields: Fields, body: bytes | Body = b"") -> OutgoingRequest:
-        """Put a request together.
-
-        Args:
-            method: a token.
-            target: the request target, in ASCII.
-            fields: names and values; Host must be one of them, and exactly one framing header where there
-                is a body (law X6).
-            body: bytes, or a `Body`.
-
-        Raises:
-            InvalidHeader: the fields contradict each other, or h11 refuses one.
-        """
-        head, has_idempotency_key = _head(method, target, tuple(fields))
-        return cls(method, head, body, has_idempotency_key)
-
-    @property
-    def replayable(self) -> bool:
-        """P1: whether sending it twice does no more than sending it once, and its body can be had again."""
-        if self.method not in IDEMPOTENT_METHODS and not self.has_idempotency_key:
-            return False
-        return isinstance(self.body, bytes) or self.body.replayable
-
-    def rewind(self) -> None:
-        """P2: make the body ready to be sent once more.
-
-        Raises:
-            UnrewindableBodyError: it can't be.
-        """
-        if not isinstance(self.body, bytes):
-            self.body.rewind()
-
-
-# A program sends the same few heads over and over, and to validate one costs as much as the rest of a small
-# request. The events are immutable, so connections and threads can share them. One takes a few kilobytes.
-@lru_cache(maxsize=512)
-def _head(method: str, target: str, fields: tuple[tuple[bytes, bytes], ...]) -> tuple[h11.Request, bool]:
-    names = [name.lower() for name, _ in fields]
-    if b"content-length" in names and b"transfer-encoding" in names:
-        raise InvalidHeader(
-            "both Content-Length and Transfer-Encoding are set (RFC 9112, section 6.2): remove one of them"
-        )
-    try:
-        head = h11.Request(method=method, target=target, headers=list(fields))
-    except h11.LocalProtocolError as error:
-        raise InvalidHeader(f"{method} {target}: the request can't be sent: {error}") from error
-    return head, b"idempotency-key" in names
-
-
-def may_replay(request: OutgoingRequest, *, reused: bool, sent: int, received: int) -> bool:
-    """P1: whether a request whose connection died goes out once more, on a connection dialled fresh.
-
-    Args:
-        request: the request.
-        reused: whether the connection had served another request before. One that was dialled for this
-            request has no reason to be stale, so its death is news to be told. This is also what makes the
-            replay happen once: it goes out on a fresh connection.
-        sent: bytes of this request that were written.
-        received: bytes that came back.
-    """
-    if not reused or received:
-        return False
-    return not sent or request.replayable
+# X3: how long a server may think about an expectation. One that knows it answers at once; one that does not
+# never will (RFC 9110, section 10.1.1: the client is not to wait for ever). curl waits as long.
+CONTINUE_SECONDS: Final = 1.0
 
 
 def _never_has_body(method: str, status: int) -> bool:
@@ -184,10 +86,13 @@ class HTTPConnection:
         "_body_length",
         "_body_received",
         "_created",
+        "_cut",
         "_ended",
         "_h11",
         "_idle_limit",
         "_idle_since",
+        "_informational",
+        "_may_continue",
         "_poll",
         "_remaining",
         "_socket",
@@ -217,6 +122,9 @@ class HTTPConnection:
         self._body_length: int | None = None
         self._body_received = 0
         self._ended = False
+        self._cut = False  # the request was not sent whole
+        self._informational = 0
+        self._may_continue = False
         self._poll = _poller(sock)
 
     def __repr__(self) -> str:
@@ -244,9 +152,7 @@ class HTTPConnection:
 
     # --- the exchange
 
-    def exchange(
-        self, request: OutgoingRequest, deadline: Deadline
-    ) -> h11.Response | h11.InformationalResponse:
+    def exchange(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead:
         """Send a request and read the head of its response.
 
         Args:
@@ -263,11 +169,11 @@ class HTTPConnection:
             InvalidBody: the body does not have the length that its Content-Length says.
             Exception: whatever the iterable of the body raises.
         """
-        self.sent = self.received = 0
-        self._ended = False
+        self.sent = self.received = self._informational = 0
+        self._ended = self._cut = self._may_continue = False
         try:
-            self._send(request, deadline)
-            return self._read_head(request, deadline)
+            early = self._send(request, deadline)
+            return self._read_head(request, deadline) if early is None else early
         except BaseException:
             self.close()
             raise
@@ -287,32 +193,108 @@ class HTTPConnection:
             self.close()
             raise
 
-    def _send(self, request: OutgoingRequest, deadline: Deadline) -> None:
-        send = self._h11.send
-        head = send(request.head)
+    def _send(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead | None:
+        """Send the request; a final response that comes before all of it is sent is returned (X2)."""
+        head = self._h11.send(request.head)
         assert head is not None
         body = request.body
-        if not body:
-            self._write(head + (send(h11.EndOfMessage()) or b""), deadline)
-        elif not isinstance(body, bytes):
-            self._write(head, deadline)
-            self._send_pieces(body, deadline)
-        elif len(body) <= SMALL_BODY:
-            data = self._frame(h11.Data(data=body)) + self._frame(h11.EndOfMessage())
-            self._write(b"".join([head, *data]), deadline)
-        else:
-            self._write(head, deadline)
-            for part in self._frame(h11.Data(data=body)) + self._frame(h11.EndOfMessage()):
-                self._write(part, deadline)
+        try:
+            if not body:
+                self._write(head + (self._h11.send(h11.EndOfMessage()) or b""), deadline)
+            elif not isinstance(body, bytes) or len(body) > SMALL_BODY or request.expects_continue:
+                self._write(head, deadline)
+                return self._upload(request, deadline)
+            else:
+                framed = self._frame(h11.Data(data=body)) + self._frame(h11.EndOfMessage())
+                self._write(b"".join([head, *framed]), deadline)
+        except ConnectionLost as lost:
+            return self._answer_before_death(lost, request, deadline)
+        return None
 
-    def _send_pieces(self, body: Body, deadline: Deadline) -> None:
-        for piece in body:
+    def _answer_before_death(
+        self, lost: ConnectionLost, request: OutgoingRequest, deadline: Deadline
+    ) -> ResponseHead:
+        """X2: a server that refuses a body may close the door on it, with the reason nailed to the door."""
+        self._cut = True
+        try:
+            return self._read_head(request, deadline)
+        except ConnectionLost as none:
+            lost.received = none.received
+            raise lost from None
+
+    # --- uploading: the socket is watched while a body is sent (X2)
+
+    def _upload(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead | None:
+        if request.expects_continue:
+            early = self._await_continue(request, deadline)
+            if early is not None:
+                return early
+        for part in self._framed(request.body):
+            early = self._write_watching(part, request, deadline)
+            if early is not None:
+                return early
+        return None
+
+    def _framed(self, body: bytes | Body) -> Iterator[bytes]:
+        for piece in (body,) if isinstance(body, bytes) else body:
             # An empty chunk would end a chunked body (RFC 9112, section 7.1).
             if piece:
-                for part in self._frame(h11.Data(data=piece)):
-                    self._write(part, deadline)
-        for part in self._frame(h11.EndOfMessage()):
-            self._write(part, deadline)
+                yield from self._frame(h11.Data(data=piece))
+        yield from self._frame(h11.EndOfMessage())
+
+    def _await_continue(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead | None:
+        """X3: wait for 100 Continue, or for a final response that makes the body needless."""
+        until = time.monotonic() + CONTINUE_SECONDS
+        while not self._may_continue and (left := until - time.monotonic()) > 0:
+            readable, _ = wait_for_socket(self._socket, read=True, write=False, seconds=deadline.clip(left))
+            if readable and (early := self._read_early(request)) is not None:
+                return early
+        return None
+
+    def _write_watching(
+        self, data: bytes, request: OutgoingRequest, deadline: Deadline
+    ) -> ResponseHead | None:
+        rest = memoryview(data)
+        while rest:
+            limit = self._clip(deadline, deadline.timeout.write, "sending to")
+            readable, writable = wait_for_socket(self._socket, read=True, write=True, seconds=limit)
+            if not readable and not writable:
+                raise self._timed_out_writing(deadline)
+            if readable and (early := self._read_early(request)) is not None:
+                return early
+            if writable:
+                rest = rest[self._write_some(rest) :]
+        return None
+
+    def _write_some(self, data: memoryview) -> int:
+        """Write what goes without waiting."""
+        self._limit(0.0)
+        try:
+            sent = self._socket.send(data)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return 0
+        except OSError as error:
+            raise self._lost(f"it broke while the request was sent: {_reason(error)}") from error
+        self.sent += sent
+        return sent
+
+    def _read_early(self, request: OutgoingRequest) -> ResponseHead | None:
+        """X2: what has come while the request is being sent; a final response ends the sending."""
+        self._limit(0.0)
+        while True:
+            try:
+                data = self._socket.recv(READ_SIZE)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return None  # TLS may have had news of its own, such as session tickets
+            except OSError as error:
+                raise self._lost(f"it broke while the request was sent: {_reason(error)}") from error
+            if not data:
+                raise self._lost("the server closed it while the request was sent")
+            self._feed(data)
+            head = self._parse_head(request)
+            if head is not None:
+                self._cut = True
+                return head
 
     def _frame(self, event: h11.Data | h11.EndOfMessage) -> list[bytes]:
         try:
@@ -324,45 +306,49 @@ class HTTPConnection:
 
     def _write(self, data: bytes, deadline: Deadline) -> None:
         try:
-            self._limit(deadline.clip(deadline.timeout.write))
+            self._limit(self._clip(deadline, deadline.timeout.write, "sending to"))
             sent = self._socket.send(data)
             self.sent += sent
             while sent < len(data):
-                self._limit(deadline.clip(deadline.timeout.write))
+                self._limit(self._clip(deadline, deadline.timeout.write, "sending to"))
                 part = self._socket.send(memoryview(data)[sent:])
                 sent += part
                 self.sent += part
+        except TotalTimeout:
+            raise
         except TimeoutError as error:
-            if isinstance(error, TotalTimeout):
-                raise TotalTimeout(f"sending to {self.route}: {error}") from None
-            raise self._timed_out(
-                deadline,
-                WriteTimeout,
-                f"{self.route} took nothing for the write timeout of {deadline.timeout.write} s",
-            ) from error
+            raise self._timed_out_writing(deadline) from error
         except OSError as error:
             raise self._lost(f"it broke while the request was sent: {_reason(error)}") from error
 
-    def _read_head(
-        self, request: OutgoingRequest, deadline: Deadline
-    ) -> h11.Response | h11.InformationalResponse:
-        informational = 0
-        self._check_is_http(self._receive(deadline))
+    # --- reading
+
+    def _read_head(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead:
+        while True:
+            data = self._recv(deadline)
+            if not data:
+                raise self._lost("the server closed it without a whole answer")
+            self._feed(data)
+            head = self._parse_head(request)
+            if head is not None:
+                return head
+
+    def _parse_head(self, request: OutgoingRequest) -> ResponseHead | None:
+        """The head of the final response, if it is there; interim ones are skipped (X4)."""
         while True:
             event = self._next_event()
             if event is h11.NEED_DATA:
-                self._receive(deadline)
-                continue
+                return None
             if isinstance(event, h11.Response):
                 self._begin_body(request, event)
                 return event
-            if not isinstance(event, h11.InformationalResponse):
-                raise self._lost("the server closed it without an answer")
+            assert isinstance(event, h11.InformationalResponse), "h11 gives no other event here"
             self._check_size(event.headers)
             if event.status_code == 101:
                 return event
-            informational += 1
-            if informational > MAX_INFORMATIONAL:
+            self._may_continue = self._may_continue or event.status_code == 100
+            self._informational += 1
+            if self._informational > MAX_INFORMATIONAL:
                 raise RemoteProtocolError(
                     f"{self.route} sent more than {MAX_INFORMATIONAL} interim responses, and no final one"
                 )
@@ -385,7 +371,8 @@ class HTTPConnection:
         if self._body_length == 0 or _never_has_body(request.method, head.status_code):
             # Nobody may ever ask for a body that is empty, and the connection should not wait for that.
             self._body_length = 0
-            self._ended = isinstance(self._next_event(), h11.EndOfMessage)
+            if isinstance(self._next_event(), h11.EndOfMessage):
+                self._end()
 
     def _check_size(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """X5: h11 bounds an event that is incomplete; one that the last read completed is measured here."""
@@ -413,8 +400,14 @@ class HTTPConnection:
             else:  # EndOfMessage; or PAUSED, once the connection has changed its protocol
                 if isinstance(event, h11.EndOfMessage):
                     self._check_size(event.headers)
-                self._ended = True
+                self._end()
         return b""
+
+    def _end(self) -> None:
+        self._ended = True
+        if self._tls is not None and not self.served:
+            # S2: tickets come behind the handshake, so they are there by now. One a connection will do.
+            tls.tickets.keep(self._tls, self.route)
 
     def _broken_body(self, error: h11.RemoteProtocolError) -> ChunkedEncodingError:
         if self._h11.trailing_data[1]:
@@ -430,19 +423,36 @@ class HTTPConnection:
         )
 
     def _receive_body(self, deadline: Deadline) -> None:
-        data = b""
         try:
             data = self._recv(deadline)
         except ConnectionLost as error:
             raise self._incomplete(_reason(error.__cause__ or error)) from error
-        self._h11.receive_data(data)
+        if data:
+            self._feed(data)
+        else:
+            self._h11.receive_data(b"")  # to h11 that is the end
 
-    def _receive(self, deadline: Deadline) -> bytes:
-        data = self._recv(deadline)
-        if not data:
-            raise self._lost("the server closed it without a whole answer")
+    def _recv(self, deadline: Deadline) -> bytes:
+        """One read; b"" is the end that the server has set."""
+        try:
+            self._limit(self._clip(deadline, deadline.timeout.read, "reading from"))
+            return self._socket.recv(READ_SIZE)
+        except TotalTimeout:
+            raise
+        except TimeoutError as error:
+            raise self._timed_out(
+                deadline,
+                ReadTimeout,
+                f"{self.route} sent nothing for the read timeout of {deadline.timeout.read} s",
+            ) from error
+        except OSError as error:
+            raise self._lost(f"it broke while the answer was read: {_reason(error)}") from error
+
+    def _feed(self, data: bytes) -> None:
+        if not self.received:
+            self._check_is_http(data)
+        self.received += len(data)
         self._h11.receive_data(data)
-        return data
 
     def _check_is_http(self, first: bytes) -> None:
         """h11 waits for the end of a head, which another protocol may never send."""
@@ -452,23 +462,15 @@ class HTTPConnection:
         remedy = ": the port speaks TLS, use https://" if first.startswith(b"\x15\x03") else ""
         raise RemoteProtocolError(f"{self.route} sent what is not HTTP/1.1: {first[:40]!r}{remedy}")
 
-    def _recv(self, deadline: Deadline) -> bytes:
-        """One read; b"" is the end that the server has set."""
+    # --- time
+
+    def _clip(self, deadline: Deadline, limit: float | None, doing: str) -> float | None:
+        if deadline.expires is None:
+            return limit
         try:
-            self._limit(deadline.clip(deadline.timeout.read))
-            data = self._socket.recv(READ_SIZE)
-        except TimeoutError as error:
-            if isinstance(error, TotalTimeout):
-                raise TotalTimeout(f"reading from {self.route}: {error}") from None
-            raise self._timed_out(
-                deadline,
-                ReadTimeout,
-                f"{self.route} sent nothing for the read timeout of {deadline.timeout.read} s",
-            ) from error
-        except OSError as error:
-            raise self._lost(f"it broke while the answer was read: {_reason(error)}") from error
-        self.received += len(data)
-        return data
+            return deadline.clip(limit)
+        except TotalTimeout as error:
+            raise TotalTimeout(f"{doing} {self.route}: {error}") from None
 
     def _limit(self, seconds: float | None) -> None:
         # Each settimeout() is a system call, and the limit is mostly the one that was set before.
@@ -482,6 +484,12 @@ class HTTPConnection:
         if deadline.passed():
             return TotalTimeout(f"waiting for {self.route}: {deadline.exceeded()}")
         return kind(f"{what} ({self.sent} bytes sent, {self.received} received)")
+
+    def _timed_out_writing(self, deadline: Deadline) -> ReadTimeout | WriteTimeout | TotalTimeout:
+        limit = deadline.timeout.write
+        return self._timed_out(
+            deadline, WriteTimeout, f"{self.route} took nothing for the write timeout of {limit} s"
+        )
 
     def _lost(self, why: str) -> ConnectionLost:
         return ConnectionLost(
@@ -498,6 +506,7 @@ class HTTPConnection:
         connection = self._h11
         return (
             self._state is State.ACTIVE
+            and not self._cut  # h11 may think that a request was sent whole whose last bytes were not
             and connection.our_state is h11.DONE
             and connection.their_state is h11.DONE
             and connection.trailing_data == (b"", False)
@@ -582,14 +591,21 @@ class HTTPConnection:
         except (OSError, ValueError):
             pass  # an answer has not come yet, or never will
 
-    def detach(self) -> tuple[socket.socket, bytes]:
-        """Hand over the socket after 101 or a 2xx to CONNECT (law X4).
-
-        Returns:
-            The socket, and the bytes of the new protocol that came with the response.
-        """
+    def forsake(self) -> None:
+        """L4: close this process's copy of a socket that is its parent's, without a word to the peer."""
         self._state = State.CLOSED
-        return self._socket, self._h11.trailing_data[0]
+        self._socket.close()
+
+    def hand_over(self) -> DuplexStream:
+        """Let go of the socket after 101 or a 2xx to CONNECT (law X4).
+
+        Raises:
+            ValueError: the connection has not changed its protocol.
+        """
+        if self._h11.their_state is not h11.SWITCHED_PROTOCOL:
+            raise ValueError(f"{self.route} has not switched protocols: there is nothing to take over")
+        self._state = State.CLOSED
+        return DuplexStream(self._socket, self._h11.trailing_data[0])
 
 
 def parse_keep_alive(value: bytes) -> tuple[int | None, int | None]:
@@ -606,6 +622,30 @@ def parse_keep_alive(value: bytes) -> tuple[int | None, int | None]:
             # A number of any length is a number, but no more than this is of any use, and int() is slow.
             said[name.strip()] = int(number[:9])
     return said.get(b"timeout"), said.get(b"max")
+
+
+def wait_for_socket(
+    sock: socket.socket, *, read: bool, write: bool, seconds: float | None
+) -> tuple[bool, bool]:
+    """Wait until a socket can be read from or written to.
+
+    Args:
+        sock: the socket. An end and an error make it readable.
+        read, write: what to wait for.
+        seconds: for how long, or None.
+
+    Returns:
+        Whether it can be read from, and whether it can be written to; neither where the time ran out.
+    """
+    if not hasattr(select, "poll"):  # Windows
+        readable, writable, _ = select.select([sock] * read, [sock] * write, [], seconds)
+        return bool(readable), bool(writable)
+    poll = select.poll()
+    poll.register(sock, select.POLLIN * read | select.POLLOUT * write)
+    # Rounded up: less than a millisecond is no reason to spin.
+    ready = poll.poll(None if seconds is None else math.ceil(seconds * 1000))
+    events = ready[0][1] if ready else 0
+    return bool(events & ~select.POLLOUT), bool(events & select.POLLOUT)
 
 
 class _Poll(Protocol):

@@ -254,6 +254,10 @@ class Ledger(Generic[C]):
         """The idle connections, least recently used first."""
         return (slot.connection for slot in self._idle if slot.connection is not None)
 
+    def connections(self) -> list[C]:
+        """Every connection, idle or in use."""
+        return [slot.connection for slot in self._slots if slot.connection is not None]
+
     # --- the rules
 
     def _may_dial(self, stall: _Stall[C]) -> bool:

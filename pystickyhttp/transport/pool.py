@@ -8,26 +8,40 @@ returns is an `IncomingResponse`, which gives the connection back by itself when
 from __future__ import annotations
 
 import contextlib
-import socket
+import os
 import threading
 import time
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-import h11
-
 from ..exceptions import ConnectionLost, PoolTimeout, TotalTimeout, UnrewindableBodyError
 from ..timeouts import Deadline, Timeout
-from .connection import HTTPConnection, OutgoingRequest, may_replay
+from .connection import HTTPConnection, ResponseHead
 from .dial import Dialer
+from .duplex import DuplexStream
 from .ledger import Lease, Ledger, Limits, Slot
+from .request import OutgoingRequest, may_replay
 from .route import Route
 
 # R5: what is left of a body is read to its end only if that costs less than a new connection would.
 DRAIN_BYTES: Final = 64 * 1024
 DRAIN_SECONDS: Final = 0.05
+
+
+# L4: the pools of this process, for the child of a fork.
+_pools: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()
+
+
+def _start_pools_afresh() -> None:
+    for pool in list(_pools):
+        pool.start_afresh()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_start_pools_afresh)
 
 
 class _Claim(Lease[HTTPConnection]):
@@ -69,6 +83,7 @@ class ConnectionPool:
         # R6: claims of responses that were collected unread. The collector may run at any instant, amid an
         # operation that holds the lock too, so it only leaves them here (see `_reclaim`).
         self._abandoned: deque[_Claim] = deque()
+        _pools.add(self)
 
     def __repr__(self) -> str:
         ledger = self._ledger
@@ -108,6 +123,15 @@ class ConnectionPool:
             UnrewindableBodyError: the request has to be replayed, and its body can't be wound back.
             InvalidBody: the body does not have the length that its Content-Length says.
         """
+        response = self._send(route, request, deadline)
+        if response.status != 417 or not request.expects_continue or not request.rewindable:
+            return response
+        # X3; RFC 9110, section 10.1.1: the server does not meet expectations, so there shall be none.
+        response.close()
+        request.rewind()
+        return self._send(route, request.without_expectation(), deadline)
+
+    def _send(self, route: Route, request: OutgoingRequest, deadline: Deadline) -> IncomingResponse:
         claim = _Claim(route)
         try:
             connection = self._acquire(claim, deadline)
@@ -131,6 +155,15 @@ class ConnectionPool:
         with self._lock:
             closing = self._ledger.retire()
         self._settle(closing)
+
+    def start_afresh(self) -> None:
+        """L4: in the child of a fork, where the connections are the parent's, and so is who held the lock."""
+        inherited = self._ledger.connections()
+        self._lock = threading.Lock()
+        self._ledger = Ledger(self._ledger.limits)
+        self._abandoned = deque()
+        for connection in inherited:
+            connection.forsake()
 
     # --- acquiring
 
@@ -269,7 +302,7 @@ class IncomingResponse:
         pool: ConnectionPool,
         claim: _Claim,
         connection: HTTPConnection,
-        head: h11.Response | h11.InformationalResponse,
+        head: ResponseHead,
         deadline: Deadline,
     ) -> None:
         self.status = head.status_code
@@ -366,23 +399,22 @@ class IncomingResponse:
         if self._connection is not None:
             self.read_within(DRAIN_BYTES, DRAIN_SECONDS)
 
-    def detach(self) -> tuple[socket.socket, bytes]:
-        """Take the socket over after 101 or a 2xx to CONNECT (law X4). The pool forgets it.
+    def detach(self) -> DuplexStream:
+        """Take the connection over after 101 or a 2xx to CONNECT (law X4). The pool forgets it.
 
         Returns:
-            The socket, and the bytes of the new protocol that came with the response.
+            The stream, which belongs to the caller, and has to be closed.
 
         Raises:
-            ValueError: the response has ended already.
+            ValueError: the response has ended already, or the connection has not changed its protocol.
         """
         connection = self._connection
         if connection is None:
             raise ValueError("the response has ended, and its connection is gone")
-        self._connection = None
-        taken = connection.detach()
+        stream = connection.hand_over()
         self._claim.held().connection = None
-        self._pool._discard(self._claim)
-        return taken
+        self._give_up()
+        return stream
 
     def _finish(self, connection: HTTPConnection) -> None:
         self._pool._release(self._claim, connection)

@@ -1,12 +1,14 @@
-"""TLS by the standard library: contexts, and the handshake over a connected socket (laws S1, S3)."""
+"""TLS by the standard library: contexts, session tickets, the handshake (laws S1, S2, S3)."""
 
 from __future__ import annotations
 
 import os
 import socket
 import ssl
+import threading
+from collections import OrderedDict
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from ..exceptions import SSLError
 from .route import Route, TLSIdentity
@@ -114,6 +116,51 @@ def _load_client_certificate(
         ) from error
 
 
+class TicketStore:
+    """S2: session tickets, each for one server and one TLS identity, used once.
+
+    Args:
+        most: how many are kept; the oldest go first.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        # Guards _tickets: connections of any thread take from it and put into it.
+        self._lock = threading.Lock()
+        self._tickets: OrderedDict[tuple[Any, ...], ssl.SSLSession] = OrderedDict()
+
+    def keep(self, sock: ssl.SSLSocket, route: Route) -> None:
+        """Keep the ticket that a connection was given, if it was; best after response bytes came."""
+        session = sock.session
+        if session is None or not session.has_ticket:
+            return
+        with self._lock:
+            self._tickets[self._key(sock.context, route)] = session
+            while len(self._tickets) > self._most:
+                self._tickets.popitem(last=False)
+
+    def take(self, context: ssl.SSLContext, route: Route) -> ssl.SSLSession | None:
+        """A ticket for a new connection; it is gone then, as none is to be used twice (RFC 8446, C.4)."""
+        with self._lock:
+            return self._tickets.pop(self._key(context, route), None)
+
+    def start_afresh(self) -> None:
+        """L4: in the child of a fork the tickets are the parent's, which may use them."""
+        self._lock = threading.Lock()
+        self._tickets.clear()
+
+    def _key(self, context: ssl.SSLContext, route: Route) -> tuple[Any, ...]:
+        # The context is the identity made real: a ticket of another one would carry its trust over.
+        return context, route.tls, route.host, route.port, route.unix_socket
+
+
+# One costs a few kilobytes; a program that talks to more servers than this by https gains least by resuming.
+tickets: Final = TicketStore(most=256)
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=tickets.start_afresh)
+
+
 def handshake(sock: socket.socket, route: Route) -> ssl.SSLSocket:
     """Make the TLS handshake over a connected socket, within the timeout that the socket has.
 
@@ -131,8 +178,13 @@ def handshake(sock: socket.socket, route: Route) -> ssl.SSLSocket:
     try:
         # A peer that goes without close_notify may have been cut off (RFC 9112, section 9.8): it must not
         # look like an end.
-        secured = context_for(identity).wrap_socket(
-            sock, server_hostname=name, suppress_ragged_eofs=False, do_handshake_on_connect=False
+        context = context_for(identity)
+        secured = context.wrap_socket(
+            sock,
+            server_hostname=name,
+            suppress_ragged_eofs=False,
+            do_handshake_on_connect=False,
+            session=tickets.take(context, route),
         )
         sock = secured  # it owns the file descriptor from here on
         secured.do_handshake()

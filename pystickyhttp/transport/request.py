@@ -1,0 +1,138 @@
+"""A request as it goes over the wire, and whether it may go out twice (laws P1, P2, X6, X7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple, Protocol, TypeAlias
+
+import h11
+
+from ..exceptions import InvalidHeader
+
+# P1: the methods whose repetition has the effect of one request (RFC 9110, section 9.2.2).
+IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+
+Fields: TypeAlias = "Sequence[tuple[bytes, bytes]]"
+
+
+class Body(Protocol):
+    """A request body that is not simply bytes: a file, or what an iterable yields."""
+
+    @property
+    def replayable(self) -> bool:
+        """Whether `rewind` is going to work."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The pieces, in order."""
+
+    def rewind(self) -> None:
+        """Go back to where the body stood when the request was prepared (law P2).
+
+        Raises:
+            UnrewindableBodyError: it can't.
+        """
+
+
+class _Head(NamedTuple):
+    event: h11.Request
+    has_idempotency_key: bool
+    expects_continue: bool
+
+
+class OutgoingRequest:
+    """A request as it goes over the wire.
+
+    Attributes:
+        method: the method.
+        head: the validated request line and header fields.
+        body: bytes, or a `Body`.
+        has_idempotency_key: whether the fields hold an Idempotency-Key.
+        expects_continue: whether the body waits for 100 Continue (law X3).
+    """
+
+    __slots__ = ("body", "expects_continue", "has_idempotency_key", "head", "method")
+
+    def __init__(self, method: str, head: _Head, body: bytes | Body) -> None:
+        self.method = method
+        self.head = head.event
+        self.body = body
+        self.has_idempotency_key = head.has_idempotency_key
+        # RFC 9110, section 10.1.1: it has no meaning without a body.
+        self.expects_continue = head.expects_continue and bool(body)
+
+    @classmethod
+    def make(cls, method: str, target: str, fields: Fields, body: bytes | Body = b"") -> OutgoingRequest:
+        """Put a request together.
+
+        Args:
+            method: a token.
+            target: the request target, in ASCII.
+            fields: names and values; Host must be one of them, and exactly one framing header where there
+                is a body (law X6).
+            body: bytes, or a `Body`.
+
+        Raises:
+            InvalidHeader: the fields contradict each other, or h11 refuses one.
+        """
+        return cls(method, _head(method, target, tuple(fields)), body)
+
+    def without_expectation(self) -> OutgoingRequest:
+        """The same request without its Expect field (law X3)."""
+        fields = [(name, value) for name, value in self.head.headers.raw_items() if name.lower() != b"expect"]
+        return OutgoingRequest.make(self.method, self.head.target.decode("ascii"), fields, self.body)
+
+    @property
+    def replayable(self) -> bool:
+        """P1: whether sending it twice does no more than sending it once, and its body can be had again."""
+        return self.rewindable and (self.method in IDEMPOTENT_METHODS or self.has_idempotency_key)
+
+    @property
+    def rewindable(self) -> bool:
+        """P2: whether `rewind` is going to work."""
+        return isinstance(self.body, bytes) or self.body.replayable
+
+    def rewind(self) -> None:
+        """P2: make the body ready to be sent once more.
+
+        Raises:
+            UnrewindableBodyError: it can't be.
+        """
+        if not isinstance(self.body, bytes):
+            self.body.rewind()
+
+
+# A program sends the same few heads over and over, and to validate one costs as much as the rest of a small
+# request. The events are immutable, so connections and threads can share them. One takes a few kilobytes.
+@lru_cache(maxsize=512)
+def _head(method: str, target: str, fields: tuple[tuple[bytes, bytes], ...]) -> _Head:
+    names = {name.lower(): value for name, value in fields}
+    if b"content-length" in names and b"transfer-encoding" in names:
+        raise InvalidHeader(
+            "both Content-Length and Transfer-Encoding are set (RFC 9112, section 6.2): remove one of them"
+        )
+    try:
+        event = h11.Request(method=method, target=target, headers=list(fields))
+    except h11.LocalProtocolError as error:
+        raise InvalidHeader(f"{method} {target}: the request can't be sent: {error}") from error
+    return _Head(
+        event=event,
+        has_idempotency_key=b"idempotency-key" in names,
+        expects_continue=names.get(b"expect", b"").lower() == b"100-continue",
+    )
+
+
+def may_replay(request: OutgoingRequest, *, reused: bool, sent: int, received: int) -> bool:
+    """P1: whether a request whose connection died goes out once more, on a connection dialled fresh.
+
+    Args:
+        request: the request.
+        reused: whether the connection had served another request before. One that was dialled for this
+            request has no reason to be stale, so its death is news to be told. This is also what makes the
+            replay happen once: it goes out on a fresh connection.
+        sent: bytes of this request that were written.
+        received: bytes that came back.
+    """
+    if not reused or received:
+        return False
+    return not sent or request.replayable
