@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from . import bodies, urls
-from .exceptions import InvalidHeader, InvalidMethod, RequestException
+from . import urls
+from .exceptions import InvalidMethod, RequestException
 from .headers import Headers, encode_field
 from .models import PreparedRequest, Response
 from .timeouts import UNSET, Deadline, Timeout, TimeoutTypes
@@ -135,6 +135,7 @@ def outgoing_request(request: PreparedRequest, url: URL) -> OutgoingRequest:
     Raises:
         InvalidHeader: a field can't be sent (law X7).
         InvalidBody: the body is of no type that can be sent.
+        UnrewindableBodyError: the body was sent before, and can't be wound back (law P2).
         InvalidMethod: the method is CONNECT, whose target is no URL.
     """
     if request.method == "CONNECT":
@@ -144,14 +145,9 @@ def outgoing_request(request: PreparedRequest, url: URL) -> OutgoingRequest:
     headers = request.headers
     try:
         fields = wire_fields(headers.get("Host") or url.host_header, tuple(headers.lines()))
-    except TypeError:  # what can't be hashed is neither str nor bytes
-        wrong = [name for name, value in headers.lines() if not isinstance(value, (str, bytes))]
-        raise InvalidHeader(f"headers {wrong} have values that are neither str nor bytes") from None
-    body = request.body
-    if not isinstance(body, bytes):
-        length = headers.get("Content-Length")
-        body = bodies.outgoing(body, request.body_position, None if length is None else int(length))
-    return OutgoingRequest.make(request.method, url.target, fields, body)
+    except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so
+        fields = wire_fields.__wrapped__(url.host_header, tuple(headers.lines()))
+    return OutgoingRequest.make(request.method, url.target, fields, request.outgoing_body())
 
 
 # A program sends the same few sets of fields over and over.

@@ -1,8 +1,8 @@
 """Request bodies: what the caller passes as `data` and `json`, and how it goes over the wire.
 
 `encode` turns the caller's value into the body of a PreparedRequest, of the types that requests gives it:
-str, bytes, a file, or an iterable. `outgoing` turns that body into what the transport sends: bytes, or a
-`StreamedBody` that can be wound back to where it stood (law P2).
+str, bytes, a file, or an iterable. The transport sends bytes (`as_bytes`), or a `StreamedBody`, which can be
+wound back to where it stood (law P2).
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ class EncodedBody:
 
 NO_BODY: Final = EncodedBody()
 
+# Of these an empty one is no body; an empty file or iterable is a body of no bytes.
+_SIZED: Final = (str, bytes, bytearray, memoryview, Mapping, list, tuple)
+
 
 def encode(data: BodyTypes, json: Any = None) -> EncodedBody:
     """Encode what the caller gave as the body.
@@ -60,10 +63,10 @@ def encode(data: BodyTypes, json: Any = None) -> EncodedBody:
         InvalidBody: data is none of these.
         InvalidJSONError: json can't be written as JSON (RFC 8259 has no NaN and no Infinity).
     """
-    if not isinstance(data, io.IOBase) and not data:
+    if data is None or (isinstance(data, _SIZED) and len(data) == 0):
         return NO_BODY if json is None else _encode_json(json)
     if isinstance(data, str):
-        return EncodedBody(data, len(data.encode("utf-8")))
+        return EncodedBody(data, len(_utf8(data)))
     if isinstance(data, (bytes, bytearray, memoryview)):
         content = bytes(data)
         return EncodedBody(content, len(content))
@@ -99,9 +102,9 @@ def _encode_form(data: Mapping[Any, Any] | list[Any] | tuple[Any, ...]) -> Encod
 
 
 def _encode_file(file: Any) -> EncodedBody:
-    if isinstance(file, io.TextIOBase):
+    if isinstance(getattr(file, "file", file), io.TextIOBase):  # tempfile's wrappers hold theirs as .file
         # Its characters have no length in bytes before they are encoded.
-        content = file.read().encode("utf-8")
+        content = _utf8(file.read())
         return EncodedBody(content, len(content))
     position = _tell(file)
     return EncodedBody(file, _length_left(file, position or 0), None, position)
@@ -120,11 +123,12 @@ def _length_left(file: Any, position: int) -> int | None:
     announced = getattr(file, "len", None)  # how streaming encoders say it
     if isinstance(announced, int):
         return announced
-    try:
+    if isinstance(getattr(file, "raw", file), io.FileIO):
         status = os.fstat(file.fileno())
-    except (AttributeError, OSError, ValueError):
-        return _length_by_seeking(file, position)
-    return max(0, status.st_size - position) if stat.S_ISREG(status.st_mode) else None
+        return max(0, status.st_size - position) if stat.S_ISREG(status.st_mode) else None
+    # Others may have a file descriptor too, but of what they read from: a file of gzip.open() is not as long
+    # as what it gives.
+    return _length_by_seeking(file, position)
 
 
 def _length_by_seeking(file: Any, position: int) -> int | None:
@@ -136,27 +140,20 @@ def _length_by_seeking(file: Any, position: int) -> int | None:
     return max(0, end - position) if isinstance(end, int) else None
 
 
-def outgoing(content: Any, position: int | None, length: int | None) -> bytes | StreamedBody:
-    """The body of a PreparedRequest as the transport takes it.
-
-    Args:
-        content: str, bytes, a file, an iterable, or None.
-        position: where the file stood when the request was prepared, or None.
-        length: the bytes that Content-Length promises, or None.
+def as_bytes(content: Any) -> bytes | None:
+    """A body that can be held as bytes, or None where it has to be streamed.
 
     Raises:
-        InvalidBody: the content is none of these.
+        InvalidBody: it is neither.
     """
     if content is None:
         return b""
-    if isinstance(content, bytes):
-        return content
     if isinstance(content, str):
-        return content.encode("utf-8")
-    if isinstance(content, (bytearray, memoryview)):
+        return _utf8(content)
+    if isinstance(content, (bytes, bytearray, memoryview)):
         return bytes(content)
     if hasattr(content, "read") or hasattr(content, "__iter__"):
-        return StreamedBody(content, position, length)
+        return None
     raise InvalidBody(f"the body is {type(content).__name__}: it has to be str, bytes, a file or an iterable")
 
 
@@ -167,12 +164,15 @@ class StreamedBody:
         source: the file or iterable.
         position: where the file stood when the request was prepared, or None.
         length: the bytes that are sent of a file at most, or None for all.
+
+    Attributes:
+        source: the file or iterable.
     """
 
-    __slots__ = ("_length", "_position", "_source", "_started")
+    __slots__ = ("_length", "_position", "_started", "source")
 
     def __init__(self, source: Any, position: int | None, length: int | None) -> None:
-        self._source = source
+        self.source = source
         self._position = position
         self._length = length
         self._started = False
@@ -192,35 +192,41 @@ class StreamedBody:
             return
         if not self._can_restart():
             raise UnrewindableBodyError(
-                f"the body, a {type(self._source).__name__}, has to be sent again, and can't be wound back: "
+                f"the body, a {type(self.source).__name__}, has to be sent again, and can't be wound back: "
                 f"pass bytes, or a file that can seek"
             )
         if self._is_file():
-            try:
-                self._source.seek(self._position)
-            except (OSError, ValueError) as error:
-                raise UnrewindableBodyError(
-                    f"the body has to be sent again, and its file can't be wound back: {error}"
-                ) from error
+            self._seek_start()
         self._started = False
 
     def __iter__(self) -> Iterator[bytes]:
+        if self._is_file() and self._position is not None and _tell(self.source) != self._position:
+            self._seek_start()  # somebody has read from it since
         self._started = True
         return self._read_file() if self._is_file() else self._iterate()
 
+    def _seek_start(self) -> None:
+        try:
+            self.source.seek(self._position)
+        except (AttributeError, OSError, ValueError) as error:
+            raise UnrewindableBodyError(
+                f"the body, a {type(self.source).__name__}, can't be wound back to where it stood: {error}"
+            ) from error
+
     def _is_file(self) -> bool:
-        return hasattr(self._source, "read")
+        return hasattr(self.source, "read")
 
     def _can_restart(self) -> bool:
         if self._is_file():
-            return self._position is not None and hasattr(self._source, "seek")
-        # An iterator is its own iterator, and gone once it was used; a list or a view makes a new one.
-        return iter(self._source) is not self._source
+            return self._position is not None and hasattr(self.source, "seek")
+        # An iterator is gone once it was used; a list or a view makes a new one each time.
+        first = iter(self.source)
+        return first is not self.source and first is not iter(self.source)
 
     def _read_file(self) -> Iterator[bytes]:
         left = self._length
         while left is None or left > 0:
-            piece = self._source.read(PIECE if left is None else min(PIECE, left))
+            piece = self.source.read(PIECE if left is None else min(PIECE, left))
             if not piece:
                 return
             yield _to_bytes(piece)
@@ -228,16 +234,23 @@ class StreamedBody:
                 left -= len(piece)
 
     def _iterate(self) -> Iterator[bytes]:
-        pieces: Iterable[Any] = self._source
+        pieces: Iterable[Any] = self.source
         for piece in pieces:
             yield _to_bytes(piece)
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidBody(f"the body can't be written in UTF-8: {error}; pass bytes") from None
 
 
 def _to_bytes(piece: Any) -> bytes:
     if isinstance(piece, bytes):
         return piece
     if isinstance(piece, str):
-        return piece.encode("utf-8")
+        return _utf8(piece)
     if isinstance(piece, (bytearray, memoryview)):
         return bytes(piece)
     raise InvalidBody(f"the body yielded {type(piece).__name__}: its pieces have to be bytes or str")

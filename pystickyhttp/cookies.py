@@ -20,6 +20,9 @@ from .urls import URL
 
 CookieTypes: TypeAlias = "Mapping[str, str] | CookieJar | None"
 
+# The earliest time that there is (RFC 6265, section 5.2.2), and not 0, which could be taken for none.
+PAST: Final = -1.0
+
 _MONTHS: Final = {
     name: number
     for number, name in enumerate(
@@ -197,6 +200,12 @@ class CookieJar:
         """A jar with the same cookies."""
         return CookieJar(self)
 
+    __copy__ = copy
+
+    def __getstate__(self) -> dict[str, Any]:
+        with _lock:
+            return {"_cookies": dict(self._cookies)}
+
     def update(self, other: CookieJar | Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
         """Take over the cookies of a jar, or names and values."""
         if isinstance(other, CookieJar):
@@ -249,7 +258,9 @@ class CookieJar:
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, CookieJar):
-            return set(self) == set(other)
+            return {replace(cookie, created=0) for cookie in self} == {
+                replace(cookie, created=0) for cookie in other
+            }
         return self.get_dict() == other if isinstance(other, Mapping) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
@@ -262,11 +273,11 @@ class CookieJar:
         return [cookie for cookie in self._select(domain, path) if cookie.name == name]
 
     def _select(self, domain: str | None, path: str | None) -> list[Cookie]:
+        domain = None if domain is None else domain.lower().lstrip(".")
         return [
             cookie
             for cookie in self
-            if (domain is None or cookie.domain == domain.lstrip("."))
-            and (path is None or cookie.path == path)
+            if (domain is None or cookie.domain == domain) and (path is None or cookie.path == path)
         ]
 
 
@@ -291,10 +302,17 @@ def parse_set_cookie(text: str, url: URL, now: float) -> Cookie | None:
     name, value = name.strip(" \t"), value.strip(" \t")
     if not equals or not name:
         return None
-    attributes = {}
+    attributes: dict[str, str] = {}
+    max_age: float | None = None
+    expires: float | None = None
     for attribute in attribute_texts:
-        key, _, attribute_value = attribute.partition("=")
-        attributes[key.strip(" \t").lower()] = attribute_value.strip(" \t")  # the last one of a name counts
+        key, _, attribute_value = (part.strip(" \t") for part in attribute.partition("="))
+        attributes[key.lower()] = attribute_value  # the last one of a name counts
+        # One that can't be read is passed over, and takes no earlier one away (sections 5.2.1, 5.2.2).
+        if key.lower() == "max-age":
+            max_age = _max_age(attribute_value, now) or max_age
+        elif key.lower() == "expires":
+            expires = parse_date(attribute_value) or expires
     scope = _scope(attributes.get("domain", ""), url.host)
     if scope is None or ("secure" in attributes and url.scheme != "https"):
         return None
@@ -305,7 +323,7 @@ def parse_set_cookie(text: str, url: URL, now: float) -> Cookie | None:
         value=value,
         domain=domain,
         path=path if path.startswith("/") else default_path(url.path),
-        expires=_expiry(attributes, now),
+        expires=max_age or expires,  # Max-Age goes ahead (section 5.3, step 3)
         secure="secure" in attributes,
         http_only="httponly" in attributes,
         host_only=host_only,
@@ -324,13 +342,15 @@ def _scope(domain: str, host: str) -> tuple[str, bool] | None:
     return domain, False
 
 
-def _expiry(attributes: Mapping[str, str], now: float) -> float | None:
-    """Max-Age goes ahead of Expires (RFC 6265, section 5.3, step 3)."""
-    max_age = attributes.get("max-age", "")
-    if re.fullmatch(r"-?[0-9]+", max_age):
-        # A number of any length is allowed; a century is as good as for ever.
-        return now + min(int(max_age[:12]), 100 * 365 * 86400) if not max_age.startswith("-") else 0.0
-    return parse_date(attributes["expires"]) if "expires" in attributes else None
+def _max_age(value: str, now: float) -> float | None:
+    """When a cookie of that Max-Age expires, never 0; None where it is no number (RFC 6265, 5.2.2)."""
+    if not re.fullmatch(r"-?[0-9]+", value):
+        return None
+    if value.startswith("-"):
+        return PAST
+    # A number of any length is allowed; a century is as good as for ever.
+    seconds = int(value.lstrip("0")[:12] or "0")
+    return now + min(seconds, 100 * 365 * 86400) if seconds else PAST
 
 
 def parse_date(text: str) -> float | None:

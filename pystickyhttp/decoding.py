@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from itertools import chain
 from typing import AnyStr, Final, Generic, Protocol
 
 from .exceptions import ContentDecodingError
@@ -18,7 +21,10 @@ STEP: Final = 256 * 1024
 # A chain is as costly as all its links; nobody has a use for more (curl and urllib3 stop at five too).
 MAX_CODINGS: Final = 5
 
-_CHARSET = re.compile(r";\s*charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"']+))", re.IGNORECASE)
+_GZIP_MAGIC: Final = b"\x1f\x8b"  # RFC 1952, section 2.3.1
+
+# A parameter of a media type (RFC 9110, section 5.6.6), its value quoted or not.
+_PARAMETER = re.compile(r";\s*([^\s;=]+)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^;]*)")
 # The longest first: UTF-32's mark begins with UTF-16's.
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -47,8 +53,9 @@ class GzipDecoder:
     """gzip (RFC 1952): any number of members; what follows them and is no member is left out."""
 
     def __init__(self) -> None:
-        self._member = _new_member()
+        self._member: zlib._Decompress | None = _new_member()
         self._fed = False
+        self._held = b""  # half of what may be the magic number of a further member
         self._done = False
 
     def decode(self, data: bytes) -> Iterator[bytes]:
@@ -57,16 +64,23 @@ class GzipDecoder:
         Raises:
             ContentDecodingError: it is no gzip, or its checksum is wrong.
         """
+        data, self._held = self._held + data, b""
         while data and not self._done:
-            self._fed = True
-            yield from _inflate(self._member, data, "gzip")
-            if not self._member.eof:
+            if self._member is None and not self._begins_member(data):
                 return
-            data = self._member.unused_data
-            if data and data[:2] != b"\x1f\x8b"[: len(data[:2])]:
-                self._done = True
-            elif data:
-                self._member = _new_member()
+            member = self._member = self._member or _new_member()
+            self._fed = True
+            yield from _inflate(member, data, "gzip")
+            if not member.eof:
+                return
+            data, self._member = member.unused_data, None
+
+    def _begins_member(self, data: bytes) -> bool:
+        if data == _GZIP_MAGIC[:1]:
+            self._held = data
+            return False
+        self._done = not data.startswith(_GZIP_MAGIC)
+        return not self._done
 
     def finish(self) -> None:
         """Called at the end of the body.
@@ -74,7 +88,7 @@ class GzipDecoder:
         Raises:
             ContentDecodingError: the last member has no end.
         """
-        if self._fed and not self._member.eof:
+        if self._fed and self._member is not None:
             raise ContentDecodingError("the gzip body is cut short: its trailer is missing")
 
 
@@ -91,6 +105,8 @@ class DeflateDecoder:
         Raises:
             ContentDecodingError: it is neither.
         """
+        if self._stream.eof:
+            return  # zlib would keep whatever follows
         if self._head is None:
             yield from _inflate(self._stream, data, "deflate")
             return
@@ -183,18 +199,19 @@ def _decode_one(pieces: Iterable[bytes], decoder: Decoder) -> Iterator[bytes]:
 
 def charset_of(content_type: str) -> str | None:
     """The charset parameter of a Content-Type, or None where there is none, or none that Python knows."""
-    match = _CHARSET.search(content_type)
-    if match is None:
-        return None
-    name = next(group for group in match.groups() if group is not None).strip()
-    return name if is_known_charset(name) else None
+    for name, value in _PARAMETER.findall(content_type):
+        charset = value.strip(" \t\"'")
+        if name.lower() == "charset" and is_known_charset(charset):
+            return str(charset)
+    return None
 
 
+@lru_cache(maxsize=64)  # servers name a handful; the bound is for one that makes them up
 def is_known_charset(name: str) -> bool:
-    """Whether text can be decoded by a codec of that name."""
+    """Whether any bytes can be decoded to text by a codec of that name."""
     try:
-        # Not every codec decodes to text: "zlib" and "rot13" are codecs too.
-        "".encode("ascii").decode(name)
+        # Not every codec is one of text ("zlib" is a codec too), and not every one of text takes any bytes.
+        b"a\xff".decode(name, "replace")
     except (LookupError, ValueError):
         return False
     return True
@@ -211,6 +228,29 @@ def decode_text(content: bytes, encoding: str | None) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError:
         return content.decode("latin-1")
+
+
+def decode_text_pieces(pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
+    """Decode text as it comes, with the same result as decoding the whole.
+
+    Args:
+        pieces: the bytes, cut anywhere.
+        encoding: a known charset.
+    """
+    pieces = iter(pieces)
+    start = b""
+    if codecs.lookup(encoding).name in ("utf-16", "utf-32"):
+        # Read piece by piece, these insist on the mark that they do without when they are read at once.
+        while len(start) < 4 and (piece := next(pieces, b"")):
+            start += piece
+        if not start.startswith(tuple(mark for mark, name in _MARKS if name != "utf-8-sig")):
+            encoding = f"{encoding}-{'le' if sys.byteorder == 'little' else 'be'}"
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    for piece in chain([start], pieces):
+        if text := decoder.decode(piece):
+            yield text
+    if text := decoder.decode(b"", final=True):
+        yield text
 
 
 class LineSplitter(Generic[AnyStr]):
@@ -230,6 +270,8 @@ class LineSplitter(Generic[AnyStr]):
 
     def feed(self, piece: AnyStr) -> list[AnyStr]:
         """The lines that the piece completes."""
+        if not piece:
+            return []
         return self._by_delimiter(piece, self._delimiter) if self._delimiter else self._by_line_end(piece)
 
     def finish(self) -> list[AnyStr]:
@@ -256,8 +298,11 @@ class LineSplitter(Generic[AnyStr]):
     def _by_delimiter(self, piece: AnyStr, delimiter: AnyStr) -> list[AnyStr]:
         # A delimiter may lie across two pieces: the tail that could be its beginning is looked at again.
         overlap = self._empty
-        while self._parts and len(overlap) < len(delimiter) - 1:
-            overlap = self._parts.pop() + overlap
+        while self._parts and (wanted := len(delimiter) - 1 - len(overlap)) > 0:
+            part = self._parts.pop()
+            overlap = part[-wanted:] + overlap
+            if len(part) > wanted:
+                self._parts.append(part[:-wanted])
         lines = (overlap + piece).split(delimiter)
         last = lines.pop()
         if lines:

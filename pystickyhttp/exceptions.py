@@ -32,14 +32,16 @@ class RequestException(OSError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # OSError's own __reduce__ passes args alone, and would lose what the subclasses keep beside them.
-        return _rebuild, (type(self), self.args, self.__dict__)
+        # The filename of an OSError is no part of its args.
+        args = self.args if self.filename is None else (*self.args, self.filename)
+        return _rebuild, (type(self), args, self.__dict__)
 
 
 def _rebuild(
     kind: type[RequestException], args: tuple[object, ...], state: dict[str, Any]
 ) -> RequestException:
     error = kind.__new__(kind, *args)
-    error.args = args
+    OSError.__init__(error, *args)
     error.__dict__.update(state)
     return error
 
@@ -108,6 +110,10 @@ class ConnectionError(RequestException, builtins.ConnectionError):
 
 class NameResolutionError(ConnectionError):
     """The host's name has no address."""
+
+
+class InvalidProxyURL(InvalidURL):
+    """The URL of the proxy can't be used."""
 
 
 class ProxyError(ConnectionError):
@@ -206,5 +212,24 @@ class ContentDecodingError(RequestException):
     """The body of the response can't be decoded by its Content-Encoding."""
 
 
+class RetryError(RequestException):
+    """Every attempt that the policy of retries allows has failed."""
+
+
 class StreamConsumedError(RequestException, TypeError):
     """The body of the response was read already, and was not kept."""
+
+
+# --- warnings
+
+
+class RequestsWarning(Warning):
+    """What every warning of this package derives from."""
+
+
+class FileModeWarning(RequestsWarning, DeprecationWarning):
+    """A file was opened in text mode, where its length in bytes can't be known."""
+
+
+class RequestsDependencyWarning(RequestsWarning):
+    """An optional dependency is of a version that does not fit."""

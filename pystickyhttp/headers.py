@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 from .exceptions import InvalidHeader
@@ -111,6 +110,8 @@ class Headers(MutableMapping[str, Any]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mapping):
             return NotImplemented
+        if not all(isinstance(name, (str, bytes)) for name in other):
+            return False
         other_headers = other if isinstance(other, Headers) else Headers(other)
         return dict(self.lower_items()) == dict(other_headers.lower_items())
 
@@ -127,15 +128,22 @@ def merge_headers(given: HeaderTypes | None, session: Headers) -> Headers:
         given: what the caller passed for this request, or None. A value of None takes the session's field
             of that name away.
         session: the headers of the session. A value of None there is no field.
+
+    Raises:
+        InvalidHeader: what was given is neither a mapping nor pairs.
     """
     if not given:
         return session.without_none()
     merged = session.copy()
-    merged.update(Headers(given))
+    try:
+        merged.update(Headers(given))
+    except (TypeError, ValueError, AttributeError):
+        raise InvalidHeader(
+            f"headers are {given!r}: give a mapping of names to values, or pairs of both"
+        ) from None
     return merged.without_none()
 
 
-@lru_cache(maxsize=1024)  # the fields of a session are the same at each request; more than a program has
 def encode_field(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
     """One header field as it goes over the wire.
 
@@ -148,6 +156,8 @@ def encode_field(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
         InvalidHeader: the name is no token, or the value holds a control character such as CR, LF or NUL
             (law X7), begins with a space, or is neither str nor bytes.
     """
+    if not isinstance(name, (str, bytes)) or not isinstance(value, (str, bytes)):
+        raise InvalidHeader(f"header {name!r} has the value {value!r}: names and values are str or bytes")
     text_name, text_value = _text(name, name, value), _text(value, name, value)
     if not TOKEN.fullmatch(text_name):
         raise InvalidHeader(
@@ -167,8 +177,6 @@ def encode_field(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
 def _text(part: str | bytes, name: str | bytes, value: str | bytes) -> str:
     if isinstance(part, bytes):
         return part.decode("latin-1")
-    if not isinstance(part, str):
-        raise InvalidHeader(f"header {name!r} has the value {value!r}: names and values are str or bytes")
     try:
         part.encode("latin-1")
     except UnicodeEncodeError:

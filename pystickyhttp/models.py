@@ -6,7 +6,6 @@ came back, with its body read when it is asked for.
 
 from __future__ import annotations
 
-import codecs
 import json as jsonlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -97,6 +96,12 @@ class PreparedRequest:
         self.body_position: int | None = None
         self.own_cookies: tuple[Cookie, ...] = ()
         self.cookie_by_hand = False
+        self._stream: bodies.StreamedBody | None = None  # remembers whether the body was begun
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A file or an iterator stays in its process.
+        travels = self.body is None or isinstance(self.body, (str, bytes))
+        return {**self.__dict__, "_stream": None, "body": self.body if travels else None}
 
     def __repr__(self) -> str:
         return f"<PreparedRequest [{self.method}]>"
@@ -154,9 +159,12 @@ class PreparedRequest:
     def _frame(self, length: int | None) -> None:
         """X6: exactly one framing field where there is a body, and Content-Length: 0 where one is missed."""
         headers = self.headers
-        if "Transfer-Encoding" in headers:
-            if str(headers["Transfer-Encoding"]).strip().lower() != "chunked":
-                raise InvalidHeader("Transfer-Encoding can only be 'chunked': leave it out, it sets itself")
+        coding = _text_of(headers.get("Transfer-Encoding"))
+        if coding is not None:
+            if coding.strip().lower() != "chunked":
+                raise InvalidHeader(
+                    f"Transfer-Encoding is {coding!r}: it can only be 'chunked'; leave it out, it sets itself"
+                )
             headers.pop("Content-Length", None)
         elif self.body is None:
             headers.pop("Content-Length", None)
@@ -164,8 +172,29 @@ class PreparedRequest:
                 headers["Content-Length"] = "0"
         elif length is not None:
             headers["Content-Length"] = str(length)
-        elif "Content-Length" not in headers:  # the caller may know the length of an iterable
+        elif "Content-Length" not in headers:
             headers["Transfer-Encoding"] = "chunked"
+        elif not (said := _text_of(headers["Content-Length"]) or "").isdecimal() or not said.isascii():
+            # The caller may know the length of an iterable.
+            raise InvalidHeader(f"Content-Length is {said!r}: give the number of bytes, or leave it out")
+
+    def outgoing_body(self) -> bytes | bodies.StreamedBody:
+        """The body as the transport takes it, wound back where it was sent before (law P2).
+
+        Raises:
+            InvalidBody: it is of no type that can be sent.
+            UnrewindableBodyError: it was sent before, and can't be wound back.
+        """
+        content = bodies.as_bytes(self.body)
+        if content is not None:
+            return content
+        if self._stream is None or self._stream.source is not self.body:
+            length = self.headers.get("Content-Length")
+            self._stream = bodies.StreamedBody(
+                self.body, self.body_position, None if length is None else int(length)
+            )
+        self._stream.rewind()
+        return self._stream
 
     def prepare_cookies(self, jar: CookieJar) -> None:
         """Set Cookie from the jar and the request's own cookies, unless the caller wrote it by hand."""
@@ -174,9 +203,10 @@ class PreparedRequest:
         self.headers.pop("Cookie", None)
         if not (jar or self.own_cookies) or not urls.is_http(self.url):
             return
-        own_names = {cookie.name for cookie in self.own_cookies}
-        cookies = [cookie for cookie in jar.cookies_for(urls.parse(self.url)) if cookie.name not in own_names]
-        cookies.extend(self.own_cookies)
+        url = urls.parse(self.url)
+        own = [cookie for cookie in self.own_cookies if cookie.matches(url)]
+        own_names = {cookie.name for cookie in own}
+        cookies = [cookie for cookie in jar.cookies_for(url) if cookie.name not in own_names] + own
         if cookies:
             self.headers["Cookie"] = cookie_header(cookies)
 
@@ -192,6 +222,10 @@ class PreparedRequest:
         if not isinstance(changed, PreparedRequest):
             raise TypeError(f"the auth object {auth!r} returned {changed!r}: it has to return the request")
         self.__dict__.update(changed.__dict__)
+
+
+def _text_of(value: Any) -> str | None:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 class RawBody(Protocol):
@@ -242,6 +276,12 @@ class Response:
         self._content: bytes | None = None
         self._undecoded: bytes | None = None  # a body that was kept without being decoded
         self._consumed = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was read travels; what was not is read now, unless that was tried before.
+        if self.raw is not None and not self._consumed and self._content is None:
+            _ = self.content
+        return {**self.__dict__, "raw": None}
 
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}]>"
@@ -359,9 +399,12 @@ class Response:
             iter([self._content]) if self._content is not None else self._decoded_pieces()
         )
         sliced = _slices(pieces, chunk_size)
-        if decode_unicode and self.encoding is not None:
-            return _as_text(sliced, self.encoding)
-        return sliced
+        encoding = self._unicode_encoding(decode_unicode)
+        return sliced if encoding is None else decoding.decode_text_pieces(sliced, encoding)
+
+    def _unicode_encoding(self, decode_unicode: bool) -> str | None:
+        known = self.encoding is not None and decoding.is_known_charset(self.encoding)
+        return self.encoding if decode_unicode and known else None
 
     def iter_lines(
         self, chunk_size: int | None = 512, decode_unicode: bool = False, delimiter: str | bytes | None = None
@@ -379,7 +422,7 @@ class Response:
             RequestException: as `iter_content` does.
         """
         pieces = self.iter_content(chunk_size, decode_unicode)
-        empty: Any = "" if decode_unicode and self.encoding is not None else b""
+        empty: Any = b"" if self._unicode_encoding(decode_unicode) is None else ""
         if delimiter is not None and type(delimiter) is not type(empty):
             raise TypeError(
                 f"delimiter is {type(delimiter).__name__}, and the lines are {type(empty).__name__}"
@@ -401,8 +444,10 @@ class Response:
 
     def close(self) -> None:
         """Let go of the connection. A body that was not read is gone then; may be called again."""
-        if self.raw is not None:
-            self.raw.close()
+        if self.raw is None or self.raw.closed:
+            return
+        self._consumed = True  # what was not read must not look like nothing
+        self.raw.close()
 
     def keep_undecoded(self) -> None:
         """End a response that only redirects: its body is kept if it is small, and never decoded by us.
@@ -452,17 +497,6 @@ def _slices(pieces: Iterable[bytes], size: int | None) -> Iterator[bytes]:
             continue
         for start in range(0, len(piece), size):
             yield piece[start : start + size]
-
-
-def _as_text(pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-    for piece in pieces:
-        text = decoder.decode(piece)
-        if text:
-            yield text
-    text = decoder.decode(b"", final=True)
-    if text:
-        yield text
 
 
 def _lines(pieces: Iterable[Any], splitter: decoding.LineSplitter[Any]) -> Iterator[Any]:

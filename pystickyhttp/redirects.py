@@ -54,17 +54,19 @@ def next_redirect(url: URL, method: str, status: int, location: str | None) -> R
         InvalidSchema: it sends to what is neither http nor https.
         InvalidURL: its Location is no URL.
     """
-    if status not in REDIRECT_STATUSES or location is None:
+    if status not in REDIRECT_STATUSES or not location:
         return None
     target = join(url, _as_text(location).strip(" \t"))
     if scheme_of(target) not in ("http", "https"):
-        raise InvalidSchema(f"{redacted(str(url))} redirects to {target!r}: only http and https are followed")
+        raise InvalidSchema(
+            f"{redacted(str(url))} redirects to {redacted(target)!r}: only http and https are followed"
+        )
     target_url = parse(target)
     new_method = redirected_method(method, status)
     return Redirect(
         url=target_url,
         method=new_method,
-        drops_body=new_method != method,
+        drops_body=new_method != method or status == 303,
         drops_secrets=not keeps_secrets(url, target_url),
     )
 

@@ -197,16 +197,21 @@ class Session:
             RequestException: a part of it can't be sent.
         """
         prepared = PreparedRequest()
+        try:
+            self._prepare(prepared, request)
+        except RequestException as error:
+            error.request = request
+            raise
+        return prepared
+
+    def _prepare(self, prepared: PreparedRequest, request: Request) -> None:
         prepared.prepare_method(request.method)
-        prepared.prepare_url(request.url, self.params)
-        if request.params:
-            prepared.prepare_url(prepared.url, request.params)
+        prepared.prepare_url(request.url, urls.merge_params(request.params, self.params))
         prepared.prepare_headers(merge_headers(request.headers, self.headers))
         prepared.own_cookies = models.own_cookies(request.cookies)
         prepared.prepare_cookies(self.cookies)
         prepared.prepare_body(request.data, request.json)
         prepared.prepare_auth(as_auth(self._choose_auth(request, prepared)))
-        return prepared
 
     def _choose_auth(self, request: Request, prepared: PreparedRequest) -> AuthTypes:
         """The call goes ahead of the session, and what is explicit ahead of the URL's userinfo."""
@@ -252,7 +257,7 @@ class Session:
         cert = self.cert if cert is None else cert
         history: list[Response] = []
         while True:
-            response = self.get_adapter(request.url).send(
+            response = self._adapter_of(request).send(
                 request, stream=stream, timeout=deadline, verify=verify, cert=cert
             )
             if "Set-Cookie" in response.headers:
@@ -274,6 +279,13 @@ class Session:
         if not stream:
             _ = response.content
         return response
+
+    def _adapter_of(self, request: PreparedRequest) -> BaseAdapter:
+        try:
+            return self.get_adapter(request.url)
+        except InvalidSchema as error:
+            error.request = request
+            raise
 
     def _next_request(self, request: PreparedRequest, response: Response) -> PreparedRequest | None:
         """The request that a redirect asks for, or None. What it may not take along stays gone for good."""

@@ -14,7 +14,7 @@ from ipaddress import IPv6Address
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes, urlencode
 
-from .exceptions import InvalidURL, MissingSchema, URLRequired
+from .exceptions import InvalidSchema, InvalidURL, MissingSchema, URLRequired
 
 ParamTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]] | str | bytes | None"
 
@@ -28,7 +28,7 @@ _PARTS = re.compile(
 )
 _HOST_AND_PORT_ONLY = re.compile(r"[^/?#@:]+:\d+(?:[/?#]|$)")
 _REG_NAME = re.compile(r"[a-z0-9\-._~!$&'()*+,;=]+")  # RFC 3986, section 3.2.2, less %XX: DNS has none
-_IPV6 = re.compile(r"[0-9a-f:.]+(?:%[0-9a-z\-._~]+)?")  # with the zone of RFC 6874
+_ZONE = re.compile(r"[0-9A-Za-z\-._~]+")  # RFC 6874, section 2, less %XX
 _LINE_BREAKERS = re.compile(r"[\r\n\0]")
 
 _UNRESERVED_AND_SUBDELIMS = r"A-Za-z0-9\-._~!$&'()*+,;="
@@ -93,7 +93,7 @@ class URL:
     @property
     def authority(self) -> str:
         """Userinfo, host and port, as they stand in the URL."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = f"[{self.host.replace('%', '%25')}]" if ":" in self.host else self.host
         userinfo = "" if self.userinfo is None else f"{self.userinfo}@"
         port = "" if self.port is None else f":{self.port}"
         return f"{userinfo}{host}{port}"
@@ -115,16 +115,23 @@ def parse(text: str) -> URL:
     Raises:
         URLRequired: the text is empty.
         MissingSchema: it has no scheme.
+        InvalidSchema: its scheme is neither http nor https.
         InvalidURL: it has no host, its port is out of range, or a part holds what no URL may.
     """
     if _LINE_BREAKERS.search(text):
-        raise InvalidURL(f"URL {text!r} holds CR, LF or NUL: strip() it, or percent-encode what is data")
+        raise InvalidURL(
+            f"URL {redacted(text)!r} holds CR, LF or NUL: strip() it, or percent-encode what is data"
+        )
     parts = _split(text)
     scheme = parts["scheme"]
     if not text:
         raise URLRequired("the URL is empty: give one such as https://example.com/")
     if scheme is None or _HOST_AND_PORT_ONLY.match(text):
-        raise MissingSchema(f"URL {text!r} has no scheme. Did you mean https://{text.lstrip('/')} ?")
+        raise MissingSchema(
+            f"URL {redacted(text)!r} has no scheme. Did you mean https://{redacted(text).lstrip('/')} ?"
+        )
+    if scheme.lower() not in DEFAULT_PORTS:
+        raise InvalidSchema(f"URL {redacted(text)!r} is neither http nor https")
     if not parts["authority"]:
         raise InvalidURL(f"URL {text!r} has no host: write {scheme}://host/path")
     userinfo, host, port = _split_authority(parts["authority"], text)
@@ -150,6 +157,24 @@ def scheme_of(text: str) -> str | None:
 def is_http(text: str) -> bool:
     """Whether a URL is one of ours to read; others are left to the adapters that are mounted for them."""
     return text[:6].lower().startswith(("http:", "https:"))
+
+
+def merge_params(given: ParamTypes, session: ParamTypes) -> ParamTypes:
+    """The params of one request: the call goes ahead of the session.
+
+    Args:
+        given: what the caller passed for this request, or None.
+        session: the params of the session, or None.
+
+    Returns:
+        Both, where both are mappings: a name of the call takes the place of the session's, and a value of
+        None takes it away. Else the call's, where it has any.
+    """
+    if not given:
+        return session
+    if isinstance(given, Mapping) and isinstance(session, Mapping):
+        return {**session, **given}
+    return given
 
 
 def with_params(url: URL, params: ParamTypes) -> URL:
@@ -243,7 +268,7 @@ def _split(text: str) -> dict[str, Any]:
 def _split_authority(authority: str, text: str) -> tuple[str | None, str, int | None]:
     if "\\" in authority:
         # Browsers take it for a slash, others for a part of the userinfo: they would go to different hosts.
-        raise InvalidURL(f"URL {text!r} has a backslash ahead of its path: write a slash, or %5C")
+        raise InvalidURL(f"URL {redacted(text)!r} has a backslash ahead of its path: write a slash, or %5C")
     userinfo, at, rest = authority.rpartition("@")
     if rest.startswith("["):
         host, bracket, port_text = rest[1:].partition("]")
@@ -269,16 +294,17 @@ def _port(port_text: str, text: str) -> int:
 
 
 def _ipv6(host: str, text: str) -> str:
-    host = host.lower().replace("%25", "%", 1)
+    # The zone is the name of a network interface (RFC 6874, section 2), and its case counts.
+    address, percent, zone = host.replace("%25", "%", 1).partition("%")
     try:
-        if not _IPV6.fullmatch(host):
-            raise ValueError(host)
-        IPv6Address(host)
+        IPv6Address(address)
+        if percent and not _ZONE.fullmatch(zone):
+            raise ValueError(zone)
     except ValueError:
         raise InvalidURL(
             f"URL {redacted(text)!r} has {host!r} in brackets, which is no IPv6 address"
         ) from None
-    return host
+    return address.lower() + percent + zone
 
 
 def _reg_name(host: str, text: str) -> str:

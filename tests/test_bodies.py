@@ -25,13 +25,19 @@ from pystickyhttp.bodies import (
     PIECE,
     EncodedBody,
     StreamedBody,
+    as_bytes,
     encode,
-    outgoing,
 )
 from pystickyhttp.exceptions import InvalidBody, InvalidJSONError, UnrewindableBodyError
 
 # The machine that runs the tests may be busy, and how long an example takes is not what is asked here.
 unhurried = settings(deadline=None)
+
+
+def outgoing(content: Any, position: int | None, length: int | None) -> bytes | StreamedBody:
+    """What the transport gets of a body: bytes where they can be had, else a stream of them."""
+    whole = as_bytes(content)
+    return StreamedBody(content, position, length) if whole is None else whole
 
 
 def sent(encoded: EncodedBody) -> bytes:
@@ -194,7 +200,7 @@ def endless() -> list[Any]:
         {(1,): 2},
         endless(),
     ],
-    ids=[*"nan inf nested-inf nested-nan set bytes object tuple-key endless".split()],
+    ids=["nan", "inf", "nested-inf", "nested-nan", "set", "bytes", "object", "tuple-key", "endless"],
 )
 def test_what_rfc_8259_has_no_form_for_is_refused(value: Any) -> None:
     with pytest.raises(InvalidJSONError):

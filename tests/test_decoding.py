@@ -6,11 +6,13 @@ Everything comes in pieces, and no result may depend on where the network cut th
 from __future__ import annotations
 
 import codecs
+import contextlib
 import encodings.aliases
 import gzip
 import warnings
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import AnyStr, SupportsIndex
 
 import pytest
@@ -20,6 +22,8 @@ from hypothesis import strategies as st
 from pystickyhttp import decoding
 from pystickyhttp.decoding import LineSplitter, charset_of, decode_text, decoders_for, is_known_charset
 from pystickyhttp.exceptions import ContentDecodingError
+from pystickyhttp.headers import Headers
+from pystickyhttp.models import PreparedRequest, Response
 
 # The machine that runs the tests may be busy, and how long an example takes is not what is asked here.
 unhurried = settings(deadline=None)
@@ -44,7 +48,7 @@ places = st.lists(st.integers(0, 300))
 def cut(whole: AnyStr, places: list[int]) -> list[AnyStr]:
     """The whole in pieces, cut at these places; some of them may be empty."""
     edges = [0, *sorted(min(place, len(whole)) for place in places), len(whole)]
-    return [whole[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [whole[start:end] for start, end in pairwise(edges)]
 
 
 def decoded(name: str, pieces: Iterable[bytes]) -> bytes:
@@ -117,10 +121,8 @@ def test_what_is_not_in_its_coding_is_an_error(name: str, body: bytes) -> None:
 @unhurried
 @given(st.sampled_from(["gzip", "deflate", "deflate, gzip"]), st.lists(st.binary()))
 def test_any_bytes_decode_or_raise_content_decoding_error(name: str, pieces: list[bytes]) -> None:
-    try:
+    with contextlib.suppress(ContentDecodingError):
         decoded(name, pieces)
-    except ContentDecodingError:
-        pass
 
 
 @unhurried
@@ -142,11 +144,11 @@ def test_a_second_member_that_is_cut_short_is_an_error() -> None:
 @given(st.binary(), st.binary(min_size=1), places)
 @example(b"a", b"\0" * 512, [])  # the padding of tapes
 @example(b"a", b"\x1fgarbage", [22])
-@example(b"a", b"\x1f", [])
 def test_what_follows_the_last_gzip_member_and_is_none_is_left_out(
     data: bytes, garbage: bytes, places: list[int]
 ) -> None:
-    assume(not garbage.startswith(b"\x1f\x8b"))
+    # What begins as a member does is one that is broken; and a lone first byte may be one that is cut short.
+    assume(not garbage.startswith(b"\x1f\x8b") and garbage != b"\x1f")
     assert decoded("gzip", cut(gzip.compress(data) + garbage, places)) == data
 
 
@@ -283,13 +285,35 @@ def test_text_never_fails_whichever_charset_was_said(name: str) -> None:
             assert isinstance(decode_text(content, name), str)
 
 
+class InMemory:
+    """A body that has come already."""
+
+    def __init__(self, content: bytes) -> None:
+        self._left = content
+        self.closed = False
+
+    def read_piece(self) -> bytes:
+        piece, self._left = self._left, b""
+        return piece
+
+    def pieces(self) -> Iterator[bytes]:
+        while piece := self.read_piece():
+            yield piece
+
+    def read_within(self, limit: int, seconds: float) -> bytes | None:
+        return self.read_piece()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("content", [b"plain", b"\xff\xfe\xfd"], ids=["plain", "broken"])
 @pytest.mark.parametrize("name", CODECS)
-def test_a_charset_that_is_known_can_be_decoded_piece_by_piece(name: str) -> None:
-    """`iter_content(decode_unicode=True)` asks for an incremental decoder, and not every codec has one."""
-    if not is_known_charset(name):
-        return
-    decoder = codecs.getincrementaldecoder(name)("replace")
-    assert isinstance(decoder.decode(b"plain", final=True), str)
+def test_text_never_fails_piece_by_piece_whichever_charset_was_said(name: str, content: bytes) -> None:
+    """It takes an incremental decoder, which not every codec has, and which may be stricter (UTF-16)."""
+    fields = Headers({"Content-Type": f"text/plain; charset={name}"})
+    response = Response(PreparedRequest(), 200, "OK", fields, InMemory(content))
+    assert list(response.iter_content(1, decode_unicode=True))
 
 
 @unhurried
@@ -483,7 +507,7 @@ class Counted(bytes):
     def join(self, parts: Iterable[bytes]) -> Counted:  # type: ignore[override]
         return self._count(bytes.join(b"", parts))
 
-    def split(self, sep: object = None, maxsplit: SupportsIndex = -1) -> list[bytes]:  # type: ignore[override]
+    def split(self, sep: object = None, maxsplit: SupportsIndex = -1) -> list[bytes]:
         assert isinstance(sep, bytes)
         return [self._count(part) for part in bytes.split(self, sep, maxsplit)]
 

@@ -49,11 +49,14 @@ def test_many_gets_of_a_session_take_one_connection(keep_alive_server: RealServe
 
 def test_many_posts_of_a_session_take_one_connection(keep_alive_server: RealServer, ca_file: str) -> None:
     _, path = paths_of(keep_alive_server)
+    # nginx answers /peer from the head alone: an answer amid a long body ends its upload and its connection
+    # (X2), so there the body leaves in one write with its head.
+    long = 10_000 if keep_alive_server.name == "nginx" else 100_000
     with pystickyhttp.Session() as session:
         session.verify = ca_file
         for number in range(MANY):
             # Short and long ones in turn: a long body leaves in several writes, behind its head.
-            body = b"x" * (1 if number % 2 else 100_000)
+            body = b"x" * (1 if number % 2 else long)
             assert session.post(keep_alive_server.url + path, data=body).status_code == 200
     assert keep_alive_server.requests() == [f"POST {path}"] * MANY
     assert keep_alive_server.connections() == 1

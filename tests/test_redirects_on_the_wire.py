@@ -102,7 +102,7 @@ def test_the_status_decides_which_method_goes_on_and_the_body_goes_with_it_or_no
     assert (second.method, second.target) == (following, "/new")
     assert second.body == (b"a=b" if keeps_body else b"")
     assert second.header("Content-Length") == ("3" if keeps_body else None)
-    assert second.header("Content-Type") == first.header("Content-Type") if keeps_body else None
+    assert second.header("Content-Type") == (first.header("Content-Type") if keeps_body else None)
     assert second.header("Transfer-Encoding") is None
     assert second.header("X-Kept") == "yes"
 

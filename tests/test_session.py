@@ -27,6 +27,7 @@ import trustme
 import pystickyhttp
 from pystickyhttp.auth import AuthBase, HTTPBasicAuth
 from pystickyhttp.cookies import CookieJar
+from pystickyhttp.exceptions import UnrewindableBodyError
 from pystickyhttp.timeouts import Timeout
 from tests.servers.certificates import key_pair, server_context
 from tests.servers.echo import EchoServer
@@ -235,28 +236,29 @@ class Pipe(io.RawIOBase):
 FORM = "application/x-www-form-urlencoded"
 
 BODIES: list[Any] = [
-    # id, what is given, the body that comes, its Content-Type, its Content-Length (None: chunked)
-    ("form", {"data": {"a": "1", "b": ["2", "3"], "c": None}}, b"a=1&b=2&b=3", FORM, "11"),
-    ("pairs", {"data": [("a", "1"), ("a", "2")]}, b"a=1&a=2", FORM, "7"),
-    ("form outside ascii", {"data": {"ä": "☃"}}, b"%C3%A4=%E2%98%83", FORM, "16"),
-    ("json", {"json": {"a": [1, None]}}, b'{"a": [1, null]}', "application/json", "16"),
-    ("json null is no body", {"json": None}, b"", None, "0"),
-    ("json false", {"json": False}, b"false", "application/json", "5"),
-    ("data ahead of json", {"data": "data", "json": {}}, b"data", None, "4"),
-    ("str", {"data": "snowman ☃"}, "snowman ☃".encode(), None, "11"),
-    ("bytes", {"data": b"\x00\xff"}, b"\x00\xff", None, "2"),
-    ("bytearray", {"data": bytearray(b"abc")}, b"abc", None, "3"),
-    ("memoryview", {"data": memoryview(b"abc")}, b"abc", None, "3"),
-    ("large bytes", {"data": b"x" * 300_000}, b"x" * 300_000, None, "300000"),
-    ("file", {"data": io.BytesIO(b"content")}, b"content", None, "7"),
-    ("text file", {"data": io.StringIO("snowman ☃")}, "snowman ☃".encode(), None, "11"),
-    ("pipe", {"data": Pipe(b"from a pipe")}, b"from a pipe", None, None),
-    ("iterator", {"data": iter([b"a", "b☃", b"", b"c"])}, "ab☃c".encode(), None, None),
-    ("empty iterator", {"data": iter([])}, b"", None, None),
-    ("nothing", {}, b"", None, "0"),
-    ("empty str", {"data": ""}, b"", None, "0"),
-    ("empty bytes", {"data": b""}, b"", None, "0"),
-    ("empty form", {"data": {}}, b"", None, "0"),
+    # id, what is given (made anew for each test: a file is read once), the body that comes, its Content-Type,
+    # its Content-Length (None: chunked)
+    ("form", lambda: {"data": {"a": "1", "b": ["2", "3"], "c": None}}, b"a=1&b=2&b=3", FORM, "11"),
+    ("pairs", lambda: {"data": [("a", "1"), ("a", "2")]}, b"a=1&a=2", FORM, "7"),
+    ("form outside ascii", lambda: {"data": {"ä": "☃"}}, b"%C3%A4=%E2%98%83", FORM, "16"),
+    ("json", lambda: {"json": {"a": [1, None]}}, b'{"a": [1, null]}', "application/json", "16"),
+    ("json null is no body", lambda: {"json": None}, b"", None, "0"),
+    ("json false", lambda: {"json": False}, b"false", "application/json", "5"),
+    ("data ahead of json", lambda: {"data": "data", "json": {}}, b"data", None, "4"),
+    ("str", lambda: {"data": "snowman ☃"}, "snowman ☃".encode(), None, "11"),
+    ("bytes", lambda: {"data": b"\x00\xff"}, b"\x00\xff", None, "2"),
+    ("bytearray", lambda: {"data": bytearray(b"abc")}, b"abc", None, "3"),
+    ("memoryview", lambda: {"data": memoryview(b"abc")}, b"abc", None, "3"),
+    ("large bytes", lambda: {"data": b"x" * 300_000}, b"x" * 300_000, None, "300000"),
+    ("file", lambda: {"data": io.BytesIO(b"content")}, b"content", None, "7"),
+    ("text file", lambda: {"data": io.StringIO("snowman ☃")}, "snowman ☃".encode(), None, "11"),
+    ("pipe", lambda: {"data": Pipe(b"from a pipe")}, b"from a pipe", None, None),
+    ("iterator", lambda: {"data": iter([b"a", "b☃", b"", b"c"])}, "ab☃c".encode(), None, None),
+    ("empty iterator", lambda: {"data": iter([])}, b"", None, None),
+    ("nothing", dict, b"", None, "0"),
+    ("empty str", lambda: {"data": ""}, b"", None, "0"),
+    ("empty bytes", lambda: {"data": b""}, b"", None, "0"),
+    ("empty form", lambda: {"data": {}}, b"", None, "0"),
 ]
 
 
@@ -268,32 +270,18 @@ def test_a_body_has_exactly_one_framing_header_and_the_type_of_its_encoding(
     server: ScriptedServer,
     session: pystickyhttp.Session,
     method: str,
-    given: dict[str, Any],
+    given: Callable[[], dict[str, Any]],
     body: bytes,
     kind: str | None,
     length: str | None,
 ) -> None:
     """X6."""
-    session.request(method, server.url(), **_made_anew(given))
+    session.request(method, server.url(), **given())
     request = server.requests[0]
     assert request.body == body
     assert request.header("Content-Type") == kind
     assert request.header("Content-Length") == length
     assert request.header("Transfer-Encoding") == ("chunked" if length is None else None)
-
-
-def _made_anew(given: dict[str, Any]) -> dict[str, Any]:
-    """Files and iterators of the table are used once for each method."""
-    data = given.get("data")
-    if isinstance(data, Pipe):
-        return {"data": Pipe(data._content.getvalue())}
-    if isinstance(data, io.BytesIO):
-        return {"data": io.BytesIO(data.getvalue())}
-    if isinstance(data, io.StringIO):
-        return {"data": io.StringIO(data.getvalue())}
-    if isinstance(data, Iterator):
-        return {"data": iter(data.__reduce__()[1][0])}
-    return given
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
@@ -388,6 +376,30 @@ def test_a_file_that_grows_while_it_is_sent_is_sent_as_long_as_it_was_announced(
             writer.write(b"678")
         session.send(prepared)
     assert server.requests[0].body == b"12345"
+
+
+def test_a_prepared_request_with_a_file_is_sent_again_from_where_the_file_stood(
+    server: ScriptedServer, session: pystickyhttp.Session
+) -> None:
+    """P2."""
+    file = io.BytesIO(b"skip" + b"content")
+    file.seek(4)
+    prepared = session.prepare_request(pystickyhttp.Request("POST", server.url(), data=file))
+    session.send(prepared)
+    session.send(prepared)
+    assert [request.body for request in server.requests] == [b"content", b"content"]
+
+
+def test_a_prepared_request_whose_body_is_used_up_is_not_sent_again_without_it(
+    server: ScriptedServer, session: pystickyhttp.Session
+) -> None:
+    """P2: an error, never an empty body instead."""
+    body = (piece for piece in [b"once"])
+    prepared = session.prepare_request(pystickyhttp.Request("POST", server.url(), data=body))
+    session.send(prepared)
+    with pytest.raises(UnrewindableBodyError):
+        session.send(prepared)
+    assert [request.body for request in server.requests] == [b"once"]
 
 
 def test_a_large_body_and_a_large_answer_do_not_wait_for_each_other(

@@ -620,7 +620,7 @@ def parse_keep_alive(value: bytes) -> tuple[int | None, int | None]:
         number = number.strip().strip(b'"')
         if number.isdigit():
             # A number of any length is a number, but no more than this is of any use, and int() is slow.
-            said[name.strip()] = int(number[:9])
+            said[name.strip()] = int(number.lstrip(b"0")[:9] or b"0")
     return said.get(b"timeout"), said.get(b"max")
 
 
