@@ -20,9 +20,6 @@ from .urls import URL
 
 CookieTypes: TypeAlias = "Mapping[str, str] | CookieJar | None"
 
-# The earliest time that there is (RFC 6265, section 5.2.2), and not 0, which could be taken for none.
-PAST: Final = -1.0
-
 _MONTHS: Final = {
     name: number
     for number, name in enumerate(
@@ -309,10 +306,10 @@ def parse_set_cookie(text: str, url: URL, now: float) -> Cookie | None:
         key, _, attribute_value = (part.strip(" \t") for part in attribute.partition("="))
         attributes[key.lower()] = attribute_value  # the last one of a name counts
         # One that can't be read is passed over, and takes no earlier one away (sections 5.2.1, 5.2.2).
-        if key.lower() == "max-age":
-            max_age = _max_age(attribute_value, now) or max_age
-        elif key.lower() == "expires":
-            expires = parse_date(attribute_value) or expires
+        if key.lower() == "max-age" and (found := _max_age(attribute_value, now)) is not None:
+            max_age = found
+        elif key.lower() == "expires" and (found := parse_date(attribute_value)) is not None:
+            expires = found
     scope = _scope(attributes.get("domain", ""), url.host)
     if scope is None or ("secure" in attributes and url.scheme != "https"):
         return None
@@ -323,7 +320,7 @@ def parse_set_cookie(text: str, url: URL, now: float) -> Cookie | None:
         value=value,
         domain=domain,
         path=path if path.startswith("/") else default_path(url.path),
-        expires=max_age or expires,  # Max-Age goes ahead (section 5.3, step 3)
+        expires=expires if max_age is None else max_age,  # Max-Age goes ahead (section 5.3, step 3)
         secure="secure" in attributes,
         http_only="httponly" in attributes,
         host_only=host_only,
@@ -343,14 +340,12 @@ def _scope(domain: str, host: str) -> tuple[str, bool] | None:
 
 
 def _max_age(value: str, now: float) -> float | None:
-    """When a cookie of that Max-Age expires, never 0; None where it is no number (RFC 6265, 5.2.2)."""
+    """When a cookie of that Max-Age expires; None where it is no number (RFC 6265, section 5.2.2)."""
     if not re.fullmatch(r"-?[0-9]+", value):
         return None
-    if value.startswith("-"):
-        return PAST
     # A number of any length is allowed; a century is as good as for ever.
-    seconds = int(value.lstrip("0")[:12] or "0")
-    return now + min(seconds, 100 * 365 * 86400) if seconds else PAST
+    seconds = 0 if value.startswith("-") else int(value.lstrip("0")[:12] or "0")
+    return now + min(seconds, 100 * 365 * 86400)
 
 
 def parse_date(text: str) -> float | None:

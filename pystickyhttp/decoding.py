@@ -239,7 +239,8 @@ def decode_text_pieces(pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
     """
     pieces = iter(pieces)
     start = b""
-    if codecs.lookup(encoding).name in ("utf-16", "utf-32"):
+    encoding = codecs.lookup(encoding).name
+    if encoding in ("utf-16", "utf-32"):
         # Read piece by piece, these insist on the mark that they do without when they are read at once.
         while len(start) < 4 and (piece := next(pieces, b"")):
             start += piece

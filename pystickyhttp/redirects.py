@@ -54,9 +54,10 @@ def next_redirect(url: URL, method: str, status: int, location: str | None) -> R
         InvalidSchema: it sends to what is neither http nor https.
         InvalidURL: its Location is no URL.
     """
-    if status not in REDIRECT_STATUSES or not location:
+    reference = _as_text(location or "").strip(" \t")
+    if status not in REDIRECT_STATUSES or not reference:  # an empty one would lead to where we are
         return None
-    target = join(url, _as_text(location).strip(" \t"))
+    target = join(url, reference)
     if scheme_of(target) not in ("http", "https"):
         raise InvalidSchema(
             f"{redacted(str(url))} redirects to {redacted(target)!r}: only http and https are followed"

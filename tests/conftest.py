@@ -90,6 +90,21 @@ def waitress_server(real_servers: RealServers) -> RealServer:
 
 
 @pytest.fixture
+def cheroot_server(real_servers: RealServers) -> RealServer:
+    return real_servers.get("cheroot")
+
+
+@pytest.fixture
+def aiohttp_server(real_servers: RealServers) -> RealServer:
+    return real_servers.get("aiohttp")
+
+
+@pytest.fixture
+def tornado_server(real_servers: RealServers) -> RealServer:
+    return real_servers.get("tornado")
+
+
+@pytest.fixture
 def nginx_server(real_servers: RealServers) -> RealServer:
     return real_servers.get("nginx")
 

@@ -26,7 +26,9 @@ def classes_of(module: Any, root: type[Exception]) -> dict[str, Any]:
     }
 
 
-CLASSES = classes_of(exceptions, Exception)
+CLASSES = {
+    name: kind for name, kind in classes_of(exceptions, Exception).items() if not issubclass(kind, Warning)
+}
 OF_REQUESTS = classes_of(requests.exceptions, requests.exceptions.RequestException)
 every_class = pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pystickyhttp.exceptions import InvalidSchema, InvalidURL
@@ -83,7 +83,7 @@ def test_every_redirect_is_what_its_status_its_method_and_its_origins_make_it(
     assert redirect.url == parse(new)
     assert redirect.method == lawful_method(method, status)
     assert redirect.drops_secrets is drops_secrets
-    assert redirect.drops_body is (redirect.method != method)
+    assert redirect.drops_body is (redirect.method != method or status == 303)
 
 
 def test_what_is_secret_and_what_describes_a_body() -> None:
@@ -200,6 +200,11 @@ def test_a_location_that_is_no_url_is_an_error(location: str) -> None:
         followed("http://h/", location)
 
 
+@pytest.mark.parametrize("location", ["", " ", "\t", None], ids=repr)
+def test_an_empty_location_leads_nowhere(location: str | None) -> None:
+    assert next_redirect(parse("http://h/"), "GET", 302, location) is None
+
+
 @pytest.mark.parametrize("character", ["\r", "\n", "\0", "\r\nSet-Cookie: a=b"])
 def test_a_location_with_cr_lf_or_nul_is_refused(character: str) -> None:
     """X7."""
@@ -211,6 +216,7 @@ def test_a_location_with_cr_lf_or_nul_is_refused(character: str) -> None:
 @unhurried
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")), st.sampled_from(STATUSES))
 def test_any_location_leads_to_http_or_is_refused(location: str, status: int) -> None:
+    assume(location.strip(" \t"))
     try:
         redirect = followed("http://h/dir/page?q#f", location, "POST", status)
     except (InvalidURL, InvalidSchema):

@@ -700,12 +700,15 @@ def test_a_server_that_closes_counts_three_requests_of_a_session_as_three_connec
     assert gunicorn_sync_server.connections() == 3
 
 
-@pytest.mark.parametrize("name", ["gunicorn", "gunicorn_sync", "uvicorn", "hypercorn", "waitress"])
+@pytest.mark.parametrize(
+    "name",
+    ["gunicorn", "gunicorn_sync", "uvicorn", "hypercorn", "waitress", "cheroot", "aiohttp", "tornado"],
+)
 def test_every_program_serves_the_same_routes(real_servers: RealServers, name: str) -> None:
     server = real_servers.get(name)
     with requests.Session() as client:
         seen = client.post(server.url + "/echo", data=iter([b"ab", b"cd"]), headers={"X-Word": "hi"}).json()
-        assert (seen["method"], seen["body"]) == ("POST", "abcd")
+        assert (seen["method"], seen["path"], seen["body"]) == ("POST", "/echo", "abcd")
         assert ["x-word", "hi"] in seen["headers"]
         assert client.get(server.url + "/bytes/100000").headers["Content-Length"] == "100000"
         pieces = client.get(server.url + "/chunked/3")
@@ -728,6 +731,7 @@ def test_nginx_serves_files_and_ends_connections_where_it_says(nginx_server: Rea
         assert client.get(nginx_server.url + "/limited").headers["Connection"] == "keep-alive"
         assert client.get(nginx_server.url + "/limited").headers["Connection"] == "close"
         assert client.get(nginx_server.url + "/peer").text.isdecimal()
+        assert client.post(nginx_server.url + "/echo/5").json() == {"method": "POST", "path": "/echo/5"}
     assert nginx_server.connections() == 3
 
 
@@ -787,7 +791,9 @@ def test_without_nginx_the_tests_say_how_to_get_it(
         servers.get("nginx")
 
 
-@pytest.mark.parametrize("name", ["gunicorn", "uvicorn", "hypercorn", "waitress", "nginx"])
+@pytest.mark.parametrize(
+    "name", ["gunicorn", "uvicorn", "hypercorn", "waitress", "cheroot", "aiohttp", "tornado", "nginx"]
+)
 def test_a_program_that_was_stopped_leaves_no_process_and_no_file(
     ca: trustme.CA, ca_file: str, name: str
 ) -> None:

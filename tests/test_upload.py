@@ -62,7 +62,8 @@ def test_a_final_response_that_comes_early_stops_the_upload_and_is_returned(
     kind: str, tls: ssl.SSLContext | None, session: Session
 ) -> None:
     """X2."""
-    with ScriptedServer(refuses("reads on"), tls=tls) as server, no_socket_left():
+    # A small window, so that the body is not in the kernel's hands before the server has seen its head.
+    with ScriptedServer(refuses("reads on"), tls=tls, receive_buffer=4096) as server, no_socket_left():
         response = session.post(server.url(), data=BODIES[kind](), timeout=10)
         assert (response.status_code, response.text) == (413, "too large")
         server.wait_for_open(0)

@@ -1,12 +1,14 @@
-"""What the real server programs serve: one small set of routes, as WSGI and as ASGI.
+"""What the real server programs serve: one small set of routes, as WSGI, as ASGI and for any other interface.
 
     /            a few bytes of text             /bytes/N     N bytes of known length
-    /echo        method, headers, body as JSON   /chunked/N   N pieces of unknown length
-    /gzip        a compressed text               /status/N    that status, no body
-    /redirect/N  N redirects that end at /       /peer        the client's port
+    /echo        method, path, headers, body     /chunked/N   N pieces of unknown length
+                 as JSON; /echo/N too            /status/N    that status, no body
+    /gzip        a compressed text               /peer        the client's port
+    /redirect/N  N redirects that end at /
 
-Both applications, and any other by `counted`, note for each request which connection it came by. They write
-it down before they answer: who has the response may count on the note.
+All of them, `noted_answer` for a program of an interface of its own and `counted` for any other WSGI
+application, note for each request which connection it came by. They write it down before they answer: who
+has the response may count on the note.
 """
 
 from __future__ import annotations
@@ -58,6 +60,13 @@ def note(port: object, method: str, path: str) -> None:
         os.close(log)
 
 
+def noted_answer(question: Question) -> Answer:
+    if question.path == FRESH:
+        return Answer(200, [("Content-Length", "0")], [])
+    note(question.port, question.method, question.path)
+    return answer(question)
+
+
 # -- the routes -------------------------------------------------------------------------------------------
 
 
@@ -80,6 +89,7 @@ def _root(question: Question, number: int) -> Answer:
 def _echo(question: Question, number: int) -> Answer:
     seen = {
         "method": question.method,
+        "path": question.path,
         "headers": question.headers,
         "body": question.body.decode("latin-1"),
         "length": len(question.body),
@@ -177,11 +187,7 @@ async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
         body=await _body(receive),
         port=scope["client"][1],
     )
-    if question.path == FRESH:
-        await _send(send, Answer(200, [("Content-Length", "0")], []))
-        return
-    note(question.port, question.method, question.path)
-    await _send(send, answer(question))
+    await _send(send, noted_answer(question))
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -6,11 +6,16 @@ the others note the client's port (see `apps`). Connections that carried no requ
 
 The programs are handed a socket that listens already, so no two can want the same port and a first question
 waits in the socket's queue until the program is ready. Only nginx insists on opening its own.
+
+Most tests ask how often a connection is used again, on however slow a machine, and want programs that are in
+no hurry to close idle ones (`RealServers.get`). Those that ask what happens when an idle connection is closed
+have programs of their own (`RealServers.idling`, `RealServers.announcing`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import grp
 import http.client
 import os
@@ -187,13 +192,14 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     default_type text/plain;
-    keepalive_timeout 30s;
+    keepalive_timeout {keep_alive};
     server {{
         listen 127.0.0.1:{port};
         root {folder}/static;
         index small.txt;
         location = {fresh} {{ access_log off; return 200; }}
         location = /peer {{ return 200 $remote_port; }}
+        location /echo {{ return 200 '{{"method": "$request_method", "path": "$uri"}}'; }}
         location = /limited {{ keepalive_requests 2; return 200 limited; }}
         location = /closing {{ keepalive_timeout 0; return 200 closing; }}
     }}
@@ -204,12 +210,13 @@ http {{
 class Nginx(RealServer):
     """nginx with two static files, /small.txt (also /) and /large.bin (1 MiB).
 
-    /peer is the client's port; a connection ends with the response of /closing, and with that of /limited if
-    it is not the first request.
+    /peer is the client's port, /echo and /echo/N method and path as JSON. A connection ends with the response
+    of /closing, and with that of /limited if it is not the first request.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keep_alive: str = "30s") -> None:
         super().__init__("nginx", lambda descriptor: [], folder)
+        self._keep_alive = keep_alive
 
     def log(self) -> list[tuple[str, str]]:
         # nginx writes its log when a response has left, maybe after the client read it; but its one worker
@@ -232,7 +239,12 @@ class Nginx(RealServer):
             conf = self.folder / "nginx.conf"
             conf.write_text(
                 _NGINX_CONF.format(
-                    folder=self.folder, log=self._log, port=self.port, user=_nginx_user(), fresh=FRESH
+                    folder=self.folder,
+                    log=self._log,
+                    port=self.port,
+                    user=_nginx_user(),
+                    fresh=FRESH,
+                    keep_alive=self._keep_alive,
                 )
             )
             self._run([program, "-p", str(self.folder), "-c", str(conf)])
@@ -276,13 +288,18 @@ def _free_port() -> int:
 # -- all of them ------------------------------------------------------------------------------------------
 
 _APPS = "tests.servers.apps"
+_Command = Callable[[int], list[str]]
+# As long as any test may take.
+_LONG = 60
 
 
-def _gunicorn(worker: str, app: str, pair: KeyPair | None = None) -> Callable[[int], list[str]]:
+def _gunicorn(
+    worker: str, app: str, pair: KeyPair | None = None, *, keep_alive: int | None = _LONG
+) -> _Command:
     def command(descriptor: int) -> list[str]:
         options = ["--bind", f"fd://{descriptor}", "--workers", "1", "--worker-class", worker]
         if worker == "gthread":
-            options += ["--threads", "16", "--keep-alive", "60"]
+            options += ["--threads", "16", *_option("--keep-alive", keep_alive)]
         if pair is not None:
             options += ["--certfile", pair.certificate, "--keyfile", pair.key]
         return ["gunicorn", *options, "--graceful-timeout", "1", "--log-level", "warning", app]
@@ -290,25 +307,57 @@ def _gunicorn(worker: str, app: str, pair: KeyPair | None = None) -> Callable[[i
     return command
 
 
-def _uvicorn(descriptor: int) -> list[str]:
-    options = ["--fd", str(descriptor), "--timeout-keep-alive", "60", "--log-level", "warning"]
-    return ["uvicorn", *options, f"{_APPS}:asgi"]
+def _uvicorn(keep_alive: int | None) -> _Command:
+    options = [*_option("--timeout-keep-alive", keep_alive), "--log-level", "warning"]
+    return lambda descriptor: ["uvicorn", "--fd", str(descriptor), *options, f"{_APPS}:asgi"]
 
 
-def _hypercorn(descriptor: int) -> list[str]:
+def _hypercorn(keep_alive: int | None) -> _Command:
     # Without workers it serves in the process that was started, no child of it.
-    options = ["--bind", f"fd://{descriptor}", "--workers", "0", "--keep-alive", "60"]
-    return ["hypercorn", *options, f"{_APPS}:asgi"]
+    options = ["--workers", "0", *_option("--keep-alive", keep_alive)]
+    return lambda descriptor: ["hypercorn", "--bind", f"fd://{descriptor}", *options, f"{_APPS}:asgi"]
 
 
-def _waitress(descriptor: int) -> list[str]:
-    return ["tests.servers.waitress_on_fd", str(descriptor)]
+def _ours(module: str, keep_alive: int | None, *options: str) -> _Command:
+    """One of the programs that have a module here."""
+    arguments = [] if keep_alive is None else [str(keep_alive)]
+    return lambda descriptor: [f"tests.servers.{module}", str(descriptor), *arguments, *options]
+
+
+def _option(name: str, value: int | None) -> list[str]:
+    return [] if value is None else [name, str(value)]
+
+
+def _idling(name: str, keep_alive: int | None) -> _Command:
+    """The command of a program that keeps idle connections for so many seconds, or as long as it likes."""
+    commands: dict[str, _Command] = {
+        "gunicorn": _gunicorn("gthread", f"{_APPS}:wsgi", keep_alive=keep_alive),
+        "gunicorn_sync": _gunicorn("sync", f"{_APPS}:wsgi"),
+        "uvicorn": _uvicorn(keep_alive),
+        "hypercorn": _hypercorn(keep_alive),
+        "waitress": _ours("waitress_on_fd", keep_alive),
+        "cheroot": _ours("cheroot_on_fd", keep_alive),
+        "aiohttp": _ours("aiohttp_on_fd", keep_alive),
+        "tornado": _ours("tornado_on_fd", keep_alive),
+    }
+    return commands[name]
 
 
 class RealServers:
     """All the programs, each started when it is first asked for and stopped with the rest."""
 
-    KEEPING_ALIVE = ("gunicorn", "uvicorn", "hypercorn", "waitress", "nginx", "httpbin", "httpbin_tls")
+    KEEPING_ALIVE = (
+        "gunicorn",
+        "uvicorn",
+        "hypercorn",
+        "waitress",
+        "cheroot",
+        "aiohttp",
+        "tornado",
+        "nginx",
+        "httpbin",
+        "httpbin_tls",
+    )
     CLOSING = ("gunicorn_sync",)
 
     def __init__(self, ca: trustme.CA, ca_file: str) -> None:
@@ -327,25 +376,46 @@ class RealServers:
 
     def get(self, name: str) -> RealServer:
         """The running program of this name, counting from zero."""
-        if name not in self._running:
-            self._running[name] = self._stack.enter_context(self._make(name))
-        server = self._running[name]
+        return self._get(name, functools.partial(self._make, name))
+
+    def idling(self, name: str, seconds: int | None) -> RealServer:
+        """The program of this name that closes connections which are idle for so many seconds.
+
+        With None it does so when it does by default.
+        """
+
+        def make(folder: Path) -> RealServer:
+            if name == "nginx":
+                return Nginx(folder, "75s" if seconds is None else f"{seconds}s")
+            return RealServer(name, _idling(name, seconds), folder)
+
+        return self._get(f"{name}_idling", make)
+
+    def announcing(self, name: str, seconds: int) -> RealServer:
+        """nginx or cheroot, which says `Keep-Alive: timeout=` so many seconds, and closes much later."""
+
+        def make(folder: Path) -> RealServer:
+            if name == "nginx":
+                return Nginx(folder, f"{_LONG}s {seconds}s")
+            assert name == "cheroot", f"{name} announces nothing"
+            return RealServer(name, _ours("cheroot_on_fd", seconds, "announce"), folder)
+
+        return self._get(f"{name}_announcing", make)
+
+    def _get(self, key: str, make: Callable[[Path], RealServer]) -> RealServer:
+        if key not in self._running:
+            self._running[key] = self._stack.enter_context(make(Path(self._folder.name) / key))
+        server = self._running[key]
         server.reset()
         return server
 
-    def _make(self, name: str) -> RealServer:
-        folder = Path(self._folder.name) / name
+    def _make(self, name: str, folder: Path) -> RealServer:
         if name == "nginx":
             return Nginx(folder)
+        site = "tests.servers.site:site"
+        if name == "httpbin":
+            return RealServer(name, _gunicorn("gthread", site), folder)
         if name == "httpbin_tls":
-            command = _gunicorn("gthread", "tests.servers.site:site", key_pair(self._ca, folder))
+            command = _gunicorn("gthread", site, key_pair(self._ca, folder))
             return RealServer(name, command, folder, trust=self._ca_file)
-        commands: dict[str, Callable[[int], list[str]]] = {
-            "gunicorn": _gunicorn("gthread", f"{_APPS}:wsgi"),
-            "gunicorn_sync": _gunicorn("sync", f"{_APPS}:wsgi"),
-            "uvicorn": _uvicorn,
-            "hypercorn": _hypercorn,
-            "waitress": _waitress,
-            "httpbin": _gunicorn("gthread", "tests.servers.site:site"),
-        }
-        return RealServer(name, commands[name], folder)
+        return RealServer(name, _idling(name, _LONG), folder)
