@@ -25,6 +25,10 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"  # RFC 1952, section 2.3.1
 
 # A parameter of a media type (RFC 9110, section 5.6.6), its value quoted or not.
 _PARAMETER = re.compile(r";\s*([^\s;=]+)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^;]*)")
+# Codecs that Python counts among those of text, and that are no character sets: what they are for is Python
+# source and domain names, and some of them can't be read piece by piece.
+_PYTHON_ONLY: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined"})
+
 # The longest first: UTF-32's mark begins with UTF-16's.
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -210,6 +214,8 @@ def charset_of(content_type: str) -> str | None:
 def is_known_charset(name: str) -> bool:
     """Whether any bytes can be decoded to text by a codec of that name."""
     try:
+        if codecs.lookup(name).name.replace("_", "-") in _PYTHON_ONLY:
+            return False
         # Not every codec is one of text ("zlib" is a codec too), and not every one of text takes any bytes.
         b"a\xff".decode(name, "replace")
     except (LookupError, ValueError):
