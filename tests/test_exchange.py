@@ -11,7 +11,14 @@ import pytest
 from pystickyhttp import Session
 from pystickyhttp.exceptions import ConnectionLost, InvalidBody, InvalidHeader, RemoteProtocolError
 from pystickyhttp.timeouts import Timeout
-from pystickyhttp.transport import ConnectionPool, Dialer, HTTPConnection, OutgoingRequest, Route
+from pystickyhttp.transport import (
+    ConnectionPool,
+    Dialer,
+    HTTPConnection,
+    IncomingResponse,
+    OutgoingRequest,
+    Route,
+)
 from pystickyhttp.transport.connection import MAX_HEAD, MAX_INFORMATIONAL
 from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
 from tests.servers.sockets import no_socket_left
@@ -114,6 +121,58 @@ def test_an_upgrade_hands_over_the_socket_with_what_came_behind_the_response() -
         assert pool._ledger.open == 0
         with pytest.raises(ValueError, match="ended"):
             response.detach()
+
+
+@pytest.mark.parametrize("field", [b"", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"])
+def test_a_2xx_to_connect_hands_over_the_socket_whatever_its_fields_say(field: bytes) -> None:
+    """X4; RFC 9110, section 9.3.6: it has no body, and what follows is the tunnel."""
+
+    def proxies(peer: Peer) -> None:
+        assert peer.expect_request().target == "far.example:443"
+        peer.send(b"HTTP/1.1 200 Connected\r\n" + field + b"\r\ntunnel")
+        assert peer.read_some() == b"ping"
+        peer.send(b"pong")
+
+    with ScriptedServer(proxies) as server, no_socket_left():
+        pool = ConnectionPool()
+        request = OutgoingRequest.make("CONNECT", "far.example:443", [(b"Host", b"far.example:443")])
+        response = pool.send(Route("http", "127.0.0.1", server.port), request, Timeout().start())
+        assert response.status == 200
+        with response.detach() as stream:
+            assert stream.recv(100) == b"tunnel"
+            stream.sendall(b"ping")
+            assert stream.recv(100) == b"pong"
+            assert stream.fileno() > 0
+        assert pool._ledger.open == 0
+
+
+def test_a_refusal_of_connect_is_a_response_like_any_other() -> None:
+    """X4."""
+    with answered_by(respond(b"no", status=403)) as server, no_socket_left():
+        pool = ConnectionPool()
+        request = OutgoingRequest.make("CONNECT", "far.example:443", [(b"Host", b"far.example:443")])
+        response = pool.send(Route("http", "127.0.0.1", server.port), request, Timeout().start())
+        with pytest.raises(ValueError, match="not switched"):
+            response.detach()
+        assert response.read() == b"no"
+        pool.close()
+
+
+def test_an_upgrade_is_taken_over_from_a_streamed_response() -> None:
+    """X4, as a user of a Session gets at it."""
+
+    def upgrades(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhello")
+        assert peer.read_some() == b"bye"
+
+    with ScriptedServer(upgrades) as server, Session() as session, no_socket_left():
+        headers = {"Connection": "upgrade", "Upgrade": "echo"}
+        response = session.get(server.url(), headers=headers, stream=True)
+        assert isinstance(response.raw, IncomingResponse)
+        with response.raw.detach() as stream:
+            assert stream.recv(100) == b"hello"
+            stream.sendall(b"bye")
 
 
 def test_an_upgrade_that_nobody_takes_over_is_closed() -> None:

@@ -28,8 +28,6 @@ class _OnDescriptor(Server):
 
     def bind(self, family: Any, type: Any, proto: int = 0) -> None:
         self.socket = socket.socket(fileno=self._descriptor)
-        # What it accepts inherits this, as it does from the socket that cheroot opens by itself.
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.bind_addr = self.socket.getsockname()
 
 
