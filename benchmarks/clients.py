@@ -3,9 +3,10 @@
 Pooled is one session that stays open for all requests. Fresh is a session per request, closed after it:
 what `requests.get(url)` in a loop does. So a fresh request pays, besides the connection, for what its
 library makes anew per session. For https that is a TLS context with the trusted certificates read into it,
-in requests, httpx and urllib3; pystickyhttp keeps the context in the process and uses it for later sessions,
-with the tickets that servers gave it, so that its fresh request pays for a resumed handshake alone. httpx makes a context for http as well, since it does
-not know beforehand which addresses it will be asked for.
+in requests, httpx and urllib3; pystickyhttp keeps the context in the process and uses it for later
+sessions, with the tickets that servers gave it, so that its fresh request pays for a resumed handshake
+alone. httpx makes a context for http as well, since it does not know beforehand which addresses it will be
+asked for.
 """
 
 import ssl

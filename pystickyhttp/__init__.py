@@ -9,7 +9,7 @@ with requests.Session() as session:
 
 from __future__ import annotations
 
-from . import exceptions, timeouts
+from . import exceptions, structures, timeouts
 from .__version__ import __version__
 from .api import delete, get, head, options, patch, post, put, request
 from .exceptions import (
@@ -32,7 +32,7 @@ from .exceptions import (
 )
 from .models import PreparedRequest, Request, Response
 from .sessions import Session, session
-from .transport import Limits
+from .transport import Address, Limits
 
 __all__ = [
     "__version__",
@@ -49,6 +49,7 @@ __all__ = [
     "Session",
     "session",
     "Limits",
+    "Address",
     "Request",
     "PreparedRequest",
     "Response",
@@ -71,5 +72,6 @@ __all__ = [
     "URLRequired",
     # modules
     "exceptions",
+    "structures",
     "timeouts",
 ]

@@ -14,9 +14,8 @@ from . import urls
 from .exceptions import InvalidMethod, RequestException
 from .headers import Headers, encode_field
 from .models import PreparedRequest, Response
-from .timeouts import UNSET, Deadline, Timeout, TimeoutTypes
-from .transport import ConnectionPool, Dialer, Limits, OutgoingRequest, Route, TLSIdentity
-from .transport.dial import Resolver
+from .timeouts import UNSET, Deadline, TimeoutTypes
+from .transport import ConnectionPool, Dialer, Limits, OutgoingRequest, Resolver, Route, TLSIdentity
 from .urls import URL
 
 VerifyTypes: TypeAlias = "bool | str | Path"
@@ -43,6 +42,12 @@ class BaseAdapter:
             timeout: the limits of time; a `Deadline` where their clock runs already.
             verify: True, False, or a file or folder of root certificates.
             cert: the client's certificate.
+
+        Returns:
+            The response.
+
+        Raises:
+            RequestException: there is none.
         """
         raise NotImplementedError("an adapter has to say in send() how it answers a request")
 
@@ -90,6 +95,15 @@ class HTTPAdapter(BaseAdapter):
     def __repr__(self) -> str:
         return f"<HTTPAdapter with {self.pool!r}>"
 
+    @property
+    def limits(self) -> Limits:
+        """The limits of its pool. Assigning others counts at once, for requests that wait already too."""
+        return self.pool.limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self.pool.limits = limits
+
     def send(
         self,
         request: PreparedRequest,
@@ -102,9 +116,11 @@ class HTTPAdapter(BaseAdapter):
         """Send a request over a connection of the pool; see `BaseAdapter.send` for the arguments.
 
         Raises:
-            RequestException: those that `ConnectionPool.send` names, `InvalidHeader` and `InvalidURL`.
+            RequestException: those that `ConnectionPool.send` and `outgoing_request` name, `InvalidURL` and
+                `InvalidSchema`.
+            TypeError, ValueError: timeout, verify or cert are of no use.
         """
-        deadline = timeout if isinstance(timeout, Deadline) else Timeout.of(timeout).start()
+        deadline = Deadline.of(timeout)
         started = time.perf_counter()
         try:
             url = urls.parse(request.url)
@@ -142,15 +158,17 @@ def outgoing_request(request: PreparedRequest, url: URL) -> OutgoingRequest:
         raise InvalidMethod(
             "CONNECT is for proxies alone, and its target is no URL (RFC 9110, section 9.3.6)"
         )
-    headers = request.headers
+    lines = tuple(request.headers.lines())
+    host = request.headers.get("Host", url.host_header)
     try:
-        fields = wire_fields(headers.get("Host") or url.host_header, tuple(headers.lines()))
+        fields = wire_fields(host, lines)
     except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so
-        fields = wire_fields.__wrapped__(url.host_header, tuple(headers.lines()))
+        fields = wire_fields.__wrapped__(host, lines)
     return OutgoingRequest.make(request.method, url.target, fields, request.outgoing_body())
 
 
-# A program sends the same few sets of fields over and over.
+# A program sends the same few sets of fields over and over. They are kept as long as the process lives, with
+# the credentials and cookies among them, as the session that they come from mostly is.
 @lru_cache(maxsize=512)
 def wire_fields(host: str, lines: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
     """The header fields as they go over the wire.
@@ -166,8 +184,9 @@ def wire_fields(host: str, lines: tuple[tuple[str, str], ...]) -> tuple[tuple[by
     return encode_field("Host", host), *(field for field in others if field[0].lower() != b"host")
 
 
-# The identity of a connection is asked for at each request, and a program has a handful of them.
-@lru_cache(maxsize=1024)
+# The identity of a connection is asked for at each request. One is some hundred bytes; a crawler has as many
+# as it has hosts. typed: 1 is equal to True, and no setting of verify.
+@lru_cache(maxsize=1024, typed=True)
 def route_for(
     origin: tuple[str, str, int],
     verify: VerifyTypes,

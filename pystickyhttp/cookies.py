@@ -6,7 +6,6 @@ values and their order go back as they came.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
@@ -16,9 +15,10 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any, Final, TypeAlias
 
+from .forks import after_fork_in_child
 from .urls import URL
 
-CookieTypes: TypeAlias = "Mapping[str, str] | CookieJar | None"
+CookieTypes: TypeAlias = "Mapping[str, str] | CookieJar | Iterable[Any] | None"
 
 _MONTHS: Final = {
     name: number
@@ -42,8 +42,7 @@ def _renew_lock() -> None:
     _lock = threading.Lock()  # who held it is a thread of the parent's
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_renew_lock)
+after_fork_in_child(_renew_lock)
 
 
 class CookieConflictError(RuntimeError):
@@ -159,15 +158,16 @@ class CookieJar:
             name: its name.
             value: its value; None removes the cookie.
             domain: the domain that it is for, "" for every host.
-            path: the path below which it is sent.
+            path: the path below which it is sent, by default "/".
             **attributes: further attributes of `Cookie`.
         """
         if value is None:
-            self.remove(name, domain=domain or None, path=None)
+            self.remove(name, domain=domain or None, path=path)
             return
         now = time.time()
         self.set_cookie(
-            Cookie(name, value, domain.lower().lstrip("."), path, **{"created": now, **attributes}), now
+            Cookie(name, value, domain.lower().lstrip("."), path or "/", **{"created": now, **attributes}),
+            now,
         )
 
     def get(self, name: str, default: Any = None, domain: str | None = None, path: str | None = None) -> Any:
@@ -203,14 +203,17 @@ class CookieJar:
         with _lock:
             return {"_cookies": dict(self._cookies)}
 
-    def update(self, other: CookieJar | Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
-        """Take over the cookies of a jar, or names and values."""
+    def update(self, other: CookieJar | Mapping[str, str] | Iterable[Any]) -> None:
+        """Take over the cookies of a jar (one of `http.cookiejar` too), or names and values."""
         if isinstance(other, CookieJar):
             for cookie in other:
                 self.set_cookie(cookie)
             return
-        for name, value in dict(other).items():
-            self.set(name, value)
+        for item in other.items() if isinstance(other, Mapping) else other:
+            if isinstance(item, tuple):
+                self.set(*item)
+            else:
+                self.set_cookie(_from_standard_library(item))
 
     def items(self) -> list[tuple[str, str]]:
         """Names and values, in order of creation."""
@@ -276,6 +279,21 @@ class CookieJar:
             for cookie in self
             if (domain is None or cookie.domain == domain) and (path is None or cookie.path == path)
         ]
+
+
+def _from_standard_library(cookie: Any) -> Cookie:
+    """A cookie of `http.cookiejar`, where a dot ahead of the domain means the hosts below it too."""
+    return Cookie(
+        cookie.name,
+        cookie.value or "",
+        cookie.domain.lower().removeprefix("."),
+        cookie.path,
+        expires=cookie.expires,
+        secure=bool(cookie.secure),
+        http_only=cookie.has_nonstandard_attr("HttpOnly"),
+        host_only=bool(cookie.domain) and not cookie.domain.startswith("."),
+        created=time.time(),
+    )
 
 
 def cookie_header(cookies: Iterable[Cookie]) -> str:

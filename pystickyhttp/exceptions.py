@@ -54,7 +54,7 @@ class InvalidURL(RequestException, ValueError):
 
 
 class URLRequired(InvalidURL):
-    """The URL is empty."""
+    """The URL is empty, or None."""
 
 
 class MissingSchema(InvalidURL):
@@ -66,7 +66,7 @@ class InvalidSchema(RequestException, ValueError):
 
 
 class InvalidMethod(RequestException, ValueError):
-    """The method is not a token of RFC 9110, section 5.6.2."""
+    """The method is not a token of RFC 9110, section 5.6.2, or it is CONNECT, which is for proxies."""
 
 
 class InvalidHeader(RequestException, ValueError):
@@ -74,7 +74,7 @@ class InvalidHeader(RequestException, ValueError):
 
 
 class InvalidBody(RequestException, TypeError):
-    """The body is neither text, bytes, a file, a form nor an iterable of bytes."""
+    """The body is neither text, bytes, a file, a form nor an iterable of bytes, or not as long as said."""
 
 
 class InvalidJSONError(RequestException):
@@ -152,7 +152,7 @@ class Timeout(RequestException, TimeoutError):
 
 
 class ConnectTimeout(ConnectionError, Timeout):
-    """No connection within the connect timeout. Nothing was sent: such a request is safe to repeat."""
+    """No connection within the connect timeout. Nothing was sent on this one."""
 
 
 class ReadTimeout(Timeout):

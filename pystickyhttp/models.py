@@ -7,7 +7,7 @@ came back, with its body read when it is asked for.
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import cached_property
 from types import TracebackType
@@ -27,10 +27,6 @@ from .exceptions import (
 )
 from .headers import TOKEN, Headers, HeaderTypes
 from .urls import ParamTypes
-
-# R5: a redirect's body is kept only if it is small and close at hand, so that its connection can be used on.
-REDIRECT_BODY_BYTES: Final = 64 * 1024
-REDIRECT_BODY_SECONDS: Final = 0.05
 
 # X6: methods whose body, where there is none, is announced as empty (RFC 9110, section 8.6).
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
@@ -107,7 +103,7 @@ class PreparedRequest:
         return f"<PreparedRequest [{self.method}]>"
 
     def copy(self) -> PreparedRequest:
-        """A copy with headers of its own; the body is the same object."""
+        """A copy with headers of its own; the body is the same object, and as far read as it is."""
         twin = PreparedRequest()
         twin.__dict__.update(self.__dict__)
         twin.headers = self.headers.copy()
@@ -126,14 +122,18 @@ class PreparedRequest:
     def prepare_url(self, url: str, params: ParamTypes = None) -> None:
         """Set the URL, and append the params to its query.
 
+        A URL that is neither http nor https is left as it is, for the adapter that is mounted for it.
+
         Raises:
-            InvalidURL: and those below it: it is no absolute URL.
+            URLRequired: it is None or empty.
+            MissingSchema: it has no scheme.
+            InvalidURL: it is no absolute URL, or holds what none may.
         """
         if url is None:
             raise URLRequired("the URL is None: give one such as https://example.com/")
         text = (url.decode("utf-8", "replace") if isinstance(url, bytes) else str(url)).lstrip()
         if not urls.is_http(text) and urls.scheme_of(text) is not None:
-            self.url = text
+            self.url = text  # what it means, and what params would be in it, only its adapter knows
             return
         self.url = urls.with_params(urls.parse(text), params).text
 
@@ -150,10 +150,23 @@ class PreparedRequest:
             InvalidHeader: the caller gave framing fields that contradict each other or the body.
         """
         encoded = bodies.encode(data, json)
-        self.body = encoded.content
-        self.body_position = encoded.position
+        self._take_body(encoded)
         if encoded.content_type is not None and "Content-Type" not in self.headers:
             self.headers["Content-Type"] = encoded.content_type
+
+    def prepare_content_length(self, body: BodyTypes) -> None:
+        """Take a body that somebody made of the first one, and set the framing that it needs.
+
+        Raises:
+            InvalidBody: it is of no type that can be sent.
+        """
+        for name in ("Content-Length", "Transfer-Encoding"):
+            self.headers.pop(name, None)
+        self._take_body(bodies.encode(body))
+
+    def _take_body(self, encoded: bodies.EncodedBody) -> None:
+        self.body = encoded.content
+        self.body_position = encoded.position
         self._frame(encoded.length)
 
     def _frame(self, length: int | None) -> None:
@@ -172,27 +185,30 @@ class PreparedRequest:
                 headers["Content-Length"] = "0"
         elif length is not None:
             headers["Content-Length"] = str(length)
-        elif "Content-Length" not in headers:
+        elif self._content_length() is None:  # the caller may know the length of an iterable
             headers["Transfer-Encoding"] = "chunked"
-        elif not (said := _text_of(headers["Content-Length"]) or "").isdecimal() or not said.isascii():
-            # The caller may know the length of an iterable.
+
+    def _content_length(self) -> int | None:
+        said = _text_of(self.headers.get("Content-Length"))
+        if said is None:
+            return None
+        if not (said.isascii() and said.isdecimal()):
             raise InvalidHeader(f"Content-Length is {said!r}: give the number of bytes, or leave it out")
+        return int(said)
 
     def outgoing_body(self) -> bytes | bodies.StreamedBody:
         """The body as the transport takes it, wound back where it was sent before (law P2).
 
         Raises:
             InvalidBody: it is of no type that can be sent.
+            InvalidHeader: Content-Length is no number.
             UnrewindableBodyError: it was sent before, and can't be wound back.
         """
         content = bodies.as_bytes(self.body)
         if content is not None:
             return content
         if self._stream is None or self._stream.source is not self.body:
-            length = self.headers.get("Content-Length")
-            self._stream = bodies.StreamedBody(
-                self.body, self.body_position, None if length is None else int(length)
-            )
+            self._stream = bodies.StreamedBody(self.body, self.body_position, self._content_length())
         self._stream.rewind()
         return self._stream
 
@@ -218,10 +234,13 @@ class PreparedRequest:
         """
         if auth is None:
             return
+        body = self.body
         changed = auth(self)
         if not isinstance(changed, PreparedRequest):
             raise TypeError(f"the auth object {auth!r} returned {changed!r}: it has to return the request")
-        self.__dict__.update(changed.__dict__)
+        self.__dict__.update(changed.__dict__)  # it may have made a new one
+        if self.body is not body:
+            self.prepare_content_length(self.body)
 
 
 def _text_of(value: Any) -> str | None:
@@ -238,7 +257,7 @@ class RawBody(Protocol):
 
     def pieces(self) -> Iterator[bytes]: ...
 
-    def read_within(self, limit: int, seconds: float) -> bytes | None: ...
+    def read_rest(self) -> bytes | None: ...
 
     def close(self) -> None: ...
 
@@ -456,7 +475,7 @@ class Response:
         """
         if self.raw is None or self._content is not None:
             return
-        self._undecoded = self.raw.read_within(REDIRECT_BODY_BYTES, REDIRECT_BODY_SECONDS)
+        self._undecoded = self.raw.read_rest()
         self._consumed = self._undecoded is None
 
     def _decoded_pieces(self) -> Iterator[bytes]:
@@ -509,8 +528,8 @@ def own_cookies(cookies: CookieTypes) -> tuple[Cookie, ...]:
     """What the caller gave as cookies of one request."""
     if not cookies:
         return ()
-    if not isinstance(cookies, (CookieJar, Mapping)):
+    if isinstance(cookies, (str, bytes)) or not isinstance(cookies, Iterable):
         raise TypeError(
-            f"cookies is {type(cookies).__name__}: give a mapping of names to values, or a CookieJar"
+            f"cookies is {type(cookies).__name__}: give a mapping of names to values, or a jar of cookies"
         )
     return tuple(cookies if isinstance(cookies, CookieJar) else CookieJar(cookies))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from types import TracebackType
-from typing import Any, Final, Self
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, NamedTuple, Self
 
 from . import models, redirects, urls
 from .__version__ import __version__
@@ -16,12 +17,11 @@ from .decoding import ACCEPT_ENCODING
 from .exceptions import InvalidSchema, RequestException, TooManyRedirects
 from .headers import Headers, HeaderTypes, merge_headers
 from .models import PreparedRequest, Request, Response
-from .timeouts import UNSET, Deadline, Timeout, TimeoutTypes
-from .transport import Limits
-from .transport.dial import Resolver
+from .timeouts import UNSET, Deadline, TimeoutTypes
+from .transport import Limits, Resolver
 from .urls import ParamTypes
 
-# As many as requests and curl follow: a chain that is longer is a loop.
+# As many as requests and libcurl follow: a chain that is longer is a loop.
 DEFAULT_REDIRECT_LIMIT: Final = 30
 
 
@@ -37,44 +37,61 @@ def default_headers() -> Headers:
     )
 
 
-class Session:
-    """Requests that share connections, cookies, headers and auth. Any number of threads may use one.
+class _Call(NamedTuple):
+    """What holds for all exchanges of one call: the call's settings over the session's."""
 
-    Every setting can be given at a request too, and counts for that request alone then: the call goes ahead
-    of the session.
+    stream: bool
+    deadline: Deadline
+    verify: VerifyTypes
+    cert: CertTypes
+
+
+class Session:
+    """Requests that share connections, cookies, headers and auth.
+
+        with Session() as session:
+            session.headers["User-Agent"] = "my-app/1.0"
+            response = session.get("https://example.com/", params={"q": "sticky"}, timeout=5)
+            response.raise_for_status()
+
+    What a request shares with `request`'s arguments can be given there too, and counts for that request alone
+    then: the call goes ahead of the session.
+
+    Any number of threads may send requests on one session, and change its settings: each request takes them
+    as they stand when it begins. The child of a fork starts with connections of its own. A pickled session
+    takes its settings and cookies along, and no connection.
 
     Args:
         limits: how many connections there may be; by default `Limits()`.
         resolver: a function from (host, port) to a list of `Address`, by default the system's.
 
     Attributes:
-        headers: fields of every request; one that is set to None is not sent.
         auth: a pair (user, password) for Basic, or an object of `AuthBase`; None by default.
-        params: appended to the query of every request.
-        cookies: the jar.
+        params: appended to the query of every request. Where the call gives params too, mappings are merged,
+            and of other forms the call's go in the place of these.
         verify: True (the default) for the system's root certificates, the path of a file or folder of
             others, or False for no check at all.
         cert: the client's certificate: a file, or a tuple (certificate, key[, password]).
         stream: whether the body is left for the caller to read. Default False.
         timeout: seconds, (connect, read), a `Timeout`, None for no limit, or `UNSET` for the defaults.
         max_redirects: how many redirects are followed. Default 30.
+        adapters: what `mount` has mounted, the longest prefix first.
     """
 
     def __init__(self, *, limits: Limits | None = None, resolver: Resolver | None = None) -> None:
-        self.headers = default_headers()
+        self._headers = default_headers()
+        self._cookies = CookieJar()
         self.auth: AuthTypes = None
         self.params: ParamTypes = None
-        self.cookies = CookieJar()
         self.verify: VerifyTypes = True
         self.cert: CertTypes = None
         self.stream = False
         self.timeout: TimeoutTypes = UNSET
         self.max_redirects = DEFAULT_REDIRECT_LIMIT
         self.adapters: dict[str, BaseAdapter] = {}  # the longest prefix first
-        adapter = HTTPAdapter(limits=limits, resolver=resolver)
-        self._limits = adapter.pool.limits
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
+        self._own_adapter = HTTPAdapter(limits=limits, resolver=resolver)
+        self.mount("https://", self._own_adapter)
+        self.mount("http://", self._own_adapter)
 
     def __repr__(self) -> str:
         adapters = dict.fromkeys(self.adapters.values())
@@ -91,23 +108,69 @@ class Session:
     # --- settings
 
     @property
+    def headers(self) -> Headers:
+        """Fields of every request; one whose value is None is not sent. Any mapping can be assigned."""
+        return self._headers
+
+    @headers.setter
+    def headers(self, value: HeaderTypes) -> None:
+        self._headers = value if isinstance(value, Headers) else Headers(value)
+
+    @property
+    def cookies(self) -> CookieJar:
+        """The jar. A mapping of names to values, or another jar, can be assigned."""
+        return self._cookies
+
+    @cookies.setter
+    def cookies(self, value: CookieTypes) -> None:
+        self._cookies = value if isinstance(value, CookieJar) else CookieJar(value)
+
+    @property
     def max_connections(self) -> int | None:
         """How many connections there may be to one host; None, the default, is without limit.
 
         A request above the limit waits until a connection is free, for as long as the pool timeout. Setting
-        it counts at once, for requests that wait already too.
+        it counts at once, for requests that wait already too, and for every `HTTPAdapter` that is mounted by
+        then. It is the `max_per_host` of `Limits`, under the name that users of sessions know.
 
         Raises:
             TypeError, ValueError: on setting what is neither None nor a whole number above 0.
         """
-        return self._limits.max_per_host
+        return self._own_adapter.limits.max_per_host
 
     @max_connections.setter
     def max_connections(self, value: int | None) -> None:
-        self._limits = dataclasses.replace(self._limits, max_per_host=value)
-        for adapter in self.adapters.values():
+        for adapter in {self._own_adapter, *self.adapters.values()}:
             if isinstance(adapter, HTTPAdapter):
-                adapter.pool.limits = dataclasses.replace(adapter.pool.limits, max_per_host=value)
+                adapter.limits = dataclasses.replace(adapter.limits, max_per_host=value)
+
+    @property
+    def proxies(self) -> Mapping[str, str]:
+        """Always empty: this version speaks to no proxy.
+
+        Raises:
+            NotImplementedError: on setting any. A request that is meant for a proxy must not go out without.
+        """
+        return MappingProxyType({})
+
+    @proxies.setter
+    def proxies(self, value: Mapping[str, str] | None) -> None:
+        if value:
+            raise NotImplementedError("proxies are not spoken to yet: nothing is sent around them unasked")
+
+    @property
+    def hooks(self) -> Mapping[str, Any]:
+        """Always empty: this version calls no hooks.
+
+        Raises:
+            NotImplementedError: on setting any.
+        """
+        return MappingProxyType({})
+
+    @hooks.setter
+    def hooks(self, value: Mapping[str, Any] | None) -> None:
+        if value and any(value.values()):
+            raise NotImplementedError("hooks are not called yet: use what the call returns")
 
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
         """Let an adapter serve the URLs that begin with a prefix; the longest prefix that fits wins.
@@ -167,8 +230,8 @@ class Session:
                 a deadline over all of it; or None for no limit. By default the session's.
             allow_redirects: whether redirects are followed. Default True (`head` has False).
             stream: whether the body is left for the caller to read, who closes the response then.
-            verify: as the session's.
-            cert: as the session's.
+            verify: as the session's attribute; None, the default, for that one.
+            cert: as the session's attribute; None, the default, for that one.
             json: a value to send as JSON, where there is no data.
 
         Returns:
@@ -195,6 +258,7 @@ class Session:
 
         Raises:
             RequestException: a part of it can't be sent.
+            TypeError, ValueError: auth or cookies are of no use.
         """
         prepared = PreparedRequest()
         try:
@@ -221,7 +285,7 @@ class Session:
             return None
         if self.auth is not None:
             return self.auth
-        if "Authorization" in prepared.headers or "@" not in prepared.url or not urls.is_http(prepared.url):
+        if "Authorization" in prepared.headers or not urls.is_http(prepared.url):
             return None
         return urls.parse(prepared.url).credentials
 
@@ -239,7 +303,11 @@ class Session:
 
         Args:
             request: the request.
-            stream, timeout, allow_redirects, verify, cert: as for `request`.
+            stream, allow_redirects, verify, cert: as for `request`.
+            timeout: as for `request`; a `Deadline` is a timeout whose clock runs already.
+
+        Returns:
+            The response, at the end of all redirects, with its body read unless `stream` is set.
 
         Raises:
             TooManyRedirects: more than `max_redirects`.
@@ -250,47 +318,53 @@ class Session:
             raise TypeError(
                 f"send() takes a PreparedRequest, not {type(request).__name__}: see prepare_request()"
             )
-        timeout = self.timeout if timeout is UNSET else timeout
-        deadline = timeout if isinstance(timeout, Deadline) else Timeout.of(timeout).start()
-        stream = self.stream if stream is None else stream
-        verify = self.verify if verify is None else verify
-        cert = self.cert if cert is None else cert
+        call = _Call(
+            stream=self.stream if stream is None else stream,
+            deadline=Deadline.of(self.timeout if timeout is UNSET else timeout),
+            verify=self.verify if verify is None else verify,
+            cert=self.cert if cert is None else cert,
+        )
+        response = self._exchange(request, call)
+        if allow_redirects and response.status_code in redirects.REDIRECT_STATUSES:
+            response = self._follow(request, response, call)
+        if not call.stream:
+            _ = response.content
+        return response
+
+    def _exchange(self, request: PreparedRequest, call: _Call) -> Response:
+        """One request and its response, whose cookies stick."""
+        try:
+            adapter = self.get_adapter(request.url)
+        except InvalidSchema as error:
+            error.request = request
+            raise
+        response = adapter.send(
+            request, stream=call.stream, timeout=call.deadline, verify=call.verify, cert=call.cert
+        )
+        if "Set-Cookie" in response.headers:
+            self.cookies.extract(urls.parse(request.url), response.headers.get_list("Set-Cookie"))
+        return response
+
+    def _follow(self, request: PreparedRequest, response: Response, call: _Call) -> Response:
+        """Walk along redirects to the response that is none."""
         history: list[Response] = []
-        while True:
-            response = self._adapter_of(request).send(
-                request, stream=stream, timeout=deadline, verify=verify, cert=cert
-            )
-            if "Set-Cookie" in response.headers:
-                self.cookies.extract(urls.parse(request.url), response.headers.get_list("Set-Cookie"))
-            following = self._next_request(request, response) if allow_redirects else None
-            if following is None:
-                break
-            history.append(response)
-            if len(history) > self.max_redirects:
+        while (following := self._next_request(request, response)) is not None:
+            response.history = history.copy()
+            if len(history) >= self.max_redirects:
                 response.close()
                 raise TooManyRedirects(
                     f"more than {self.max_redirects} redirects, the last to {urls.redacted(following.url)}",
                     response=response,
                 )
             response.keep_undecoded()
-            response.history = history[:-1]
+            history.append(response)
             request = following
+            response = self._exchange(request, call)
         response.history = history
-        if not stream:
-            _ = response.content
         return response
-
-    def _adapter_of(self, request: PreparedRequest) -> BaseAdapter:
-        try:
-            return self.get_adapter(request.url)
-        except InvalidSchema as error:
-            error.request = request
-            raise
 
     def _next_request(self, request: PreparedRequest, response: Response) -> PreparedRequest | None:
         """The request that a redirect asks for, or None. What it may not take along stays gone for good."""
-        if response.status_code not in redirects.REDIRECT_STATUSES:
-            return None
         try:
             redirect = redirects.next_redirect(
                 urls.parse(request.url),

@@ -137,8 +137,17 @@ class Deadline:
         self.started = started
         self.expires = None if timeout.total is None else started + timeout.total
 
-    def clip(self, limit: float | None) -> float | None:
+    @classmethod
+    def of(cls, timeout: TimeoutTypes | Deadline) -> Deadline:
+        """A deadline as it is, or a timeout (see `Timeout.of`) whose clock starts now."""
+        return timeout if isinstance(timeout, Deadline) else Timeout.of(timeout).start()
+
+    def clip(self, limit: float | None, doing: str) -> float | None:
         """The seconds that one step may take: its own limit, or what is left of the total if less.
+
+        Args:
+            limit: the step's own limit, or None.
+            doing: the step, for the message, such as "connecting to example.com".
 
         Raises:
             TotalTimeout: nothing is left of the total.
@@ -147,7 +156,7 @@ class Deadline:
             return limit
         left = self.expires - time.monotonic()
         if left <= 0:
-            raise TotalTimeout(self.exceeded())
+            raise TotalTimeout(f"{doing}: {self.exceeded()}")
         return left if limit is None or left < limit else limit
 
     def passed(self) -> bool:

@@ -300,7 +300,7 @@ class InMemory:
         while piece := self.read_piece():
             yield piece
 
-    def read_within(self, limit: int, seconds: float) -> bytes | None:
+    def read_rest(self) -> bytes | None:
         return self.read_piece()
 
     def close(self) -> None:

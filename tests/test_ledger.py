@@ -110,7 +110,7 @@ def test_a_route_that_is_over_leaves_nothing_behind() -> None:
         lease = dialled(ledger, Route("http", f"host{number}.example", 80), "x")
         ledger.discard(lease)
     assert ledger.open == 0
-    assert ledger._stalls == {}
+    assert ledger._states == {}
 
 
 # --- L1
@@ -341,10 +341,10 @@ def test_limits_that_make_no_sense_are_refused_by_name(wrong: dict[str, Any], er
 def check(ledger: Ledger[Connection], leases: list[Waiter]) -> None:
     """What holds between any two operations."""
     holding = [lease for lease in leases if lease.slot is not None and lease.slot.holder is lease]
-    queued = [lease for stall in ledger._queued.values() for lease in stall.waiting]
+    queued = [lease for state in ledger._queued.values() for lease in state.waiting]
     assert ledger.open == len(holding) + ledger.idle, "no permit is lost"
-    assert ledger.open == sum(len(stall.slots) for stall in ledger._stalls.values())
-    assert ledger.idle == sum(len(stall.idle) for stall in ledger._stalls.values())
+    assert ledger.open == sum(len(state.slots) for state in ledger._states.values())
+    assert ledger.idle == sum(len(state.idle) for state in ledger._states.values())
     in_hand = [lease.slot.connection for lease in holding if lease.slot is not None and lease.slot.connection]
     every = in_hand + list(ledger.idle_connections())
     assert len(every) == len(set(every)), "no connection is in two hands"
@@ -352,15 +352,15 @@ def check(ledger: Ledger[Connection], leases: list[Waiter]) -> None:
     limits = ledger.limits
     if limits.max_connections is not None:
         assert ledger.open <= limits.max_connections
-    for stall in ledger._stalls.values():
-        assert stall.slots or stall.waiting, "what is over leaves nothing behind"
+    for state in ledger._states.values():
+        assert state.slots or state.waiting, "what is over leaves nothing behind"
         if limits.max_per_host is not None:
-            assert len(stall.slots) <= limits.max_per_host
-        numbers = list(stall.waiting.values())
+            assert len(state.slots) <= limits.max_per_host
+        numbers = list(state.waiting.values())
         assert numbers == sorted(numbers), "first come, first served"
-        if stall.waiting:
-            assert not stall.idle, "nobody waits for what is there"
-            assert not ledger._may_dial(stall), "nobody waits who may dial"
+        if state.waiting:
+            assert not state.idle, "nobody waits for what is there"
+            assert not ledger._may_dial(state), "nobody waits who may dial"
     if limits.max_idle is not None:
         assert ledger.idle <= limits.max_idle
 

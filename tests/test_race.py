@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pystickyhttp.transport.dial import ATTEMPT_DELAY, MAX_ATTEMPTS, Address, AddressRace, interleave
+from pystickyhttp.transport.dial import (
+    ATTEMPT_DELAY,
+    MAX_CONCURRENT_ATTEMPTS,
+    Address,
+    AddressRace,
+    interleave,
+)
 
 # The machine that runs the tests may be busy, and how long an example takes is not what is asked here.
 unhurried = settings(deadline=None)
@@ -75,7 +81,7 @@ def test_no_family_has_two_turns_while_the_other_one_waits(found: list[Address])
 
 def test_the_delay_is_the_one_that_the_rfc_recommends_and_six_run_at_most() -> None:
     """RFC 8305, section 5, and law T3."""
-    assert (ATTEMPT_DELAY, MAX_ATTEMPTS) == (0.25, 6)
+    assert (ATTEMPT_DELAY, MAX_CONCURRENT_ATTEMPTS) == (0.25, 6)
 
 
 def test_the_first_address_is_tried_at_once() -> None:
@@ -126,12 +132,12 @@ def test_a_failure_lets_one_more_address_start_and_not_all() -> None:
 def test_at_most_six_attempts_run_at_once() -> None:
     """T3."""
     race = AddressRace([v4(number) for number in range(1, 9)], now=0.0)
-    started = [race.start(float(second)) for second in range(MAX_ATTEMPTS)]
-    assert started == [v4(number) for number in range(1, MAX_ATTEMPTS + 1)]
+    started = [race.start(float(second)) for second in range(MAX_CONCURRENT_ATTEMPTS)]
+    assert started == [v4(number) for number in range(1, MAX_CONCURRENT_ATTEMPTS + 1)]
     assert race.next_start() is None
     assert race.start(1000.0) is None
     race.failed(1000.0)
-    assert race.start(1000.0) == v4(MAX_ATTEMPTS + 1)
+    assert race.start(1000.0) == v4(MAX_CONCURRENT_ATTEMPTS + 1)
     assert race.start(2000.0) is None
 
 
@@ -184,9 +190,9 @@ def test_whatever_happens_each_address_is_tried_once_in_order_and_not_too_soon(
             started.append(address)
             running += 1
             not_before = now + ATTEMPT_DELAY
-        elif len(started) < len(found) and running < MAX_ATTEMPTS:
+        elif len(started) < len(found) and running < MAX_CONCURRENT_ATTEMPTS:
             assert now < not_before
-        assert running <= MAX_ATTEMPTS
+        assert running <= MAX_CONCURRENT_ATTEMPTS
         assert race.over is (not running and len(started) == len(found))
     assert started == interleave(found)[: len(started)]
 

@@ -153,24 +153,24 @@ def test_the_clock_starts_at_present_by_default() -> None:
 @pytest.mark.parametrize("limit", [None, 0.001, 5.0, 1e6])
 def test_without_a_total_a_step_has_its_own_limit(limit: float | None) -> None:
     deadline = Deadline(Timeout(), time.monotonic() - 1e6)
-    assert deadline.clip(limit) == limit
+    assert deadline.clip(limit, "waiting") == limit
     assert not deadline.passed()
 
 
 def test_a_step_has_what_is_left_of_the_total_where_that_is_less() -> None:
     """T1: one deadline over all of it."""
     deadline = Deadline(Timeout(total=1000), time.monotonic() - 500)
-    assert deadline.clip(1.0) == 1.0
+    assert deadline.clip(1.0, "waiting") == 1.0
     assert not deadline.passed()
     for limit in (None, 1000.0):
-        left = deadline.clip(limit)
+        left = deadline.clip(limit, "waiting")
         assert left is not None
         assert 0 < left <= 500
 
 
 def test_what_is_left_of_the_total_only_gets_less() -> None:
     deadline = Timeout(total=1000).start()
-    first, second = deadline.clip(None), deadline.clip(None)
+    first, second = deadline.clip(None, "waiting"), deadline.clip(None, "waiting")
     assert first is not None
     assert second is not None
     assert second <= first <= 1000
@@ -180,8 +180,8 @@ def test_what_is_left_of_the_total_only_gets_less() -> None:
 def test_a_total_that_is_used_up_leaves_nothing_to_any_step(limit: float | None) -> None:
     deadline = Deadline(Timeout(total=1), time.monotonic() - 2)
     assert deadline.passed()
-    with pytest.raises(TotalTimeout, match="1 s"):
-        deadline.clip(limit)
+    with pytest.raises(TotalTimeout, match=r"waiting: .*1 s"):
+        deadline.clip(limit, "waiting")
 
 
 def test_the_message_says_the_total_and_the_time_since_the_start() -> None:
@@ -194,6 +194,6 @@ def test_the_message_says_the_total_and_the_time_since_the_start() -> None:
 
 def test_a_total_that_passed_is_a_timeout_of_the_tree_and_of_python() -> None:
     with pytest.raises(TotalTimeout) as caught:
-        Deadline(Timeout(total=1), time.monotonic() - 2).clip(None)
+        Deadline(Timeout(total=1), time.monotonic() - 2).clip(None, "waiting")
     for kind in (RequestException, TimeoutOfTheTree, TimeoutError):
         assert isinstance(caught.value, kind)

@@ -12,7 +12,7 @@ It can be used alone:
 from __future__ import annotations
 
 from .connection import HTTPConnection
-from .dial import Dialer
+from .dial import Address, Dialer, Resolver
 from .duplex import DuplexStream
 from .ledger import Limits
 from .pool import ConnectionPool, IncomingResponse
@@ -20,6 +20,7 @@ from .request import OutgoingRequest
 from .route import Route, TLSIdentity
 
 __all__ = [
+    "Address",
     "ConnectionPool",
     "Dialer",
     "DuplexStream",
@@ -27,6 +28,7 @@ __all__ = [
     "IncomingResponse",
     "Limits",
     "OutgoingRequest",
+    "Resolver",
     "Route",
     "TLSIdentity",
 ]

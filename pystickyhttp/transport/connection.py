@@ -10,13 +10,11 @@ during an exchange closes it: after an error nobody knows what the next byte wou
 from __future__ import annotations
 
 import enum
-import math
-import select
 import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import h11
 
@@ -33,8 +31,11 @@ from ..exceptions import (
 from ..timeouts import Deadline
 from . import tls
 from .duplex import DuplexStream
+from .readiness import poller, wait_for_socket
 from .request import Body, OutgoingRequest
 from .route import Route
+
+_END: Final = h11.EndOfMessage()  # without trailers; like every event of h11's it never changes
 
 # The head of a final response; a 101 is final too, as the connection changes its protocol after it.
 ResponseHead: TypeAlias = "h11.Response | h11.InformationalResponse"
@@ -125,7 +126,7 @@ class HTTPConnection:
         self._cut = False  # the request was not sent whole
         self._informational = 0
         self._may_continue = False
-        self._poll = _poller(sock)
+        self._poll = poller(sock)
 
     def __repr__(self) -> str:
         return f"<HTTPConnection to {self.route}: {self._state.value}, {self.served} served>"
@@ -200,12 +201,12 @@ class HTTPConnection:
         body = request.body
         try:
             if not body:
-                self._write(head + (self._h11.send(h11.EndOfMessage()) or b""), deadline)
+                self._write(b"".join([head, *self._frame(_END)]), deadline)
             elif not isinstance(body, bytes) or len(body) > SMALL_BODY or request.expects_continue:
                 self._write(head, deadline)
                 return self._upload(request, deadline)
             else:
-                framed = self._frame(h11.Data(data=body)) + self._frame(h11.EndOfMessage())
+                framed = self._frame(h11.Data(data=body)) + self._frame(_END)
                 self._write(b"".join([head, *framed]), deadline)
         except ConnectionLost as lost:
             return self._answer_before_death(lost, request, deadline)
@@ -240,13 +241,15 @@ class HTTPConnection:
             # An empty chunk would end a chunked body (RFC 9112, section 7.1).
             if piece:
                 yield from self._frame(h11.Data(data=piece))
-        yield from self._frame(h11.EndOfMessage())
+        yield from self._frame(_END)
 
     def _await_continue(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead | None:
         """X3: wait for 100 Continue, or for a final response that makes the body needless."""
         until = time.monotonic() + CONTINUE_SECONDS
         while not self._may_continue and (left := until - time.monotonic()) > 0:
-            readable, _ = wait_for_socket(self._socket, read=True, write=False, seconds=deadline.clip(left))
+            readable, _ = wait_for_socket(
+                self._socket, read=True, write=False, seconds=self._clip(deadline, left, "sending to")
+            )
             if readable and (early := self._read_early(request)) is not None:
                 return early
         return None
@@ -274,7 +277,7 @@ class HTTPConnection:
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return 0
         except OSError as error:
-            raise self._lost(f"it broke while the request was sent: {_reason(error)}") from error
+            raise self._lost_sending(error) from error
         self.sent += sent
         return sent
 
@@ -287,7 +290,7 @@ class HTTPConnection:
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return None  # TLS may have had news of its own, such as session tickets
             except OSError as error:
-                raise self._lost(f"it broke while the request was sent: {_reason(error)}") from error
+                raise self._lost_sending(error) from error
             if not data:
                 raise self._lost("the server closed it while the request was sent")
             self._feed(data)
@@ -305,13 +308,12 @@ class HTTPConnection:
             ) from error
 
     def _write(self, data: bytes, deadline: Deadline) -> None:
+        sent = 0
         try:
-            self._limit(self._clip(deadline, deadline.timeout.write, "sending to"))
-            sent = self._socket.send(data)
-            self.sent += sent
             while sent < len(data):
                 self._limit(self._clip(deadline, deadline.timeout.write, "sending to"))
-                part = self._socket.send(memoryview(data)[sent:])
+                # Mostly all of it goes at once, and a view would be made for nothing.
+                part = self._socket.send(memoryview(data)[sent:] if sent else data)
                 sent += part
                 self.sent += part
         except TotalTimeout:
@@ -319,7 +321,7 @@ class HTTPConnection:
         except TimeoutError as error:
             raise self._timed_out_writing(deadline) from error
         except OSError as error:
-            raise self._lost(f"it broke while the request was sent: {_reason(error)}") from error
+            raise self._lost_sending(error) from error
 
     # --- reading
 
@@ -426,7 +428,7 @@ class HTTPConnection:
         try:
             data = self._recv(deadline)
         except ConnectionLost as error:
-            raise self._incomplete(_reason(error.__cause__ or error)) from error
+            raise self._incomplete(tls.reason_of(error.__cause__ or error)) from error
         if data:
             self._feed(data)
         else:
@@ -446,7 +448,7 @@ class HTTPConnection:
                 f"{self.route} sent nothing for the read timeout of {deadline.timeout.read} s",
             ) from error
         except OSError as error:
-            raise self._lost(f"it broke while the answer was read: {_reason(error)}") from error
+            raise self._lost(f"it broke while the answer was read: {tls.reason_of(error)}") from error
 
     def _feed(self, data: bytes) -> None:
         if not self.received:
@@ -465,12 +467,7 @@ class HTTPConnection:
     # --- time
 
     def _clip(self, deadline: Deadline, limit: float | None, doing: str) -> float | None:
-        if deadline.expires is None:
-            return limit
-        try:
-            return deadline.clip(limit)
-        except TotalTimeout as error:
-            raise TotalTimeout(f"{doing} {self.route}: {error}") from None
+        return limit if deadline.expires is None else deadline.clip(limit, f"{doing} {self.route}")
 
     def _limit(self, seconds: float | None) -> None:
         # Each settimeout() is a system call, and the limit is mostly the one that was set before.
@@ -490,6 +487,9 @@ class HTTPConnection:
         return self._timed_out(
             deadline, WriteTimeout, f"{self.route} took nothing for the write timeout of {limit} s"
         )
+
+    def _lost_sending(self, error: OSError) -> ConnectionLost:
+        return self._lost(f"it broke while the request was sent: {tls.reason_of(error)}")
 
     def _lost(self, why: str) -> ConnectionLost:
         return ConnectionLost(
@@ -622,46 +622,3 @@ def parse_keep_alive(value: bytes) -> tuple[int | None, int | None]:
             # A number of any length is a number, but no more than this is of any use, and int() is slow.
             said[name.strip()] = int(number.lstrip(b"0")[:9] or b"0")
     return said.get(b"timeout"), said.get(b"max")
-
-
-def wait_for_socket(
-    sock: socket.socket, *, read: bool, write: bool, seconds: float | None
-) -> tuple[bool, bool]:
-    """Wait until a socket can be read from or written to.
-
-    Args:
-        sock: the socket. An end and an error make it readable.
-        read, write: what to wait for.
-        seconds: for how long, or None.
-
-    Returns:
-        Whether it can be read from, and whether it can be written to; neither where the time ran out.
-    """
-    if not hasattr(select, "poll"):  # Windows
-        readable, writable, _ = select.select([sock] * read, [sock] * write, [], seconds)
-        return bool(readable), bool(writable)
-    poll = select.poll()
-    poll.register(sock, select.POLLIN * read | select.POLLOUT * write)
-    # Rounded up: less than a millisecond is no reason to spin.
-    ready = poll.poll(None if seconds is None else math.ceil(seconds * 1000))
-    events = ready[0][1] if ready else 0
-    return bool(events & ~select.POLLOUT), bool(events & select.POLLOUT)
-
-
-class _Poll(Protocol):
-    def __call__(self) -> bool: ...
-
-
-def _poller(sock: socket.socket) -> _Poll:
-    """A question that costs one system call: can something be read?"""
-    if not hasattr(select, "poll"):  # Windows
-        return lambda: bool(select.select([sock], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return lambda: bool(poll.poll(0))
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, ssl.SSLEOFError):
-        return "the TLS stream ended without close_notify"
-    return getattr(error, "strerror", None) or str(error)

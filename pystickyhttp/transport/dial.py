@@ -27,8 +27,9 @@ from .route import Route
 
 # RFC 8305, section 5: "a recommended value for a default delay is 250 milliseconds".
 ATTEMPT_DELAY: Final = 0.25
-# A name with dozens of addresses must not cost dozens of sockets at once (law T3).
-MAX_ATTEMPTS: Final = 6
+# Law T3: a name with dozens of addresses must not cost dozens of sockets at once. By the time the sixth is
+# begun, the first has had more than a second.
+MAX_CONCURRENT_ATTEMPTS: Final = 6
 
 _IN_PROGRESS: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
 
@@ -78,10 +79,7 @@ class Budget:
         Raises:
             ConnectTimeout, TotalTimeout: none are left.
         """
-        try:
-            left = self._deadline.clip(None)
-        except TotalTimeout as error:
-            raise TotalTimeout(f"{doing}: {error}") from None
+        left = self._deadline.clip(None, doing)
         if self._connect_by is None:
             return left
         until = self._connect_by - time.monotonic()
@@ -96,7 +94,8 @@ class Dialer:
 
     Args:
         resolver: a function from host and port to addresses, by default the system's (`resolve`). It runs in
-            a thread of its own, so that the connect timeout covers it (T2).
+            a thread of its own, so that the connect timeout covers it (T2). A thread whose resolver hangs is
+            left behind until it comes back; it is a daemon, so it does not hold up the end of the program.
     """
 
     def __init__(self, resolver: Resolver | None = None) -> None:
@@ -117,6 +116,7 @@ class Dialer:
             ConnectionError: every address refused; the message names each.
             SSLError: the TLS handshake failed.
             ConnectTimeout, TotalTimeout: the time ran out.
+            InvalidSchema: the Route has a proxy.
         """
         if route.proxy is not None:
             raise InvalidSchema(f"{route} is to be reached by a proxy, and this version speaks to none")
@@ -202,7 +202,7 @@ class AddressRace:
 
     def next_start(self) -> float | None:
         """When the next attempt is due, or None where none is: no address left, or enough attempts run."""
-        if not self._waiting or self._running >= MAX_ATTEMPTS:
+        if not self._waiting or self._running >= MAX_CONCURRENT_ATTEMPTS:
             return None
         return self._next_start
 

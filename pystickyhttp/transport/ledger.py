@@ -15,7 +15,7 @@ set, whether or not it got there; a counter could not tell.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from typing import Generic, TypeVar
@@ -46,7 +46,8 @@ class Limits:
     max_per_host: int | None = None
     max_idle: int | None = 100  # a crawler's hosts come and go: an idle socket costs both sides memory
     max_idle_per_host: int | None = None
-    idle_timeout: float | None = 60.0  # what most servers and gateways keep an idle connection for, or longer
+    # Longer than many servers keep one; that is found out at reuse (R4), and a guess too long hurts nobody.
+    idle_timeout: float | None = 60.0
     max_age: float | None = None
 
     def __post_init__(self) -> None:
@@ -82,10 +83,10 @@ class Slot(Generic[C]):
         retired: set when the pool is closed over the head of its holder: it is not pooled again.
     """
 
-    __slots__ = ("connection", "holder", "retired", "stall")
+    __slots__ = ("connection", "holder", "retired", "state")
 
-    def __init__(self, stall: _Stall[C], holder: Lease[C]) -> None:
-        self.stall = stall
+    def __init__(self, state: _RouteState[C], holder: Lease[C]) -> None:
+        self.state = state
         self.holder: Lease[C] | None = holder
         self.connection: C | None = None
         self.retired = False
@@ -109,7 +110,7 @@ class Lease(Generic[C]):
         """Called when a lease that waited has got its slot; may be called again. It must not block."""
 
 
-class _Stall(Generic[C]):
+class _RouteState(Generic[C]):
     """What the ledger keeps of one Route."""
 
     __slots__ = ("idle", "route", "slots", "waiting")
@@ -133,10 +134,10 @@ class Ledger(Generic[C]):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._stalls: dict[Route, _Stall[C]] = {}
+        self._states: dict[Route, _RouteState[C]] = {}
         self._slots: set[Slot[C]] = set()
         self._idle: OrderedDict[Slot[C], None] = OrderedDict()  # least recently used first
-        self._queued: dict[Route, _Stall[C]] = {}  # the stalls where leases wait
+        self._queued: dict[Route, _RouteState[C]] = {}  # the states where leases wait
         self._numbers = count()
 
     @property
@@ -157,7 +158,7 @@ class Ledger(Generic[C]):
     @property
     def waiting(self) -> int:
         """Leases that wait."""
-        return sum(len(stall.waiting) for stall in list(self._queued.values()))
+        return sum(len(state.waiting) for state in list(self._queued.values()))
 
     def claim(self, lease: Lease[C]) -> list[C]:
         """Give the lease a slot: with an idle connection, or empty, to be dialled into; or let it wait.
@@ -243,16 +244,16 @@ class Ledger(Generic[C]):
         closing: list[C] = []
         try:
             self._limits = limits
-            for stall in list(self._stalls.values()):
-                closing += self._trim(stall)
+            for state in list(self._states.values()):
+                closing += self._trim(state)
             return closing + self._admit()
         except BaseException:
             self._recover()
             raise
 
-    def idle_connections(self) -> Iterator[C]:
+    def idle_connections(self) -> list[C]:
         """The idle connections, least recently used first."""
-        return (slot.connection for slot in self._idle if slot.connection is not None)
+        return [slot.connection for slot in self._idle if slot.connection is not None]
 
     def connections(self) -> list[C]:
         """Every connection, idle or in use."""
@@ -260,13 +261,13 @@ class Ledger(Generic[C]):
 
     # --- the rules
 
-    def _may_dial(self, stall: _Stall[C]) -> bool:
+    def _may_dial(self, state: _RouteState[C]) -> bool:
         """L1: a Route below its limit, and room in all, or an idle connection that can make room (L2).
 
         It is asked only where the Route has no idle connection of its own.
         """
         limits = self._limits
-        if limits.max_per_host is not None and len(stall.slots) >= limits.max_per_host:
+        if limits.max_per_host is not None and len(state.slots) >= limits.max_per_host:
             return False
         return limits.max_connections is None or len(self._slots) < limits.max_connections or bool(self._idle)
 
@@ -275,7 +276,7 @@ class Ledger(Generic[C]):
         limits = self._limits
         return (
             slot.retired
-            or (limits.max_per_host is not None and len(slot.stall.slots) > limits.max_per_host)
+            or (limits.max_per_host is not None and len(slot.state.slots) > limits.max_per_host)
             or (limits.max_connections is not None and len(self._slots) > limits.max_connections)
         )
 
@@ -283,66 +284,66 @@ class Ledger(Generic[C]):
         """L2: of the leases whose Route may dial, the one that came first."""
         first: Lease[C] | None = None
         first_number = 0
-        for stall in self._queued.values():
-            lease, number = next(iter(stall.waiting.items()))
-            if (first is None or number < first_number) and self._may_dial(stall):
+        for state in self._queued.values():
+            lease, number = next(iter(state.waiting.items()))
+            if (first is None or number < first_number) and self._may_dial(state):
                 first, first_number = lease, number
         return first
 
     # --- the steps
 
     def _claim(self, lease: Lease[C]) -> list[C]:
-        stall = self._stalls.get(lease.route)
-        if stall is None:
-            stall = self._stalls[lease.route] = _Stall(lease.route)
-        if stall.idle:
-            self._take_idle(stall, lease)
+        state = self._states.get(lease.route)
+        if state is None:
+            state = self._states[lease.route] = _RouteState(lease.route)
+        if state.idle:
+            self._take_idle(state, lease)
             return []
-        if not self._may_dial(stall):
-            stall.waiting[lease] = next(self._numbers)
-            self._queued[lease.route] = stall
+        if not self._may_dial(state):
+            state.waiting[lease] = next(self._numbers)
+            self._queued[lease.route] = state
             return []
         evicted = self._make_room()
-        self._open_slot(stall, lease)
+        self._open_slot(state, lease)
         return evicted
 
     def _release(self, slot: Slot[C]) -> list[C]:
-        stall = slot.stall
+        state = slot.state
         if self._must_close(slot):
             return self._drop(slot) + self._admit()
-        if stall.waiting:
-            lease = next(iter(stall.waiting))
+        if state.waiting:
+            lease = next(iter(state.waiting))
             lease.slot = slot
             self._deliver(lease)
             return []
-        stall.idle[slot] = None
+        state.idle[slot] = None
         self._idle[slot] = None
         slot.holder = None
-        closing = self._trim(stall)
+        closing = self._trim(state)
         return closing + self._admit() if self._queued else closing
 
     def _renew(self, slot: Slot[C]) -> list[C]:
         dead = [] if slot.connection is None else [slot.connection]
         slot.connection = None
-        stall = slot.stall
-        if not stall.idle:
+        state = slot.state
+        if not state.idle:
             return dead
-        spare = next(reversed(stall.idle))
+        spare = next(reversed(state.idle))
         self._drop(spare)
         slot.connection = spare.connection
         return dead + self._admit()
 
-    def _take_idle(self, stall: _Stall[C], lease: Lease[C]) -> None:
-        slot = next(reversed(stall.idle))
+    def _take_idle(self, state: _RouteState[C], lease: Lease[C]) -> None:
+        slot = next(reversed(state.idle))
         lease.slot = slot
         slot.holder = lease
-        del stall.idle[slot]
+        del state.idle[slot]
         del self._idle[slot]
 
-    def _open_slot(self, stall: _Stall[C], lease: Lease[C]) -> None:
-        slot = Slot(stall, lease)
+    def _open_slot(self, state: _RouteState[C], lease: Lease[C]) -> None:
+        slot = Slot(state, lease)
         lease.slot = slot
-        stall.slots.add(slot)
+        state.slots.add(slot)
         self._slots.add(slot)
 
     def _deliver(self, lease: Lease[C]) -> None:
@@ -350,7 +351,7 @@ class Ledger(Generic[C]):
         slot = lease.slot
         assert slot is not None
         slot.holder = lease
-        slot.stall.slots.add(slot)
+        slot.state.slots.add(slot)
         self._slots.add(slot)
         lease.granted()
         self._leave_queue(lease)
@@ -371,40 +372,40 @@ class Ledger(Generic[C]):
             return []
         return self._drop(next(iter(self._idle)))
 
-    def _trim(self, stall: _Stall[C]) -> list[C]:
+    def _trim(self, state: _RouteState[C]) -> list[C]:
         """L1: idle connections above the limits go, the least recently used first."""
         limits = self._limits
         closing: list[C] = []
-        while limits.max_idle_per_host is not None and len(stall.idle) > limits.max_idle_per_host:
-            closing += self._drop(next(iter(stall.idle)))
+        while limits.max_idle_per_host is not None and len(state.idle) > limits.max_idle_per_host:
+            closing += self._drop(next(iter(state.idle)))
         while limits.max_idle is not None and len(self._idle) > limits.max_idle:
             closing += self._drop(next(iter(self._idle)))
         return closing
 
     def _drop(self, slot: Slot[C]) -> list[C]:
         """End a slot, wherever it stands; returns its connection."""
-        stall = slot.stall
-        stall.idle.pop(slot, None)
+        state = slot.state
+        state.idle.pop(slot, None)
         self._idle.pop(slot, None)
-        stall.slots.discard(slot)
+        state.slots.discard(slot)
         self._slots.discard(slot)
         slot.holder = None  # last: a lease that holds its slot still can be discarded once more
-        self._forget_if_empty(stall)
+        self._forget_if_empty(state)
         return [] if slot.connection is None else [slot.connection]
 
     def _leave_queue(self, lease: Lease[C]) -> None:
-        stall = self._queued.get(lease.route)
-        if stall is None:
+        state = self._queued.get(lease.route)
+        if state is None:
             return
-        stall.waiting.pop(lease, None)
-        if not stall.waiting:
+        state.waiting.pop(lease, None)
+        if not state.waiting:
             self._queued.pop(lease.route, None)
-            self._forget_if_empty(stall)
+            self._forget_if_empty(state)
 
-    def _forget_if_empty(self, stall: _Stall[C]) -> None:
+    def _forget_if_empty(self, state: _RouteState[C]) -> None:
         """A program may visit any number of hosts: what is over leaves nothing behind."""
-        if not stall.slots and not stall.waiting:
-            self._stalls.pop(stall.route, None)
+        if not state.slots and not state.waiting:
+            self._states.pop(state.route, None)
 
     def _held(self, lease: Lease[C]) -> Slot[C]:
         slot = lease.slot
@@ -418,20 +419,20 @@ class Ledger(Generic[C]):
         What holds between operations: a slot is idle if and only if nobody holds it, it counts in both sets
         or in none, and a lease that has a slot does not wait.
         """
-        for stall in list(self._queued.values()):
-            for lease in [lease for lease in stall.waiting if lease.slot is not None]:
+        for state in list(self._queued.values()):
+            for lease in [lease for lease in state.waiting if lease.slot is not None]:
                 self._deliver(lease)
-            if not stall.waiting:
-                self._queued.pop(stall.route, None)
-        known = self._slots.union(self._idle, *(stall.slots for stall in self._stalls.values()))
+            if not state.waiting:
+                self._queued.pop(state.route, None)
+        known = self._slots.union(self._idle, *(state.slots for state in self._states.values()))
         for slot in known:
-            stall = slot.stall
-            counted = slot in self._slots and slot in stall.slots
+            state = slot.state
+            counted = slot in self._slots and slot in state.slots
             if counted and slot.holder is not None:
                 self._idle.pop(slot, None)
-                stall.idle.pop(slot, None)
-            elif not counted or slot not in self._idle or slot not in stall.idle:
+                state.idle.pop(slot, None)
+            elif not counted or slot not in self._idle or slot not in state.idle:
                 self._drop(slot)
-        for stall in list(self._stalls.values()):
-            self._forget_if_empty(stall)
+        for state in list(self._states.values()):
+            self._forget_if_empty(state)
         self._admit()

@@ -8,7 +8,6 @@ returns is an `IncomingResponse`, which gives the connection back by itself when
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 import warnings
@@ -18,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ..exceptions import ConnectionLost, PoolTimeout, TotalTimeout, UnrewindableBodyError
+from ..forks import after_fork_in_child
 from ..timeouts import Deadline, Timeout
 from .connection import HTTPConnection, ResponseHead
 from .dial import Dialer
@@ -26,7 +26,8 @@ from .ledger import Lease, Ledger, Limits, Slot
 from .request import OutgoingRequest, may_replay
 from .route import Route
 
-# R5: what is left of a body is read to its end only if that costs less than a new connection would.
+# R5: what is left of a body is read to its end only if that costs less than a new connection would: as many
+# bytes as one read takes, and no longer than a handshake over some distance.
 DRAIN_BYTES: Final = 64 * 1024
 DRAIN_SECONDS: Final = 0.05
 
@@ -40,8 +41,7 @@ def _start_pools_afresh() -> None:
         pool.start_afresh()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_start_pools_afresh)
+after_fork_in_child(_start_pools_afresh)
 
 
 class _Claim(Lease[HTTPConnection]):
@@ -77,7 +77,8 @@ class ConnectionPool:
     def __init__(self, limits: Limits | None = None, dialer: Dialer | None = None) -> None:
         self._dialer = dialer or Dialer()
         # Guards the ledger and the events of its claims. It is held for bookkeeping alone: nobody dials,
-        # waits, closes or talks under it.
+        # waits, closes or talks under it. What is in a slot belongs to the claim that holds the slot, and is
+        # its thread's to change without the lock; limits are replaced whole, and may be read at any time.
         self._lock = threading.Lock()
         self._ledger: Ledger[HTTPConnection] = Ledger(limits or Limits())
         # R6: claims of responses that were collected unread. The collector may run at any instant, amid an
@@ -199,16 +200,13 @@ class ConnectionPool:
         """L2, L3: wait in the queue, and leave it when the pool timeout has passed."""
         assert claim.event is not None
         limit = deadline.timeout.pool
-        try:
-            claim.event.wait(deadline.clip(limit))
-        except TotalTimeout as error:
-            raise TotalTimeout(f"waiting for a connection to {claim.route}: {error}") from None
+        waiting = f"waiting for a connection to {claim.route}"
+        claim.event.wait(deadline.clip(limit, waiting))
         with self._lock:
             if claim.slot is not None:  # granted, be it in the instant in which the time ran out
                 return
             self._ledger.discard(claim)
             state = repr(self)
-        waiting = f"waiting for a connection to {claim.route}"
         if deadline.passed():
             raise TotalTimeout(f"{waiting}: {deadline.exceeded()}")
         raise PoolTimeout(
@@ -292,10 +290,9 @@ class IncomingResponse:
         status: the status code.
         reason: the reason phrase as it came.
         fields: names as they came, and values, in order.
-        http_version: such as b"1.1".
     """
 
-    __slots__ = ("_claim", "_connection", "_deadline", "_pool", "fields", "http_version", "reason", "status")
+    __slots__ = ("_claim", "_connection", "_deadline", "_pool", "fields", "reason", "status")
 
     def __init__(
         self,
@@ -308,7 +305,6 @@ class IncomingResponse:
         self.status = head.status_code
         self.reason = bytes(head.reason)
         self.fields = head.headers.raw_items()
-        self.http_version = bytes(head.http_version)
         self._pool = pool
         self._claim = claim
         self._deadline = deadline
@@ -368,17 +364,14 @@ class IncomingResponse:
         """The rest of the body."""
         return b"".join(self.pieces())
 
-    def read_within(self, limit: int, seconds: float) -> bytes | None:
+    def read_rest(self) -> bytes | None:
         """The rest of the body, if it is small and close at hand; else the connection is closed (law R5).
 
-        Args:
-            limit: the bytes that are read at most.
-            seconds: the time that it may take.
-
         Returns:
-            The bytes, or None where it was more, took longer or broke.
+            The bytes, undecoded, or None where it was too much, took too long or broke.
         """
-        self._deadline = Timeout(total=seconds).start()
+        self._deadline = Timeout(total=DRAIN_SECONDS).start()
+        limit = DRAIN_BYTES
         pieces: list[bytes] = []
         if self._connection is not None and self._connection.body_left > limit:
             self._give_up()
@@ -397,7 +390,7 @@ class IncomingResponse:
     def close(self) -> None:
         """End the response: what little is left of the body is drained (law R5), else the socket closed."""
         if self._connection is not None:
-            self.read_within(DRAIN_BYTES, DRAIN_SECONDS)
+            self.read_rest()
 
     def detach(self) -> DuplexStream:
         """Take the connection over after 101 or a 2xx to CONNECT (law X4). The pool forgets it.

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ..exceptions import SSLError
+from ..forks import after_fork_in_child
 from .route import Route, TLSIdentity
 
 # What OpenSSL calls a failed verification (x509_vfy.h), and what the user can do about it.
@@ -78,7 +79,7 @@ def _load_ca(context: ssl.SSLContext, ca: str) -> None:
             context.load_verify_locations(cafile=ca)
     except OSError as error:  # ssl.SSLError is one
         raise SSLError(
-            f"the CA certificates {ca!r} can't be loaded: {_reason(error)}. "
+            f"the CA certificates {ca!r} can't be loaded: {reason_of(error)}. "
             f"verify= takes a PEM file or a folder made by `openssl rehash`"
         ) from error
 
@@ -111,7 +112,7 @@ def _load_client_certificate(
         context.load_cert_chain(cert, key, password=lambda: password or "")
     except OSError as error:
         raise SSLError(
-            f"the client certificate {cert!r} with key {key or cert!r} can't be loaded: {_reason(error)}. "
+            f"the client certificate {cert!r} with key {key or cert!r} can't be loaded: {reason_of(error)}. "
             f"cert= takes a PEM file with both, or a pair of files"
         ) from error
 
@@ -157,8 +158,7 @@ class TicketStore:
 # One costs a few kilobytes; a program that talks to more servers than this by https gains least by resuming.
 tickets: Final = TicketStore(most=256)
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=tickets.start_afresh)
+after_fork_in_child(tickets.start_afresh)
 
 
 def handshake(sock: socket.socket, route: Route) -> ssl.SSLSocket:
@@ -197,11 +197,14 @@ def handshake(sock: socket.socket, route: Route) -> ssl.SSLSocket:
         ) from error
     except (ssl.SSLError, ValueError) as error:
         sock.close()
-        raise SSLError(f"the TLS handshake with {route} failed: {_reason(error)}") from error
+        raise SSLError(f"the TLS handshake with {route} failed: {reason_of(error)}") from error
     except BaseException:
         sock.close()
         raise
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
+    """What an error of a socket, TLS or not, says of its cause."""
+    if isinstance(error, ssl.SSLEOFError):
+        return "the TLS stream ended without close_notify"
     return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)

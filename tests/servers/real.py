@@ -392,7 +392,7 @@ class RealServers:
                 return Nginx(folder, "75s" if seconds is None else f"{seconds}s")
             return RealServer(name, _idling(name, seconds), folder)
 
-        return self._get(f"{name}_idling", make)
+        return self._get(f"{name}_idling_{seconds}", make)
 
     def announcing(self, name: str, seconds: int) -> RealServer:
         """nginx or cheroot, which says `Keep-Alive: timeout=` so many seconds, and closes much later."""
