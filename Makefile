@@ -23,7 +23,7 @@ format: $(VENV)/.installed-lint
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build dist benchmarks/results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* $(VENV) build dist benchmarks/results .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip reads dependency groups from 25.1 on, which is newer than the one that Python 3.11 brings.

@@ -50,11 +50,11 @@ DEFAULTS = {
     "waitress": 120,  # waitress.adjustments.Adjustments.channel_timeout; a look each 30 s (cleanup_interval)
     "tornado": 3600,  # tornado.httpserver.HTTPServer: idle_connection_timeout or 3600
 }
-# A test can't wait for those that wait for longer than 10 s: they are told to by their own option. Of cheroot's
-# 10 s only two pauses fit into a test, so it is visited a second time. waitress has a look each second then, so
-# a connection may live for twice as long.
+# A test can't wait for those that wait for longer than 10 s: they are told to by their own option. Of the 10 s
+# of cheroot only two pauses fit into a test, so it is visited a second time. waitress has a look each second
+# then, so a connection may live for twice as long.
 SHORTENED = {"nginx": 2, "aiohttp": 2, "tornado": 2, "waitress": 1, "cheroot": 2}
-# The visits: to which program, and for how many seconds it is told to keep idle connections, None if it is not.
+# The visits: to which program, and how long it is told to keep idle connections; None if nobody tells it.
 VISITED: dict[str, tuple[str, int | None]] = {
     f"{name}-default": (name, None) for name, default in DEFAULTS.items() if default <= 10
 } | {f"{name}-{seconds}s": (name, seconds) for name, seconds in SHORTENED.items()}

@@ -359,6 +359,7 @@ def test_the_thirty_first_redirect_is_an_error(session: pystickyhttp.Session) ->
         assert error.response.status_code == 302
         assert error.request.url == error.response.url == server.url("/70")
         assert "/69" in str(error)
+        assert len(error.response.history) == 30
         session.close()
 
 

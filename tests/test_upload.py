@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pystickyhttp import ConnectionLost, Session
+from pystickyhttp.exceptions import RemoteProtocolError
 from pystickyhttp.timeouts import Timeout
 from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
 from tests.servers.sockets import no_socket_left
@@ -258,5 +259,5 @@ def test_a_flood_of_100_continue_is_an_error(session: Session) -> None:
             pass
 
     with ScriptedServer(flood) as server, no_socket_left():
-        with pytest.raises(Exception, match="more than 20 interim"):
+        with pytest.raises(RemoteProtocolError, match="more than 20 interim"):
             session.post(server.url(), data=LARGE, headers=EXPECT, timeout=10)
