@@ -3,8 +3,8 @@
 Each server of this world has its own idea of "too long", and mostly keeps it to itself. So a client that
 makes pauses comes back a bit before the server has closed, a bit after, or in that very instant, when its
 request and the server's goodbye cross on the wire. Here nine of them are visited by a session each, all at
-the same time, for `REQUESTS` requests with pauses of these three kinds. The visit happens once; the tests
-below ask what came of it.
+the same time, for `REQUESTS` requests with pauses of these three kinds. The visits happen once; the tests
+below ask what came of them.
 
 Whatever the pause, a GET may go out: if it was lost with its connection, it is sent again (law P1). A POST
 may not, since the server may have read it: the caller has to be told, and no client can do better. So POSTs
@@ -50,9 +50,9 @@ DEFAULTS = {
     "waitress": 120,  # waitress.adjustments.Adjustments.channel_timeout; a look each 30 s (cleanup_interval)
     "tornado": 3600,  # tornado.httpserver.HTTPServer: idle_connection_timeout or 3600
 }
-# A test can't wait for those that wait for longer than 10 s: they are told to by their own option. Of the 10 s
-# of cheroot only two pauses fit into a test, so it is visited a second time. waitress has a look each second
-# then, so a connection may live for twice as long.
+# A test can't wait for those that wait for longer than 10 s: they are told to by their own option. waitress has
+# a look each second then, so a connection may live for twice as long. Of the 10 s of cheroot only two pauses
+# fit into a test, so it is visited a second time.
 SHORTENED = {"nginx": 2, "aiohttp": 2, "tornado": 2, "waitress": 1, "cheroot": 2}
 # The visits: to which program, and how long it is told to keep idle connections; None if nobody tells it.
 VISITED: dict[str, tuple[str, int | None]] = {
@@ -60,7 +60,8 @@ VISITED: dict[str, tuple[str, int | None]] = {
 } | {f"{name}-{seconds}s": (name, seconds) for name, seconds in SHORTENED.items()}
 
 # How many connections are left alone at a time, of these taken again before the server closes them, and when
-# it does. cheroot keeps no more than 10. The last one is left to the server, to see when that is.
+# it does. One is left over, as a request that finds its connection closed takes the next. cheroot keeps no
+# more than 10.
 IDLE = 7
 TAKEN_BEFORE = 2
 TAKEN_THEN = 4
@@ -116,7 +117,7 @@ class Visit:
         # would go on as long as an answer is held.
         self._one_at_a_time = server.name == "gunicorn_sync"
         self._held: list[tuple[Asked, pystickyhttp.Response]] = []
-        # Seconds from an answer to the instant in which the server closes, as it was the last time.
+        # Seconds from an answer to the instant in which the server closes, as it was at the first pause.
         self._delay = float(seconds)
 
     # -- one request --------------------------------------------------------------------------------------
@@ -369,9 +370,9 @@ def test_every_request_reaches_a_server_that_closes_and_a_post_never_twice(visit
 def test_a_server_that_closes_idle_connections_sees_them_used_again_as_long_as_it_keeps_them(
     visits: Visits, name: str
 ) -> None:
-    """R4: fewer connections than requests, and others in the place of those that it closed."""
+    """R4: far fewer connections than requests, and others in the place of those that it closed."""
     visit = visits.idling[name].result()
-    assert IDLE < len({connection for connection, _ in visit.log}) < REQUESTS
+    assert IDLE < len({connection for connection, _ in visit.log}) < REQUESTS / 2
 
 
 @pytest.mark.parametrize("name", ["nginx", "cheroot"])
