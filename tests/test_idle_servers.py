@@ -50,9 +50,9 @@ DEFAULTS = {
     "waitress": 120,  # waitress.adjustments.Adjustments.channel_timeout; a look each 30 s (cleanup_interval)
     "tornado": 3600,  # tornado.httpserver.HTTPServer: idle_connection_timeout or 3600
 }
-# A test can't wait for those that wait for longer than 10 s: they are told to by their own option. waitress has
-# a look each second then, so a connection may live for twice as long. Of the 10 s of cheroot only two pauses
-# fit into a test, so it is visited a second time.
+# A test can't wait for those that wait for longer than 10 s: they are told to by their own option. waitress
+# has a look each second then, so a connection may live for twice as long. Of the 10 s of cheroot only two
+# pauses fit into a test, so it is visited a second time.
 SHORTENED = {"nginx": 2, "aiohttp": 2, "tornado": 2, "waitress": 1, "cheroot": 2}
 # The visits: to which program, and how long it is told to keep idle connections; None if nobody tells it.
 VISITED: dict[str, tuple[str, int | None]] = {

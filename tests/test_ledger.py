@@ -346,7 +346,7 @@ def check(ledger: Ledger[Connection], leases: list[Waiter]) -> None:
     assert ledger.open == sum(len(state.slots) for state in ledger._states.values())
     assert ledger.idle == sum(len(state.idle) for state in ledger._states.values())
     in_hand = [lease.slot.connection for lease in holding if lease.slot is not None and lease.slot.connection]
-    every = in_hand + list(ledger.idle_connections())
+    every = in_hand + [slot.connection for slot in ledger._idle]
     assert len(every) == len(set(every)), "no connection is in two hands"
     assert all(lease.slot is None for lease in queued), "who has a slot does not wait"
     limits = ledger.limits

@@ -250,7 +250,7 @@ def wait_until_readable(session: Session) -> None:
 
 def idle_connections(session: Session) -> list[HTTPConnection]:
     pool = session.get_adapter("http://").pool  # type: ignore[attr-defined]
-    return list(pool._ledger.idle_connections())
+    return [slot.connection for slot in pool._ledger._idle]
 
 
 @pytest.mark.parametrize("ending", ["fin", "cut", "rst"])

@@ -251,10 +251,6 @@ class Ledger(Generic[C]):
             self._recover()
             raise
 
-    def idle_connections(self) -> list[C]:
-        """The idle connections, least recently used first."""
-        return [slot.connection for slot in self._idle if slot.connection is not None]
-
     def connections(self) -> list[C]:
         """Every connection, idle or in use."""
         return [slot.connection for slot in self._slots if slot.connection is not None]
