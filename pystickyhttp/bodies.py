@@ -11,7 +11,7 @@ import io
 import json as jsonlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -219,9 +219,9 @@ class StreamedBody:
     def _can_restart(self) -> bool:
         if self._is_file():
             return self._position is not None and hasattr(self.source, "seek")
-        # An iterator is gone once it was used; a list or a view makes a new one each time.
-        first = iter(self.source)
-        return first is not self.source and first is not iter(self.source)
+        # A collection gives its members anew each time. Of any other iterable nobody can tell: a wrapper of a
+        # file makes a new iterator each time, and all of them read on where the last one stopped.
+        return isinstance(self.source, Collection)
 
     def _read_file(self) -> Iterator[bytes]:
         left = self._length

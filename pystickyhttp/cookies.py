@@ -26,6 +26,8 @@ _MONTHS: Final = {
         ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), start=1
     )
 }
+# RFC 6265bis, section 5.6, step 1: such a field is ignored; sent back, it would be refused by everybody (X7).
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _DATE_DELIMITERS = re.compile(r"[\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+")  # RFC 6265, section 5.1.1
 _TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\D|$)", re.ASCII)
 _DAY = re.compile(r"(\d{1,2})(?:\D|$)", re.ASCII)
@@ -312,6 +314,8 @@ def parse_set_cookie(text: str, url: URL, now: float) -> Cookie | None:
     Returns:
         The cookie, or None where it has to be ignored.
     """
+    if _CONTROLS.search(text):
+        return None
     pair, *attribute_texts = text.split(";")
     name, equals, value = pair.partition("=")
     name, value = name.strip(" \t"), value.strip(" \t")

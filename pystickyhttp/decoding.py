@@ -43,7 +43,7 @@ class Decoder(Protocol):
     """One content coding."""
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        """What the data gives, in bounded steps."""
+        """What the data gives, in bounded steps, of which some may give nothing."""
 
     def finish(self) -> None:
         """Called at the end of the body.
@@ -145,8 +145,7 @@ def _inflate(stream: zlib._Decompress, data: bytes, coding: str) -> Iterator[byt
     try:
         while True:
             piece = stream.decompress(data, STEP)
-            if piece:
-                yield piece
+            yield piece
             data = stream.unconsumed_tail
             if stream.eof or (not data and len(piece) < STEP):
                 return
@@ -187,6 +186,10 @@ def decoders_for(content_encoding: str) -> list[Decoder]:
 def decode(pieces: Iterable[bytes], decoders: list[Decoder]) -> Iterator[bytes]:
     """Decode the pieces of a body.
 
+    Returns:
+        What they give, a step at a time. A step that gives nothing is an empty piece, so that who waits for
+        the next one can look at the clock.
+
     Raises:
         ContentDecodingError: the body can't be decoded, or is incomplete.
     """
@@ -197,6 +200,7 @@ def decode(pieces: Iterable[bytes], decoders: list[Decoder]) -> Iterator[bytes]:
 
 def _decode_one(pieces: Iterable[bytes], decoder: Decoder) -> Iterator[bytes]:
     for piece in pieces:
+        yield b""  # a step of the decoder before is a step, whatever this one makes of it
         yield from decoder.decode(piece)
     decoder.finish()
 

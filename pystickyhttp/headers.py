@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from .exceptions import InvalidHeader
 
 HeaderTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]]"
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
+# Whose values no message shows.
+_SECRET_NAMES: Final = frozenset({"authorization", "proxy-authorization"})
+_SECRET: Final = "(not shown)"
 _VALUE = re.compile(
     r"[\t\x20-\x7e\x80-\xff]*"
 )  # RFC 9110, section 5.5: no CR, LF, NUL (law X7), nor their kin
@@ -158,7 +161,8 @@ def encode_field(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
     """
     if not isinstance(name, (str, bytes)) or not isinstance(value, (str, bytes)):
         raise InvalidHeader(f"header {name!r} has the value {value!r}: names and values are str or bytes")
-    text_name, text_value = _text(name, name, value), _text(value, name, value)
+    shown = _SECRET if _text(name, name, "").lower() in _SECRET_NAMES else repr(value)
+    text_name, text_value = _text(name, name, shown), _text(value, name, shown)
     if not TOKEN.fullmatch(text_name):
         raise InvalidHeader(
             f"header name {name!r} is not a token: use letters, digits and any of !#$%&'*+-.^_`|~ "
@@ -166,22 +170,22 @@ def encode_field(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
         )
     if not _VALUE.fullmatch(text_value):
         raise InvalidHeader(
-            f"header {text_name!r} has a control character such as CR, LF or NUL in its value {value!r}: "
+            f"header {text_name!r} has a control character such as CR, LF or NUL in its value {shown}: "
             f"remove it, or encode the value"
         )
     if text_value[:1] in (" ", "\t"):
-        raise InvalidHeader(f"header {text_name!r} has a space ahead of its value {value!r}: strip it")
+        raise InvalidHeader(f"header {text_name!r} has a space ahead of its value {shown}: strip it")
     return text_name.encode("latin-1"), text_value.rstrip(" \t").encode("latin-1")
 
 
-def _text(part: str | bytes, name: str | bytes, value: str | bytes) -> str:
+def _text(part: str | bytes, name: str | bytes, shown: str) -> str:
     if isinstance(part, bytes):
         return part.decode("latin-1")
     try:
         part.encode("latin-1")
     except UnicodeEncodeError:
         raise InvalidHeader(
-            f"header {name!r} with the value {value!r} can't be written in latin-1: "
+            f"header {name!r} with the value {shown} can't be written in latin-1: "
             f"pass bytes in the encoding that the server expects"
         ) from None
     return part

@@ -259,6 +259,8 @@ class RawBody(Protocol):
 
     def read_rest(self) -> bytes | None: ...
 
+    def check_time(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -491,16 +493,26 @@ class Response:
 
     def _read(self) -> Iterator[bytes]:
         try:
-            pieces = self._raw_pieces()
+            pieces: Iterable[bytes] = self._raw_pieces()
             coding = self.headers.get("Content-Encoding")
             if coding:
-                yield from decoding.decode(pieces, decoding.decoders_for(coding))
-            else:
-                yield from pieces
-        except RequestException as error:
+                pieces = self._timed(decoding.decode(pieces, decoding.decoders_for(coding)))
+            yield from pieces
+        except GeneratorExit:
+            raise  # whoever reads no further closes the response, or lets it be collected
+        except BaseException as error:
             self.close()
-            error.request, error.response = self.request, self
+            if isinstance(error, RequestException):
+                error.request, error.response = self.request, self
             raise
+
+    def _timed(self, steps: Iterable[bytes]) -> Iterator[bytes]:
+        """T1: a few bytes can take long to decode, and longer to decode to nothing."""
+        for piece in steps:
+            if self.raw is not None:
+                self.raw.check_time()
+            if piece:
+                yield piece
 
     def _raw_pieces(self) -> Iterable[bytes]:
         if self._undecoded is not None:

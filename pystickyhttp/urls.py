@@ -29,6 +29,8 @@ _PARTS = re.compile(
 _HOST_AND_PORT_ONLY = re.compile(r"[^/?#@:]+:\d+(?:[/?#]|$)")
 _REG_NAME = re.compile(r"[a-z0-9\-._~!$&'()*+,;=]+")  # RFC 3986, section 3.2.2, less %XX: DNS has none
 _ZONE = re.compile(r"[0-9A-Za-z\-._~]+")  # RFC 6874, section 2, less %XX
+# What stands ahead of the host, with too few slashes or too many, and without a scheme too.
+_UP_TO_AT = re.compile(r"\A([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@", re.DOTALL)
 _LINE_BREAKERS = re.compile(r"[\r\n\0]")
 
 _UNRESERVED_AND_SUBDELIMS = r"A-Za-z0-9\-._~!$&'()*+,;="
@@ -251,12 +253,8 @@ def encode_form(data: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> str:
 
 
 def redacted(text: str) -> str:
-    """A URL for messages and logs: without the userinfo, which holds a password."""
-    parts = _split(text)
-    authority = parts["authority"]
-    if authority is None or "@" not in authority:
-        return text
-    return text.replace(f"{authority.rpartition('@')[0]}@", "", 1)
+    """A URL for messages and logs, without the userinfo, which holds a password, be it mistyped or not."""
+    return _UP_TO_AT.sub(r"\1", text)
 
 
 def _split(text: str) -> dict[str, Any]:

@@ -561,3 +561,12 @@ def test_a_jar_can_be_used_by_many_threads_at_once() -> None:
         worker.join()
     assert errors == []
     assert set(jar.keys()) == {f"kept-{number}-{turn}" for number in range(threads) for turn in range(rounds)}
+
+
+@pytest.mark.parametrize("control", ["\x00", "\x01", "\x08", "\x0a", "\x1f", "\x7f"], ids=repr)
+@pytest.mark.parametrize("place", ["a{}=b", "a=b{}c", "a=b; Path=/{}"])
+def test_a_cookie_with_a_control_character_is_ignored(control: str, place: str) -> None:
+    """RFC 6265bis, section 5.6, step 1. Sent back, it would break every request that it matches (X7)."""
+    jar = CookieJar()
+    jar.extract(parse("http://h.example/"), [place.format(control)])
+    assert len(jar) == 0

@@ -222,6 +222,25 @@ def test_there_is_no_body_after_head_whatever_the_fields_say() -> None:
         assert server.accepted == 1
 
 
+@pytest.mark.parametrize("length", [0, 3, 1000])
+@pytest.mark.parametrize("cuts", [False, True], ids=["at once", "in two"])
+def test_chunks_count_where_a_length_is_said_too_and_the_connection_ends(length: int, cuts: bool) -> None:
+    """X5; RFC 9112, section 6.3: somebody may be smuggling a response."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % length
+    body = b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+
+    def script(peer: Peer) -> None:
+        peer.expect_request()
+        peer.drip(head + body, size=len(head) if cuts else 10_000, every=0.01)
+        assert peer.read_request() is None
+
+    with ScriptedServer(script) as server, Session() as session, no_socket_left():
+        for _ in range(2):
+            assert session.get(server.url()).content == b"hello world"
+        server.wait_for_scripts()
+        assert server.accepted == 2
+
+
 def padded_head(size: int) -> bytes:
     """A head whose fields make up `size` bytes, as the limit counts them."""
     length = (b"Content-Length", b"0")

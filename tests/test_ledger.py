@@ -262,6 +262,29 @@ def test_lowering_a_limit_closes_connections_as_they_come_back() -> None:
     assert ledger.open == 1
 
 
+@pytest.mark.parametrize("limits", [Limits(max_per_host=2), Limits(max_connections=2)], ids=["host", "all"])
+def test_lowering_a_limit_closes_idle_connections_at_once(limits: Limits) -> None:
+    """L1: so that none of them is taken above the limit."""
+    ledger: Ledger[Connection] = Ledger(Limits())
+    leases = [dialled(ledger, A, str(number)) for number in range(8)]
+    for lease in leases:
+        ledger.release(lease)
+    assert names(ledger.set_limits(limits)) == ["0", "1", "2", "3", "4", "5"]
+    claims = [claim(ledger, A) for _ in range(8)]
+    assert sum(lease.slot is not None for lease in claims) == 2
+
+
+def test_a_slot_of_another_ledger_leaves_this_ones_routes_alone() -> None:
+    """L4: a response that was open at a fork is closed in the child, whose ledger is a new one."""
+    before: Ledger[Connection] = Ledger(Limits(max_per_host=1))
+    inherited = dialled(before, A, "the parent's")
+    ledger: Ledger[Connection] = Ledger(Limits(max_per_host=1))
+    ledger.release(dialled(ledger, A, "the child's"))
+    ledger.discard(inherited)
+    assert str(held(claim(ledger, A))) == "the child's"
+    assert claim(ledger, A).slot is None
+
+
 # --- dead, expired and retired connections
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import os
+import resource
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -156,13 +161,13 @@ def test_a_slot_delivered_in_the_instant_of_the_timeout_is_used() -> None:
     holder, late = _Claim(route), _Claim(route)
     pool._ledger.claim(holder)
     pool._ledger.claim(late)
-    late.event = threading.Event()
     pool._ledger.discard(holder)
-    late.event.clear()  # as if the grant had come just after wait() had ended by time
+    late.gate = threading.Lock()
+    late.gate.acquire()  # nobody opens it: as if the grant had come just after the wait had ended by time
     pool._wait(late, Timeout(pool=0.001).start())
     assert late.slot is not None
     assert pool._ledger.open == 1
-    pool._discard(late)
+    pool._give_up(late)
     assert pool._ledger.open == 0
 
 
@@ -293,6 +298,100 @@ def test_a_real_ctrl_c_loses_no_permit_and_no_socket(stage: str) -> None:
             server.stop()
             other.join(10)
         assert ledger.open == 0
+
+
+class Alarm(BaseException):
+    """What a signal handler may raise."""
+
+
+def test_an_exception_amid_decoding_frees_the_slot_at_once() -> None:
+    """L3: while the caller still holds the exception, and with it all that its traceback leads to."""
+    body = gzip.compress(bytes(200_000_000))
+
+    def ring(*_: object) -> None:
+        raise Alarm
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        with ScriptedServer(
+            keep_alive(lambda _: respond(body, headers={"Content-Encoding": "gzip"}))
+        ) as server:
+            session = Session()
+            session.max_connections = 1
+            response = session.get(server.url(), stream=True)
+            pieces = response.iter_content(1000)
+            next(pieces)
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            with pytest.raises(Alarm) as caught:
+                list(pieces)
+            session.get(server.url(), stream=True, timeout=Timeout(pool=5)).close()
+            assert caught.value is not None
+            session.close()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_no_file_descriptors_left_is_an_error_of_ours() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server, Session() as session:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            with pytest.raises(ConnectionError, match="Too many open files"):
+                session.get(server.url())
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert session.get(server.url()).ok
+
+
+def test_an_interrupt_while_cleaning_up_loses_no_permit() -> None:
+    """L3: struck at each bytecode instruction of the pool's own clean-up in turn."""
+    with closed_port() as port:
+        # Python 3.12 gives no events of single instructions to the first frame that asks: step 0 is for that.
+        for step in itertools.count():
+            pool = ConnectionPool(Limits(max_per_host=1))
+            route = Route("http", "127.0.0.1", port)
+            struck = Striker(step, {"_give_up", "_reclaim"})
+            sys.settrace(struck.trace)
+            try:
+                with pytest.raises((ConnectionError, Boom)):
+                    pool.send(route, REQUEST, Timeout().start())
+            finally:
+                sys.settrace(None)
+            with pytest.raises(ConnectionError):
+                pool.send(route, REQUEST, Timeout(pool=1).start())
+            assert pool._ledger.open == 0
+            if step and not struck.happened:
+                break
+        assert step > 20
+
+
+class Striker:
+    """Raises at the given bytecode instruction of functions of the pool."""
+
+    def __init__(self, step: int, functions: set[str]) -> None:
+        self.happened = False
+        self._left = step
+        self._functions = functions
+
+    def trace(self, frame: FrameType, event: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.endswith("pool.py") or frame.f_code.co_name not in self._functions:
+            return self.trace if event == "call" else None
+        frame.f_trace_opcodes = True
+        # The first step of the deque is where the claim is put on record; what strikes ahead of it has struck
+        # before the clean-up.
+        if event == "opcode" and self._recorded(frame):
+            self._left -= 1
+            if self._left == 0:
+                self.happened = True
+                sys.settrace(None)
+                raise Boom
+        return self.trace
+
+    @staticmethod
+    def _recorded(frame: FrameType) -> bool:
+        pool = frame.f_locals.get("self")
+        return isinstance(pool, ConnectionPool) and bool(pool._abandoned)
 
 
 def test_limits_set_to_nonsense_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,22 +143,12 @@ def file_from_its_position(folder: Path) -> io.BufferedReader:
     return file
 
 
-class Pieces:
-    """An iterable that can be iterated over again."""
-
-    def __init__(self, pieces: list[bytes]) -> None:
-        self.pieces = pieces
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self.pieces)
-
-
 BODIES: dict[str, Callable[[Path], Any]] = {
     "bytes": lambda _: b"x" * 100_000,
     "str": lambda _: "x" * 100_000,
     "file from its position": file_from_its_position,
     "BytesIO": lambda _: io.BytesIO(b"x" * 100_000),
-    "pieces": lambda _: Pieces([b"x" * 50_000, b"x" * 50_000]),
+    "a collection of pieces": lambda _: collections.deque([b"x" * 50_000] * 2),
 }
 
 

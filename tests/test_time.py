@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -101,6 +102,22 @@ def test_a_server_that_takes_nothing_ends_at_the_write_timeout_or_the_deadline(
             session.post(server.url(), data=b"x" * 50_000_000, timeout=timeout)
 
 
+def test_what_a_server_says_meanwhile_does_not_put_the_write_timeout_off() -> None:
+    """T1, X2: it takes nothing, however often it says that it is there."""
+
+    def chatters(peer: Peer) -> None:
+        peer.read_head()
+        for _ in range(19):
+            if not peer.try_send(b"HTTP/1.1 103 Early Hints\r\n\r\n"):
+                return
+            threading.Event().wait(0.1)
+        peer.stall()
+
+    with no_socket_left(), ScriptedServer(chatters) as server, Session() as session:
+        with pytest.raises(WriteTimeout):
+            session.post(server.url(), data=b"x" * 50_000_000, timeout=Timeout(write=0.3, total=1.5))
+
+
 @pytest.mark.parametrize(
     ("timeout", "error"),
     [((SHORT, NEVER), ConnectTimeout), (Timeout(connect=NEVER, total=SHORT), TotalTimeout)],
@@ -173,6 +190,18 @@ def test_the_total_deadline_covers_a_streamed_body() -> None:
         response = session.get(server.url(), timeout=Timeout(total=0.3), stream=True)
         with pytest.raises(TotalTimeout):
             response.content  # noqa: B018
+
+
+def test_the_total_deadline_covers_decoding() -> None:
+    """T1: a few bytes that decode for long, and to nothing."""
+    body = gzip.compress(gzip.compress(b"") * 3_000_000)
+    with ScriptedServer(
+        keep_alive(lambda _: respond(body, headers={"Content-Encoding": "gzip, gzip"}))
+    ) as server:
+        with Session() as session, no_socket_left():
+            with pytest.raises(TotalTimeout, match="decoding"):
+                session.get(server.url(), timeout=Timeout(total=0.5))
+            session.close()
 
 
 def test_no_timeout_at_all_waits_for_as_long_as_it_takes() -> None:

@@ -591,3 +591,19 @@ def test_no_message_about_a_url_tells_its_password(text: str) -> None:
     with pytest.raises(RequestException) as caught:
         parse(text)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "mistyped",
+    [
+        "user:geheim@h/p",
+        "http:user:geheim@h/",
+        "http:/user:geheim@h/",
+        "//user:geheim@h/",
+        "http://u:ge@heim@h:x/",
+    ],
+)
+def test_no_message_about_a_mistyped_url_tells_its_password(mistyped: str) -> None:
+    assert "geheim" not in redacted(mistyped)
+    assert "heim" not in redacted(mistyped)
+    assert "h" in redacted(mistyped)

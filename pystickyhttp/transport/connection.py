@@ -84,6 +84,7 @@ class HTTPConnection:
     """
 
     __slots__ = (
+        "_ambiguous",
         "_body_length",
         "_body_received",
         "_created",
@@ -124,6 +125,7 @@ class HTTPConnection:
         self._body_received = 0
         self._ended = False
         self._cut = False  # the request was not sent whole
+        self._ambiguous = False  # the response had two framing fields
         self._informational = 0
         self._may_continue = False
         self._poll = poller(sock)
@@ -171,7 +173,7 @@ class HTTPConnection:
             Exception: whatever the iterable of the body raises.
         """
         self.sent = self.received = self._informational = 0
-        self._ended = self._cut = self._may_continue = False
+        self._ended = self._cut = self._ambiguous = self._may_continue = False
         try:
             early = self._send(request, deadline)
             return self._read_head(request, deadline) if early is None else early
@@ -222,6 +224,8 @@ class HTTPConnection:
         except ConnectionLost as none:
             lost.received = none.received
             raise lost from None
+        finally:
+            del lost  # an error that its own traceback holds on to would be left to the collector
 
     # --- uploading: the socket is watched while a body is sent (X2)
 
@@ -258,28 +262,41 @@ class HTTPConnection:
         self, data: bytes, request: OutgoingRequest, deadline: Deadline
     ) -> ResponseHead | None:
         rest = memoryview(data)
+        until = self._write_until(deadline)
+        wants_read = False  # TLS has to hear something from the peer before it goes on
         while rest:
-            limit = self._clip(deadline, deadline.timeout.write, "sending to")
-            readable, writable = wait_for_socket(self._socket, read=True, write=True, seconds=limit)
-            if not readable and not writable:
+            left = None if until is None else until - time.monotonic()
+            limit = self._clip(deadline, left, "sending to")
+            if limit is not None and limit <= 0:
                 raise self._timed_out_writing(deadline)
+            readable, writable = wait_for_socket(self._socket, read=True, write=not wants_read, seconds=limit)
             if readable and (early := self._read_early(request)) is not None:
                 return early
-            if writable:
-                rest = rest[self._write_some(rest) :]
+            if writable or (readable and wants_read):
+                sent, wants_read = self._write_some(rest)
+                if sent:
+                    rest = rest[sent:]
+                    until = self._write_until(deadline)
         return None
 
-    def _write_some(self, data: memoryview) -> int:
-        """Write what goes without waiting."""
+    def _write_until(self, deadline: Deadline) -> float | None:
+        """When the write timeout ends that began with the last byte that the peer took."""
+        limit = deadline.timeout.write
+        return None if limit is None else time.monotonic() + limit
+
+    def _write_some(self, data: memoryview) -> tuple[int, bool]:
+        """Write what goes without waiting: how much, and whether TLS has to read before any more goes."""
         self._limit(0.0)
         try:
             sent = self._socket.send(data)
-        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            return 0
+        except (BlockingIOError, ssl.SSLWantWriteError):
+            return 0, False
+        except ssl.SSLWantReadError:
+            return 0, True
         except OSError as error:
             raise self._lost_sending(error) from error
         self.sent += sent
-        return sent
+        return sent, False
 
     def _read_early(self, request: OutgoingRequest) -> ResponseHead | None:
         """X2: what has come while the request is being sent; a final response ends the sending."""
@@ -365,15 +382,24 @@ class HTTPConnection:
         self._check_size(head.headers)
         self._body_received = 0
         self._body_length = None
+        chunked = False
         for name, value in head.headers:
             if name == b"keep-alive":
                 self._note_keep_alive(value)
             elif name == b"content-length":
                 self._body_length = int(value)  # h11 has seen to it that it is a number
+            elif name == b"transfer-encoding":
+                chunked = True
+        if chunked and self._body_length is not None:
+            # RFC 9112, section 6.3: Transfer-Encoding counts, and somebody may be smuggling a response.
+            self._body_length = None
+            self._ambiguous = True
         if self._body_length == 0 or _never_has_body(request.method, head.status_code):
             # Nobody may ever ask for a body that is empty, and the connection should not wait for that.
             self._body_length = 0
-            if isinstance(self._next_event(), h11.EndOfMessage):
+            event = self._next_event()
+            assert not isinstance(event, h11.Data), "h11 and the framing fields agree"
+            if isinstance(event, h11.EndOfMessage):
                 self._end()
 
     def _check_size(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -506,6 +532,7 @@ class HTTPConnection:
         connection = self._h11
         return (
             self._state is State.ACTIVE
+            and not self._ambiguous
             and not self._cut  # h11 may think that a request was sent whole whose last bytes were not
             and connection.our_state is h11.DONE
             and connection.their_state is h11.DONE

@@ -6,13 +6,13 @@ shell around it: every step draws on one `Budget` of time, and a socket that did
 
 from __future__ import annotations
 
+import _thread
 import errno
 import ipaddress
 import os
 import queue
 import selectors
 import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,7 +20,14 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from ..exceptions import ConnectionError, ConnectTimeout, InvalidSchema, NameResolutionError, TotalTimeout
+from ..exceptions import (
+    ConnectionError,
+    ConnectTimeout,
+    InvalidSchema,
+    NameResolutionError,
+    RequestException,
+    TotalTimeout,
+)
 from ..timeouts import Deadline
 from . import tls
 from .route import Route
@@ -121,10 +128,13 @@ class Dialer:
         if route.proxy is not None:
             raise InvalidSchema(f"{route} is to be reached by a proxy, and this version speaks to none")
         budget = Budget(deadline)
-        sock = connect(self._addresses(route, budget), route, budget)
-        if route.tls is None:
-            return sock
-        return _secure(sock, route, budget)
+        try:
+            sock = connect(self._addresses(route, budget), route, budget)
+        except RequestException:
+            raise
+        except OSError as error:  # of the system's making, such as too many open files
+            raise ConnectionError(f"connecting to {route} failed: {error.strerror or error}") from error
+        return sock if route.tls is None else _secure(sock, route, budget)
 
     def _addresses(self, route: Route, budget: Budget) -> Sequence[Address]:
         if route.unix_socket is not None:
@@ -158,7 +168,9 @@ def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequenc
             outcome.put(error)
 
     left = budget.left(doing)
-    threading.Thread(target=ask, name=f"resolve {route.host}", daemon=True).start()
+    # Not a threading.Thread: its start() waits, and leaves a mess behind if a signal comes then. A bare
+    # thread does not hold up the end of the program either.
+    _thread.start_new_thread(ask, ())
     try:
         found = outcome.get(timeout=left)
     except queue.Empty:

@@ -245,7 +245,7 @@ class Ledger(Generic[C]):
         try:
             self._limits = limits
             for state in list(self._states.values()):
-                closing += self._trim(state)
+                closing += self._shrink(state) + self._trim(state)
             return closing + self._admit()
         except BaseException:
             self._recover()
@@ -378,6 +378,17 @@ class Ledger(Generic[C]):
             closing += self._drop(next(iter(self._idle)))
         return closing
 
+    def _shrink(self, state: _RouteState[C]) -> list[C]:
+        """L1: where a limit was lowered, idle connections go first; those in use follow as they come back."""
+        limits = self._limits
+        closing: list[C] = []
+        while state.idle and (
+            (limits.max_per_host is not None and len(state.slots) > limits.max_per_host)
+            or (limits.max_connections is not None and len(self._slots) > limits.max_connections)
+        ):
+            closing += self._drop(next(iter(state.idle)))
+        return closing
+
     def _drop(self, slot: Slot[C]) -> list[C]:
         """End a slot, wherever it stands; returns its connection."""
         state = slot.state
@@ -400,8 +411,8 @@ class Ledger(Generic[C]):
 
     def _forget_if_empty(self, state: _RouteState[C]) -> None:
         """A program may visit any number of hosts: what is over leaves nothing behind."""
-        if not state.slots and not state.waiting:
-            self._states.pop(state.route, None)
+        if not state.slots and not state.waiting and self._states.get(state.route) is state:
+            del self._states[state.route]
 
     def _held(self, lease: Lease[C]) -> Slot[C]:
         slot = lease.slot

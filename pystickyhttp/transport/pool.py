@@ -45,20 +45,30 @@ after_fork_in_child(_start_pools_afresh)
 
 
 class _Claim(Lease[HTTPConnection]):
-    """A lease that a thread can wait for."""
+    """A lease that a thread can wait for.
 
-    __slots__ = ("event",)
+    It waits at a gate, a bare lock that whoever has news opens. To open it takes one step in C, can be done
+    by anyone at any instant, the collector and a signal handler included, and can be done twice; an Event is
+    a lock, a list and some Python between them.
+    """
+
+    __slots__ = ("gate",)
 
     def __init__(self, route: Route) -> None:
         super().__init__(route)
-        self.event: threading.Event | None = None
+        self.gate: threading.Lock | None = None
 
     def __repr__(self) -> str:
         return f"<a request's claim on {self.route}>"
 
     def granted(self) -> None:
-        if self.event is not None:
-            self.event.set()
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the thread that waits look at how things stand."""
+        if self.gate is not None:
+            with contextlib.suppress(RuntimeError):  # it is open already
+                self.gate.release()
 
     def held(self) -> Slot[HTTPConnection]:
         """The slot, once it is granted."""
@@ -76,14 +86,17 @@ class ConnectionPool:
 
     def __init__(self, limits: Limits | None = None, dialer: Dialer | None = None) -> None:
         self._dialer = dialer or Dialer()
-        # Guards the ledger and the events of its claims. It is held for bookkeeping alone: nobody dials,
+        # Guards the ledger and the gates of its claims. It is held for bookkeeping alone: nobody dials,
         # waits, closes or talks under it. What is in a slot belongs to the claim that holds the slot, and is
         # its thread's to change without the lock; limits are replaced whole, and may be read at any time.
         self._lock = threading.Lock()
         self._ledger: Ledger[HTTPConnection] = Ledger(limits or Limits())
-        # R6: claims of responses that were collected unread. The collector may run at any instant, amid an
-        # operation that holds the lock too, so it only leaves them here (see `_reclaim`).
+        # Claims whose slots have to be freed: of responses that were collected unread (R6), and of calls that
+        # an exception has ended (L3). To put one here is a single step, that nothing can interrupt and that
+        # waits for no lock; `_reclaim` does the rest.
         self._abandoned: deque[_Claim] = deque()
+        # The claims that wait, for who abandons one and can't have the lock to see who is next.
+        self._waiting: set[_Claim] = set()
         _pools.add(self)
 
     def __repr__(self) -> str:
@@ -104,7 +117,7 @@ class ConnectionPool:
     def limits(self, limits: Limits) -> None:
         with self._lock:
             closing = self._ledger.set_limits(limits)
-        self._settle(closing)
+        _close_all(closing)
 
     def send(self, route: Route, request: OutgoingRequest, deadline: Deadline) -> IncomingResponse:
         """Send a request over a connection of the pool, or a new one.
@@ -145,7 +158,7 @@ class ConnectionPool:
                 head = connection.exchange(request, deadline)
             return IncomingResponse(self, claim, connection, head, deadline)
         except BaseException:
-            self._discard(claim)
+            self._give_up(claim)
             raise
 
     def close(self) -> None:
@@ -155,7 +168,8 @@ class ConnectionPool:
         """
         with self._lock:
             closing = self._ledger.retire()
-        self._settle(closing)
+        _close_all(closing)
+        self._reclaim()
 
     def start_afresh(self) -> None:
         """L4: in the child of a fork, where the connections are the parent's, and so is who held the lock."""
@@ -163,6 +177,7 @@ class ConnectionPool:
         self._lock = threading.Lock()
         self._ledger = Ledger(self._ledger.limits)
         self._abandoned = deque()
+        self._waiting = set()
         for connection in inherited:
             connection.forsake()
 
@@ -170,12 +185,15 @@ class ConnectionPool:
 
     def _acquire(self, claim: _Claim, deadline: Deadline) -> HTTPConnection:
         """A connection in the claim's slot: an idle one that is alive, or one dialled for it."""
+        if self._abandoned:
+            self._reclaim()
         with self._lock:
             closing = self._ledger.claim(claim)
             if claim.slot is None:
-                claim.event = threading.Event()
-        if closing or self._abandoned:
-            self._settle(closing)
+                claim.gate = threading.Lock()
+                claim.gate.acquire()
+        if closing:
+            _close_all(closing)
         if claim.slot is None:
             self._wait(claim, deadline)
         slot = claim.held()
@@ -185,7 +203,7 @@ class ConnectionPool:
                 return connection
             with self._lock:
                 closing = self._ledger.renew(claim)
-            self._settle(closing)
+            _close_all(closing)
         return self._dial(claim, deadline)
 
     def _is_reusable(self, connection: HTTPConnection) -> bool:
@@ -197,16 +215,25 @@ class ConnectionPool:
         return connection.is_expired(time.monotonic(), limits.idle_timeout, limits.max_age)
 
     def _wait(self, claim: _Claim, deadline: Deadline) -> None:
-        """L2, L3: wait in the queue, and leave it when the pool timeout has passed."""
-        assert claim.event is not None
+        """L2, L3: wait in the queue, and leave it when the pool timeout or the deadline has passed."""
         limit = deadline.timeout.pool
-        waiting = f"waiting for a connection to {claim.route}"
-        claim.event.wait(deadline.clip(limit, waiting))
+        ends = [] if deadline.expires is None else [deadline.expires]
+        if limit is not None:
+            ends.append(time.monotonic() + limit)
+        until = min(ends, default=None)
+        self._waiting.add(claim)
+        try:
+            while not self._is_granted(claim) and (until is None or time.monotonic() < until):
+                assert claim.gate is not None
+                claim.gate.acquire(timeout=-1 if until is None else max(0.0, until - time.monotonic()))
+        finally:
+            self._waiting.discard(claim)
         with self._lock:
             if claim.slot is not None:  # granted, be it in the instant in which the time ran out
                 return
             self._ledger.discard(claim)
             state = repr(self)
+        waiting = f"waiting for a connection to {claim.route}"
         if deadline.passed():
             raise TotalTimeout(f"{waiting}: {deadline.exceeded()}")
         raise PoolTimeout(
@@ -214,11 +241,16 @@ class ConnectionPool:
             f"and {state}: close responses that are not read, raise the limits, or the timeout"
         )
 
+    def _is_granted(self, claim: _Claim) -> bool:
+        self._reclaim()
+        with self._lock:
+            return claim.slot is not None
+
     def _dial(self, claim: _Claim, deadline: Deadline) -> HTTPConnection:
         # Whoever dials has time to look after what nobody used: a warm request has not.
         with self._lock:
             expired = self._ledger.expire(self._is_expired)
-        self._settle(expired)
+        _close_all(expired)
         sock = self._dialer.dial(claim.route, deadline)
         connection = HTTPConnection(sock, claim.route, time.monotonic())
         claim.held().connection = connection
@@ -240,43 +272,37 @@ class ConnectionPool:
     def _release(self, claim: _Claim, connection: HTTPConnection) -> None:
         """The exchange is over: pool the connection if R3 allows, else close it."""
         if not connection.may_be_pooled():
-            self._discard(claim)
+            self._give_up(claim)
             return
         connection.become_idle(time.monotonic())
-        try:
-            with self._lock:
-                closing = self._ledger.release(claim)
-        except BaseException:
-            self._discard(claim)
-            raise
-        if closing or self._abandoned:
-            self._settle(closing)
-
-    def _discard(self, claim: _Claim) -> None:
-        """Free the claim's slot, or its place in the queue, and close its connection. May be called again."""
         with self._lock:
-            closing = self._ledger.discard(claim)
-        self._settle(closing)
+            closing = self._ledger.release(claim)
+        if closing:
+            _close_all(closing)
 
-    def _abandon(self, claim: _Claim) -> None:
-        """R6: a response was collected unread. The collector calls this, so it does not wait for the lock."""
+    def _give_up(self, claim: _Claim) -> None:
+        """Free the claim's slot, or its place in the queue, and close its connection. May be called again."""
         self._abandoned.append(claim)
         self._reclaim()
 
-    def _settle(self, closing: Iterable[HTTPConnection]) -> None:
-        """After each operation on the ledger: close what it gave up, and see to what was abandoned."""
-        _close_all(closing)
-        self._reclaim()
+    def _abandon(self, claim: _Claim) -> None:
+        """R6: a response was collected unread. The collector calls this at any instant: it waits for nothing.
+
+        The slot goes to who waits, or is seen to by the next request.
+        """
+        self._abandoned.append(claim)
+        for waiting in tuple(self._waiting):
+            waiting.wake()
 
     def _reclaim(self) -> None:
-        # Who can't have the lock leaves the work to who holds it: every holder comes by here after it.
-        while self._abandoned and self._lock.acquire(blocking=False):
-            closing: list[HTTPConnection] = []
-            try:
+        """Free the slots of claims that were given up, and close their connections."""
+        while self._abandoned:
+            with self._lock:
+                closing: list[HTTPConnection] = []
                 while self._abandoned:
-                    closing += self._ledger.discard(self._abandoned.popleft())
-            finally:
-                self._lock.release()
+                    # It stays in the deque until it is done, so that who is interrupted here loses none.
+                    closing += self._ledger.discard(self._abandoned[0])
+                    self._abandoned.popleft()
             _close_all(closing)
 
 
@@ -320,6 +346,10 @@ class IncomingResponse:
         connection = getattr(self, "_connection", None)
         if connection is None:
             return
+        if (
+            self._claim.held().holder is self._claim
+        ):  # and not given back, in the middle of which it was ended
+            connection.close()
         self._pool._abandon(self._claim)
         warnings.warn(
             f"a response from {connection.route} was forgotten before its body was read: "
@@ -355,6 +385,14 @@ class IncomingResponse:
         except BaseException:
             self._give_up()
             raise
+
+    def check_time(self) -> None:
+        """Called between two steps of decoding, which take time and read nothing (law T1).
+
+        Raises:
+            TotalTimeout: the deadline has passed.
+        """
+        self._deadline.clip(None, "decoding a response")
 
     def pieces(self) -> Iterator[bytes]:
         """The pieces of the body, to its end."""
@@ -414,8 +452,8 @@ class IncomingResponse:
         self._connection = None
 
     def _give_up(self) -> None:
-        # A claim that was released already holds nothing, and discarding it does nothing.
-        self._pool._discard(self._claim)
+        # A claim that was released already holds nothing, and giving it up does nothing.
+        self._pool._give_up(self._claim)
         self._connection = None
 
 
