@@ -321,6 +321,20 @@ def test_a_pool_that_is_retired_takes_no_connection_back() -> None:
     assert ledger.idle == 1, "what was opened afterwards is pooled"
 
 
+def test_the_slot_of_a_lease_that_is_gone_can_be_had_again() -> None:
+    """L3: for who was interrupted in giving it back too."""
+    ledger: Ledger[Connection] = Ledger(Limits(max_per_host=2))
+    gone, stays = dialled(ledger, A, "gone"), dialled(ledger, A, "stays")
+    waiter = claim(ledger, A)
+    assert ledger.drop_forgotten() == []
+    assert waiter.slot is None
+    del gone
+    assert names(ledger.drop_forgotten()) == ["gone"]
+    assert waiter.slot is not None
+    assert str(held(stays)) == "stays"
+    assert ledger.open == 2
+
+
 def test_giving_back_twice_fails_loudly() -> None:
     ledger: Ledger[Connection] = Ledger(Limits())
     lease = dialled(ledger, A, "a")
@@ -363,7 +377,7 @@ def test_limits_that_make_no_sense_are_refused_by_name(wrong: dict[str, Any], er
 
 def check(ledger: Ledger[Connection], leases: list[Waiter]) -> None:
     """What holds between any two operations."""
-    holding = [lease for lease in leases if lease.slot is not None and lease.slot.holder is lease]
+    holding = [lease for lease in leases if lease.slot is not None and lease.slot.is_held_by(lease)]
     queued = [lease for state in ledger._queued.values() for lease in state.waiting]
     assert ledger.open == len(holding) + ledger.idle, "no permit is lost"
     assert ledger.open == sum(len(state.slots) for state in ledger._states.values())
@@ -404,7 +418,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.closed += connections
 
     def _holding(self) -> list[Waiter]:
-        return [lease for lease in self.leases if lease.slot is not None and lease.slot.holder is lease]
+        return [lease for lease in self.leases if lease.slot is not None and lease.slot.is_held_by(lease)]
 
     def _one(self, data: st.DataObject) -> Waiter:
         return data.draw(st.sampled_from(self._holding()))

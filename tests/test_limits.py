@@ -332,6 +332,19 @@ def test_an_exception_amid_decoding_frees_the_slot_at_once() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+def test_a_slot_that_nobody_gave_back_does_not_keep_anybody_waiting() -> None:
+    """L3: as after an interrupt amid the clean-up after an interrupt."""
+    pool = ConnectionPool(Limits(max_per_host=1))
+    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server:
+        lost = _Claim(route_to(server))
+        pool._ledger.claim(lost)
+        del lost
+        response = pool.send(route_to(server), REQUEST, Timeout(pool=5).start())
+        assert response.read() == b"ok"
+        pool.close()
+        assert pool._ledger.open == 0
+
+
 def test_no_file_descriptors_left_is_an_error_of_ours() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server, Session() as session:

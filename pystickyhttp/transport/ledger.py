@@ -14,6 +14,7 @@ set, whether or not it got there; a counter could not tell.
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,7 +80,8 @@ class Slot(Generic[C]):
 
     Attributes:
         connection: the connection, or None while it is dialled.
-        holder: the lease that holds the slot, or None while its connection is idle.
+        holder: the lease that holds the slot, weakly, or None while its connection is idle. A lease that is
+            gone without having given the slot back shows by it (see `Ledger.drop_forgotten`).
         retired: set when the pool is closed over the head of its holder: it is not pooled again.
     """
 
@@ -87,9 +89,13 @@ class Slot(Generic[C]):
 
     def __init__(self, state: _RouteState[C], holder: Lease[C]) -> None:
         self.state = state
-        self.holder: Lease[C] | None = holder
+        self.holder: weakref.ref[Lease[C]] | None = weakref.ref(holder)
         self.connection: C | None = None
         self.retired = False
+
+    def is_held_by(self, lease: Lease[C]) -> bool:
+        """Whether it is that lease's to give back."""
+        return self.holder is not None and self.holder() is lease
 
 
 class Lease(Generic[C]):
@@ -100,7 +106,7 @@ class Lease(Generic[C]):
         slot: the slot, or None while the lease waits for one.
     """
 
-    __slots__ = ("route", "slot")
+    __slots__ = ("__weakref__", "route", "slot")
 
     def __init__(self, route: Route) -> None:
         self.route = route
@@ -198,7 +204,7 @@ class Ledger(Generic[C]):
         try:
             self._leave_queue(lease)
             slot = lease.slot
-            if slot is None or slot.holder is not lease:
+            if slot is None or not slot.is_held_by(lease):
                 return []
             return self._drop(slot) + self._admit()
         except BaseException:
@@ -229,6 +235,21 @@ class Ledger(Generic[C]):
                     break
                 expired += self._drop(slot)
             return expired + self._admit()
+        except BaseException:
+            self._recover()
+            raise
+
+    def drop_forgotten(self) -> list[C]:
+        """Drop the slots of leases that are gone without having given them back; returns their connections.
+
+        Whoever is interrupted gives back what he holds, and may be interrupted in that too: this is for who
+        waits for a slot, before he waits in vain.
+        """
+        closing: list[C] = []
+        try:
+            for slot in [slot for slot in self._slots if slot.holder is not None and slot.holder() is None]:
+                closing += self._drop(slot)
+            return closing + self._admit()
         except BaseException:
             self._recover()
             raise
@@ -332,7 +353,7 @@ class Ledger(Generic[C]):
     def _take_idle(self, state: _RouteState[C], lease: Lease[C]) -> None:
         slot = next(reversed(state.idle))
         lease.slot = slot
-        slot.holder = lease
+        slot.holder = weakref.ref(lease)
         del state.idle[slot]
         del self._idle[slot]
 
@@ -346,7 +367,7 @@ class Ledger(Generic[C]):
         """The end of every grant to a lease that waited; each step may be done again (see `_recover`)."""
         slot = lease.slot
         assert slot is not None
-        slot.holder = lease
+        slot.holder = weakref.ref(lease)
         slot.state.slots.add(slot)
         self._slots.add(slot)
         lease.granted()
@@ -416,7 +437,7 @@ class Ledger(Generic[C]):
 
     def _held(self, lease: Lease[C]) -> Slot[C]:
         slot = lease.slot
-        if slot is None or slot.holder is not lease:
+        if slot is None or not slot.is_held_by(lease):
             raise AssertionError(f"{lease!r} gives back a connection that it does not hold")
         return slot
 

@@ -167,7 +167,7 @@ class ConnectionPool:
         The pool can be used again afterwards.
         """
         with self._lock:
-            closing = self._ledger.retire()
+            closing = self._ledger.retire() + self._ledger.drop_forgotten()
         _close_all(closing)
         self._reclaim()
 
@@ -244,7 +244,10 @@ class ConnectionPool:
     def _is_granted(self, claim: _Claim) -> bool:
         self._reclaim()
         with self._lock:
-            return claim.slot is not None
+            closing = [] if claim.slot is not None else self._ledger.drop_forgotten()
+            granted = claim.slot is not None
+        _close_all(closing)
+        return granted
 
     def _dial(self, claim: _Claim, deadline: Deadline) -> HTTPConnection:
         # Whoever dials has time to look after what nobody used: a warm request has not.
@@ -346,11 +349,9 @@ class IncomingResponse:
         connection = getattr(self, "_connection", None)
         if connection is None:
             return
-        if (
-            self._claim.held().holder is self._claim
-        ):  # and not given back, in the middle of which it was ended
-            connection.close()
         self._pool._abandon(self._claim)
+        if self._claim.held().is_held_by(self._claim):  # and not just given back
+            connection.close()
         warnings.warn(
             f"a response from {connection.route} was forgotten before its body was read: "
             f"read it, close() it, or use `with`",
