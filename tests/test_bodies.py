@@ -506,3 +506,25 @@ def test_a_file_that_does_not_seek_can_not_be_sent_again() -> None:
 def test_a_prepared_body_of_another_type_is_refused(content: Any) -> None:
     with pytest.raises(InvalidBody):
         outgoing(content, None, None)
+
+
+@unhurried
+@given(
+    content=st.binary(max_size=3 * PIECE),
+    start=st.integers(0, 1000),
+    takes=st.lists(st.integers(0, 5), max_size=8),
+)
+def test_any_sequence_of_sending_and_winding_back_ends_with_the_whole_body(
+    content: bytes, start: int, takes: list[int]
+) -> None:
+    """P2: from where it stood, however much of it was sent before."""
+    file = io.BytesIO(content)
+    file.seek(min(start, len(content)))
+    expected = content[file.tell() :]
+    body = streamed(encode(file))
+    for pieces in takes:
+        for _ in zip(range(pieces), body, strict=False):
+            pass
+        assert body.replayable
+        body.rewind()
+    assert drained(body) == expected

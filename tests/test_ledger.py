@@ -310,6 +310,17 @@ def test_expired_connections_go_from_the_least_recently_used_on() -> None:
     assert ledger.idle == 2
 
 
+def test_a_connection_that_was_just_taken_does_not_expire_under_its_user() -> None:
+    """R4: one thread takes it at the very moment at which another one clears away what has expired."""
+    ledger: Ledger[Connection] = Ledger(Limits())
+    ledger.release(dialled(ledger, A, "a"))
+    user = claim(ledger, A)
+    assert ledger.expire(lambda _: True) == []
+    assert str(held(user)) == "a"
+    ledger.release(user)
+    assert names(ledger.expire(lambda _: True)) == ["a"]
+
+
 def test_a_pool_that_is_retired_takes_no_connection_back() -> None:
     ledger: Ledger[Connection] = Ledger(Limits())
     ledger.release(dialled(ledger, A, "idle"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import io
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from pystickyhttp import ConnectionLost, Session
 from pystickyhttp.exceptions import UnrewindableBodyError
+from pystickyhttp.timeouts import Timeout
+from tests.servers.echo import EchoServer
 from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
 from tests.servers.sockets import no_socket_left
 
@@ -209,3 +212,18 @@ def test_a_file_that_can_seek_no_more_is_an_error_and_no_empty_body() -> None:
             session.put(server.url(), data=body)
         assert isinstance(caught.value.__cause__, ConnectionLost)
         assert deliveries(server, "PUT") == [0]
+
+
+def test_twenty_threads_on_a_server_that_closes_by_surprise_all_get_their_answers() -> None:
+    """P1, R4: it closes each connection after its third answer, and does not say so."""
+    with EchoServer(requests_per_connection=3, announce_close=False) as server, Session() as session:
+        identities = [f"{thread}:{number}" for thread in range(20) for number in range(25)]
+
+        def call(identity: str) -> str:
+            response = session.get(
+                server.url(), headers={"X-Request-Id": identity}, timeout=Timeout(total=30)
+            )
+            return str(response.json()["id"])
+
+        with ThreadPoolExecutor(20) as threads:
+            assert list(threads.map(call, identities)) == identities

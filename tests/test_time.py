@@ -6,10 +6,12 @@ import gzip
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+import pystickyhttp
 from pystickyhttp import (
     ConnectionError,
     ConnectTimeout,
@@ -202,6 +204,49 @@ def test_the_total_deadline_covers_decoding() -> None:
             with pytest.raises(TotalTimeout, match="decoding"):
                 session.get(server.url(), timeout=Timeout(total=0.5))
             session.close()
+
+
+LIMIT = 2.0  # a tenth of it is more than a busy machine takes to notice
+
+
+def ends_in_time(session: Session, url: str, timeout: Any) -> bool:
+    """Whether the request ended before an alarm that is set a tenth behind its limit."""
+    late = threading.Event()
+    alarm = threading.Timer(LIMIT * 1.1, late.set)
+    alarm.start()
+    try:
+        with pytest.raises(pystickyhttp.Timeout):
+            session.get(url, timeout=timeout)
+        return not late.is_set()
+    finally:
+        alarm.cancel()
+        alarm.join()
+
+
+def test_every_limit_ends_its_request_within_a_tenth_over_it() -> None:
+    """T1: all at the same time, as each has to wait its limit out."""
+
+    def hello_and_no_more(peer: Peer) -> None:
+        peer.read_some()
+        peer.stall()
+
+    own, total, connect = (NEVER, LIMIT), Timeout(read=NEVER, total=LIMIT), (LIMIT, NEVER)
+    with (
+        ScriptedServer(mute) as silent,
+        ScriptedServer(mute_amid_the_body) as half,
+        ScriptedServer(dripping_head) as head,
+        ScriptedServer(dripping_body) as body,
+        ScriptedServer(hello_and_no_more) as tls,
+        BlackHole() as hole,
+        Session() as session,
+        ThreadPoolExecutor(16) as threads,
+    ):
+        handshake = tls.url().replace("http", "https")
+        cases: list[tuple[str, Any]] = [(server.url(), total) for server in (silent, half, head, body)]
+        cases += [(silent.url(), own), (half.url(), own), (handshake, connect), (handshake, total)]
+        cases += [(hole.url(), connect), (hole.url(), total)]
+        outcomes = [threads.submit(ends_in_time, session, url, timeout) for url, timeout in cases]
+        assert [outcome.result(30) for outcome in outcomes] == [True] * len(cases)
 
 
 def test_no_timeout_at_all_waits_for_as_long_as_it_takes() -> None:
