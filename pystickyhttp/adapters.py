@@ -128,6 +128,7 @@ class HTTPAdapter(BaseAdapter):
             raw = self.pool.send(route, outgoing_request(request, url), deadline)
         except RequestException as error:
             error.request = request
+            _tell_what_was_tried(error, request, time.perf_counter() - started)
             raise
         seconds = time.perf_counter() - started
         reason = raw.reason.decode("utf-8", "replace")
@@ -143,6 +144,12 @@ class HTTPAdapter(BaseAdapter):
     def close(self) -> None:
         """Close the idle connections; those in use close when their responses end."""
         self.pool.close()
+
+
+def _tell_what_was_tried(error: RequestException, request: PreparedRequest, seconds: float) -> None:
+    """Put the request ahead of an error's message, and behind it how long it took."""
+    what, *others = error.args or ("failed",)
+    error.args = (f"{request.method} {urls.redacted(request.url)}: {what} (after {seconds:.3f} s)", *others)
 
 
 def outgoing_request(request: PreparedRequest, url: URL) -> OutgoingRequest:

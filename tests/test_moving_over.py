@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.cookiejar
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.auth import AuthBase
 from pystickyhttp.cookies import CookieJar
 from pystickyhttp.exceptions import InvalidBody, InvalidHeader
-from tests.servers.scripted import ScriptedServer, keep_alive, respond
+from tests.servers.scripted import ScriptedServer, closed_port, keep_alive, respond
 
 
 @pytest.fixture
@@ -191,3 +192,13 @@ def test_a_host_by_hand_is_sent_as_it_is(server: ScriptedServer, session: Sessio
 def test_modules_are_where_requests_has_them() -> None:
     assert pystickyhttp.structures.CaseInsensitiveDict({"A": 1})["a"] == 1
     assert pystickyhttp.exceptions.RequestException is pystickyhttp.RequestException
+
+
+def test_an_error_says_what_was_tried_where_and_after_how_long() -> None:
+    with closed_port() as port, pytest.raises(pystickyhttp.ConnectionError) as caught:
+        pystickyhttp.put(f"http://user:secret@127.0.0.1:{port}/x?q=1", data=b"x")
+    told = str(caught.value)
+    assert told.startswith(
+        f"PUT http://127.0.0.1:{port}/x?q=1: connecting to http://127.0.0.1:{port} failed: "
+    )
+    assert re.search(r"refused \(after \d+\.\d{3} s\)$", told)

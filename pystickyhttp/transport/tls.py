@@ -197,7 +197,9 @@ def handshake(sock: socket.socket, route: Route) -> ssl.SSLSocket:
         ) from error
     except (ssl.SSLError, ValueError) as error:
         sock.close()
-        raise SSLError(f"the TLS handshake with {route} failed: {reason_of(error)}") from error
+        reason = reason_of(error)
+        remedy = ": the port does not speak TLS, use http://" if reason == "wrong version number" else ""
+        raise SSLError(f"the TLS handshake with {route} failed: {reason}{remedy}") from error
     except BaseException:
         sock.close()
         raise
@@ -207,4 +209,6 @@ def reason_of(error: BaseException) -> str:
     """What an error of a socket, TLS or not, says of its cause."""
     if isinstance(error, ssl.SSLEOFError):
         return "the TLS stream ended without close_notify"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
     return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
