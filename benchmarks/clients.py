@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import httpx
 import requests
@@ -50,58 +50,39 @@ class Client(ABC):
         """A request within a session that is open as long as the context."""
 
 
-class StickyClient(Client):
-    name = "pystickyhttp"
-    errors = (pystickyhttp.RequestException, OSError)
-
-    def fresh(self, target: Target) -> Get:
-        verify = target.authority or True
-
-        def get() -> int:
-            answer = pystickyhttp.get(target.url, verify=verify, timeout=TIMEOUT)
-            _ = answer.content
-            return answer.status_code
-
-        return get
-
-    @contextmanager
-    def pooled(self, target: Target) -> Iterator[Get]:
-        with pystickyhttp.Session() as session:
-            session.verify = target.authority or True
-
-            def get() -> int:
-                answer = session.get(target.url, timeout=TIMEOUT)
-                _ = answer.content
-                return answer.status_code
-
-            yield get
-
-
 class RequestsClient(Client):
     name = "requests"
-    errors = (requests.RequestException, OSError)
+    errors: ClassVar[tuple[type[Exception], ...]] = (requests.RequestException, OSError)
+    # The interface is documented, and other libraries have it too.
+    library: ClassVar[Any] = requests
 
     def fresh(self, target: Target) -> Get:
         verify = target.authority or True
 
         def get() -> int:
-            answer = requests.get(target.url, verify=verify, timeout=TIMEOUT)
+            answer = self.library.get(target.url, verify=verify, timeout=TIMEOUT)
             _ = answer.content
-            return answer.status_code
+            return int(answer.status_code)
 
         return get
 
     @contextmanager
     def pooled(self, target: Target) -> Iterator[Get]:
-        with requests.Session() as session:
+        with self.library.Session() as session:
             session.verify = target.authority or True
 
             def get() -> int:
                 answer = session.get(target.url, timeout=TIMEOUT)
                 _ = answer.content
-                return answer.status_code
+                return int(answer.status_code)
 
             yield get
+
+
+class StickyClient(RequestsClient):
+    name = "pystickyhttp"
+    errors = (pystickyhttp.RequestException, OSError)
+    library: ClassVar[Any] = pystickyhttp
 
 
 class HttpxClient(Client):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+import pystickyhttp
 from tests.servers import surroundings
 from tests.servers.certificates import server_context
 from tests.servers.real import RealServer, RealServers
@@ -46,6 +47,18 @@ def ca_file(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
 def tls_context(ca: trustme.CA) -> ssl.SSLContext:
     """A server's context for all the names that tests use, for `ScriptedServer(..., tls=tls_context)`."""
     return server_context(ca)
+
+
+@pytest.fixture(params=["http", "https"])
+def tls(request: pytest.FixtureRequest, tls_context: ssl.SSLContext) -> ssl.SSLContext | None:
+    """For what has to hold over http and over https: what `ScriptedServer(..., tls=tls)` speaks."""
+    return tls_context if request.param == "https" else None
+
+
+@pytest.fixture
+def session() -> Iterator[pystickyhttp.Session]:
+    with pystickyhttp.Session() as made:
+        yield made
 
 
 # -- real server programs: each runs from its first use to the end, and counts from zero for each test -----

@@ -31,12 +31,6 @@ def server() -> Iterator[ScriptedServer]:
         yield running
 
 
-@pytest.fixture
-def session() -> Iterator[pystickyhttp.Session]:
-    with pystickyhttp.Session() as made:
-        yield made
-
-
 def refused(
     session: pystickyhttp.Session,
     error: type[pystickyhttp.RequestException],

@@ -24,12 +24,6 @@ def server() -> Iterator[ScriptedServer]:
         yield server
 
 
-@pytest.fixture
-def session() -> Iterator[Session]:
-    with Session() as session:
-        yield session
-
-
 # --- assignments
 
 

@@ -62,12 +62,6 @@ def away() -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture
-def session() -> Iterator[pystickyhttp.Session]:
-    with pystickyhttp.Session() as made:
-        yield made
-
-
 def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 

@@ -27,12 +27,6 @@ from tests.servers.sockets import no_socket_left
 TEXT = "text/plain; charset=utf-8"
 
 
-@pytest.fixture
-def session() -> Iterator[pystickyhttp.Session]:
-    with pystickyhttp.Session() as made:
-        yield made
-
-
 @contextlib.contextmanager
 def answering(answer: bytes) -> Iterator[str]:
     """The URL of a server that gives this answer to everything."""

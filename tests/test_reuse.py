@@ -31,12 +31,6 @@ def connections_of(server: ScriptedServer) -> list[int]:
     return [request.connection for request in server.requests]
 
 
-@pytest.fixture(params=["http", "https"])
-def tls(request: pytest.FixtureRequest, tls_context: ssl.SSLContext) -> ssl.SSLContext | None:
-    """Where it makes a difference: over http, and over https."""
-    return tls_context if request.param == "https" else None
-
-
 @pytest.fixture
 def session(ca_file: str) -> pystickyhttp.Session:
     session = Session()

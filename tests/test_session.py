@@ -48,12 +48,6 @@ def server() -> Iterator[ScriptedServer]:
         yield running
 
 
-@pytest.fixture
-def session() -> Iterator[pystickyhttp.Session]:
-    with pystickyhttp.Session() as made:
-        yield made
-
-
 def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 

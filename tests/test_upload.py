@@ -19,11 +19,6 @@ LARGE = b"x" * 20_000_000
 REFUSAL = respond(b"too large", status=413)
 
 
-@pytest.fixture(params=["http", "https"])
-def tls(request: pytest.FixtureRequest, tls_context: ssl.SSLContext) -> ssl.SSLContext | None:
-    return tls_context if request.param == "https" else None
-
-
 @pytest.fixture
 def session(ca_file: str) -> Iterator[Session]:
     with Session() as session:
