@@ -10,7 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pystickyhttp.exceptions import InvalidURL, MissingSchema, RequestException, URLRequired
+from pystickyhttp.exceptions import (
+    InvalidSchema,
+    InvalidURL,
+    MissingSchema,
+    RequestException,
+    URLRequired,
+)
 from pystickyhttp.urls import (
     URL,
     encode_form,
@@ -53,7 +59,7 @@ def legal(characters: str) -> st.SearchStrategy[str]:
 def test_any_text_parses_or_raises_invalid_url(text: str) -> None:
     try:
         url = parse(text)
-    except InvalidURL:
+    except (InvalidURL, InvalidSchema):
         return
     assert isinstance(url, URL)
 
@@ -67,7 +73,7 @@ def test_any_text_parses_or_raises_invalid_url(text: str) -> None:
 def test_the_text_of_a_url_parses_to_the_same_url(text: str) -> None:
     try:
         url = parse(text)
-    except InvalidURL:
+    except (InvalidURL, InvalidSchema):
         return
     assert parse(str(url)) == url
 
@@ -77,7 +83,7 @@ def test_the_text_of_a_url_parses_to_the_same_url(text: str) -> None:
 def test_what_goes_over_the_wire_is_printable_ascii_without_spaces(text: str) -> None:
     try:
         url = parse(text)
-    except InvalidURL:
+    except (InvalidURL, InvalidSchema):
         return
     for part in (url.target, url.host, str(url)):
         assert part.isascii()
@@ -607,3 +613,9 @@ def test_no_message_about_a_mistyped_url_tells_its_password(mistyped: str) -> No
     assert "geheim" not in redacted(mistyped)
     assert "heim" not in redacted(mistyped)
     assert "h" in redacted(mistyped)
+
+
+@pytest.mark.parametrize("text", ["ftp://h/", "A:", "mailto:a@b", "http+unix://x/"])
+def test_a_url_of_another_scheme_is_not_ours_to_read(text: str) -> None:
+    with pytest.raises(InvalidSchema, match="neither http nor https"):
+        parse(text)
