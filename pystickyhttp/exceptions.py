@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import builtins
 import json
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -73,7 +74,7 @@ class InvalidHeader(RequestException, ValueError):
     """A header's name or value may not be sent: control characters, or not text (RFC 9110, section 5.5)."""
 
 
-class InvalidBody(RequestException, TypeError):
+class InvalidBody(RequestException, TypeError, ValueError):
     """The body is neither text, bytes, a file, a form nor an iterable of bytes, or not as long as said."""
 
 
@@ -117,7 +118,27 @@ class InvalidProxyURL(InvalidURL):
 
 
 class ProxyError(ConnectionError):
-    """The proxy could not be reached, or refused."""
+    """The proxy could not be reached, or refused the tunnel.
+
+    Attributes:
+        status: the status with which it refused, or None.
+        reason: the reason phrase beside it, as it came.
+        fields: the header fields of its answer: names and values as they came.
+    """
+
+    def __init__(
+        self,
+        *args: object,
+        status: int | None = None,
+        reason: bytes = b"",
+        fields: Sequence[tuple[bytes, bytes]] = (),
+        request: Any = None,
+        response: Any = None,
+    ) -> None:
+        super().__init__(*args, request=request, response=response)
+        self.status = status
+        self.reason = reason
+        self.fields = fields
 
 
 class SSLError(ConnectionError):
