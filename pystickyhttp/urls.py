@@ -84,6 +84,11 @@ class URL:
         """The request target in origin form (RFC 9112, section 3.2.1)."""
         return self.path if self.query is None else f"{self.path}?{self.query}"
 
+    @cached_property
+    def absolute_target(self) -> str:
+        """The request target in absolute form, for a proxy (RFC 9112, section 3.2.2): without userinfo."""
+        return f"{self.scheme}://{self.host_header}{self.target}"
+
     @property
     def credentials(self) -> tuple[str, str] | None:
         """User and password of the userinfo, percent-decoded, or None where the URL has none."""
@@ -135,7 +140,7 @@ def parse(text: str) -> URL:
     if scheme.lower() not in DEFAULT_PORTS:
         raise InvalidSchema(f"URL {redacted(text)!r} is neither http nor https")
     if not parts["authority"]:
-        raise InvalidURL(f"URL {text!r} has no host: write {scheme}://host/path")
+        raise InvalidURL(f"URL {redacted(text)!r} has no host: write {scheme}://host/path")
     userinfo, host, port = _split_authority(parts["authority"], text)
     return URL(
         scheme=scheme.lower(),
@@ -190,6 +195,8 @@ def with_params(url: URL, params: ParamTypes) -> URL:
     Raises:
         InvalidURL: params is none of these.
     """
+    if params is None or params == {}:  # as with most requests
+        return url
     added = _encode_params(params)
     if not added:
         return url
@@ -219,6 +226,39 @@ def join(base: URL, reference: str) -> str:
         path = base.path.rpartition("/")[0] + "/" + path
     query_text = "" if query is None else f"?{query}"
     return f"{base.scheme}://{base.authority}{remove_dot_segments(path)}{query_text}{tail}"
+
+
+def check_base(text: str) -> None:
+    """Check the base of relative URLs.
+
+    Raises:
+        MissingSchema, InvalidSchema, InvalidURL: it is no absolute URL of http or https.
+        ValueError: it has a query or a fragment, to which nothing can be appended.
+    """
+    base = parse(text)
+    if base.query is not None or base.fragment is not None:
+        raise ValueError(
+            f"base_url {redacted(text)!r} has a query or a fragment: give the query as params= of the session"
+        )
+
+
+def below(base: str, reference: Any) -> Any:
+    """A URL that is relative to a base, appended to it.
+
+    Unlike a link on a page (RFC 3986, section 5), "/users" is below the base as "users" is: the base is the
+    root of an API, and nobody wants to leave it.
+
+    Args:
+        base: an absolute URL without query and fragment.
+        reference: what is appended; an absolute URL, or what is no text, is returned as it is.
+    """
+    if not isinstance(reference, str) or scheme_of(reference) is not None:
+        return reference
+    if reference.startswith("//"):  # it has a host of its own
+        return f"{parse(base).scheme}:{reference}"
+    if not reference or reference[0] in "?#":
+        return base + reference
+    return f"{base.rstrip('/')}/{reference.lstrip('/')}"
 
 
 def remove_dot_segments(path: str) -> str:
