@@ -15,6 +15,7 @@ from pystickyhttp import Limits, Session
 from pystickyhttp.exceptions import IncompleteBody
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import ConnectionPool, HTTPConnection, OutgoingRequest, Route, TLSIdentity
+from pystickyhttp.transport.route import Proxy
 from tests.servers.scripted import Peer, ScriptedServer, chunk, keep_alive, respond
 from tests.servers.sockets import no_socket_left
 from tests.servers.wire import LAST_CHUNK, Request
@@ -63,8 +64,8 @@ def test_routes_that_differ_in_anything_never_share_a_connection() -> None:
         Route("https", "a.example", 8443),
         Route("https", "a.example", 443, TLSIdentity(), unix_socket="/run/a"),
         Route("https", "a.example", 443, TLSIdentity(), local_address=("127.0.0.1", 0)),
-        Route("https", "a.example", 443, TLSIdentity(), proxy="http://p:8080"),
-        Route("https", "a.example", 443, TLSIdentity(), proxy="http://user:pw@p:8080"),
+        Route("https", "a.example", 443, TLSIdentity(), proxy=Proxy("http", "p", 8080)),
+        Route("https", "a.example", 443, TLSIdentity(), proxy=Proxy("http", "p", 8080, b"Basic eDp5")),
     ]
     assert len(set(routes)) == len(routes)
 

@@ -17,7 +17,7 @@ from .duplex import DuplexStream
 from .ledger import Limits
 from .pool import ConnectionPool, IncomingResponse
 from .request import OutgoingRequest
-from .route import Route, TLSIdentity
+from .route import Proxy, Route, TLSIdentity
 
 __all__ = [
     "Address",
@@ -28,6 +28,7 @@ __all__ = [
     "IncomingResponse",
     "Limits",
     "OutgoingRequest",
+    "Proxy",
     "Resolver",
     "Route",
     "TLSIdentity",

@@ -10,11 +10,12 @@ during an exchange closes it: after an error nobody knows what the next byte wou
 from __future__ import annotations
 
 import enum
+import os
 import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import h11
 
@@ -32,7 +33,7 @@ from ..timeouts import Deadline
 from . import tls
 from .duplex import DuplexStream
 from .readiness import poller, wait_for_socket
-from .request import Body, OutgoingRequest
+from .request import Body, FileSection, OutgoingRequest
 from .route import Route
 
 _END: Final = h11.EndOfMessage()  # without trailers; like every event of h11's it never changes
@@ -50,6 +51,9 @@ MAX_INFORMATIONAL: Final = 20
 # X1: up to here a body is copied behind its head and both leave in one write; above, the copy would cost
 # more than the second write.
 SMALL_BODY: Final = 16384
+# How much of a file the system sends in one call: enough for the calls not to count, and little enough for
+# the peer (X2) and the deadline to be looked at in between, however fast it takes them.
+SENDFILE_STEP: Final = 1024 * 1024
 # X3: how long a server may think about an expectation. One that knows it answers at once; one that does not
 # never will (RFC 9110, section 10.1.1: the client is not to wait for ever). curl waits as long.
 CONTINUE_SECONDS: Final = 1.0
@@ -58,6 +62,18 @@ CONTINUE_SECONDS: Final = 1.0
 def _never_has_body(method: str, status: int) -> bool:
     """X5: what has no body, whatever its header fields say (RFC 9112, section 6.3)."""
     return method == "HEAD" or status in (204, 304)
+
+
+def _small_body(request: OutgoingRequest) -> bytes | None:
+    """X1: a body that leaves behind its head in one write; None where it has to be streamed."""
+    body = request.body
+    if not body:
+        return b""
+    if request.expects_continue:  # X3: it may be that it is not wanted
+        return None
+    if not isinstance(body, bytes):
+        return body.whole(SMALL_BODY)
+    return body if len(body) <= SMALL_BODY else None
 
 
 class State(enum.Enum):
@@ -200,16 +216,13 @@ class HTTPConnection:
         """Send the request; a final response that comes before all of it is sent is returned (X2)."""
         head = self._h11.send(request.head)
         assert head is not None
-        body = request.body
         try:
-            if not body:
-                self._write(b"".join([head, *self._frame(_END)]), deadline)
-            elif not isinstance(body, bytes) or len(body) > SMALL_BODY or request.expects_continue:
+            body = _small_body(request)
+            if body is None:
                 self._write(head, deadline)
                 return self._upload(request, deadline)
-            else:
-                framed = self._frame(h11.Data(data=body)) + self._frame(_END)
-                self._write(b"".join([head, *framed]), deadline)
+            framed = self._frame(h11.Data(data=body)) if body else []
+            self._write(b"".join([head, *framed, *self._frame(_END)]), deadline)
         except ConnectionLost as lost:
             return self._answer_before_death(lost, request, deadline)
         return None
@@ -240,12 +253,22 @@ class HTTPConnection:
                 return early
         return None
 
-    def _framed(self, body: bytes | Body) -> Iterator[bytes]:
-        for piece in (body,) if isinstance(body, bytes) else body:
+    def _framed(self, body: bytes | Body) -> Iterator[bytes | FileSection]:
+        for piece in self._pieces(body):
             # An empty chunk would end a chunked body (RFC 9112, section 7.1).
             if piece:
-                yield from self._frame(h11.Data(data=piece))
+                # h11 asks for its length, and passes it on.
+                yield from self._frame(h11.Data(data=cast(bytes, piece)))
         yield from self._frame(_END)
+
+    def _pieces(self, body: bytes | Body) -> Iterable[bytes | FileSection]:
+        if isinstance(body, bytes):
+            return (body,)
+        return body.segments() if self._puts_files_on_the_wire() else body
+
+    def _puts_files_on_the_wire(self) -> bool:
+        """Whether the system can send a file as it is: nothing here changes the bytes on their way."""
+        return hasattr(os, "sendfile") and type(self._socket) is socket.socket
 
     def _await_continue(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead | None:
         """X3: wait for 100 Continue, or for a final response that makes the body needless."""
@@ -259,9 +282,9 @@ class HTTPConnection:
         return None
 
     def _write_watching(
-        self, data: bytes, request: OutgoingRequest, deadline: Deadline
+        self, data: bytes | FileSection, request: OutgoingRequest, deadline: Deadline
     ) -> ResponseHead | None:
-        rest = memoryview(data)
+        rest = memoryview(data) if isinstance(data, bytes) else data
         until = self._write_until(deadline)
         wants_read = False  # TLS has to hear something from the peer before it goes on
         while rest:
@@ -275,7 +298,7 @@ class HTTPConnection:
             if writable or (readable and wants_read):
                 sent, wants_read = self._write_some(rest)
                 if sent:
-                    rest = rest[sent:]
+                    rest = rest[sent:] if isinstance(rest, memoryview) else rest.after(sent)
                     until = self._write_until(deadline)
         return None
 
@@ -284,9 +307,36 @@ class HTTPConnection:
         limit = deadline.timeout.write
         return None if limit is None else time.monotonic() + limit
 
-    def _write_some(self, data: memoryview) -> tuple[int, bool]:
+    def _write_some(self, data: memoryview | FileSection) -> tuple[int, bool]:
         """Write what goes without waiting: how much, and whether TLS has to read before any more goes."""
         self._limit(0.0)
+        return self._send_some(data) if isinstance(data, memoryview) else (self._send_file(data), False)
+
+    def _send_file(self, section: FileSection) -> int:
+        """Let the system send what goes of a file without waiting: how much."""
+        try:
+            sent = os.sendfile(
+                self._socket.fileno(), section.fileno(), section.start, min(len(section), SENDFILE_STEP)
+            )
+        except BlockingIOError:
+            return 0
+        except (ConnectionError, TimeoutError) as error:
+            raise self._lost_sending(error) from error
+        except OSError:
+            # It can't be done with such a file or socket, or the file can't be read. Reading it will tell.
+            piece = section.read(READ_SIZE)
+            if piece:
+                return self._send_some(memoryview(piece))[0]
+            sent = 0
+        if not sent:
+            raise InvalidBody(
+                f"the body does not have the length that Content-Length says: the file ended {len(section)} "
+                f"bytes ahead of it"
+            )
+        self.sent += sent
+        return sent
+
+    def _send_some(self, data: memoryview) -> tuple[int, bool]:
         try:
             sent = self._socket.send(data)
         except (BlockingIOError, ssl.SSLWantWriteError):
@@ -317,6 +367,7 @@ class HTTPConnection:
                 return head
 
     def _frame(self, event: h11.Data | h11.EndOfMessage) -> list[bytes]:
+        """An event as it goes over the wire; data are passed through, be they a section of a file."""
         try:
             return [part for part in self._h11.send_with_data_passthrough(event) or () if part]
         except h11.LocalProtocolError as error:

@@ -1,4 +1,4 @@
-"""From a Route to a connected socket: DNS, racing addresses, TLS (laws X1, T1, T2, T3).
+"""From a Route to a connected socket: DNS, racing addresses, tunnel, TLS (laws X1, T1, T2, T3).
 
 Which address is tried when is decided by `AddressRace`, which has no socket and no clock. The rest is the
 shell around it: every step draws on one `Budget` of time, and a socket that did not win is closed.
@@ -18,18 +18,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from ..exceptions import (
     ConnectionError,
     ConnectTimeout,
-    InvalidSchema,
     NameResolutionError,
+    ProxyError,
     RequestException,
     TotalTimeout,
 )
 from ..timeouts import Deadline
-from . import tls
+from . import tls, tunnels
 from .route import Route
 
 # RFC 8305, section 5: "a recommended value for a default delay is 250 milliseconds".
@@ -109,7 +109,7 @@ class Dialer:
         self._resolver = resolver or resolve
 
     def dial(self, route: Route, deadline: Deadline) -> socket.socket:
-        """Connect to the far end of a Route, TLS included.
+        """Connect to the far end of a Route, tunnel and TLS included; to its proxy where it is one of http.
 
         Args:
             route: where to.
@@ -121,20 +121,35 @@ class Dialer:
         Raises:
             NameResolutionError: the name has no address.
             ConnectionError: every address refused; the message names each.
+            ProxyError: either of them befell the proxy, or it gave no tunnel.
             SSLError: the TLS handshake failed.
             ConnectTimeout, TotalTimeout: the time ran out.
-            InvalidSchema: the Route has a proxy.
         """
-        if route.proxy is not None:
-            raise InvalidSchema(f"{route} is to be reached by a proxy, and this version speaks to none")
         budget = Budget(deadline)
+        sock = self._connect(route, budget) if route.proxy is None else self._connect_to_proxy(route, budget)
+        if route.tls is None:
+            return sock
+        if route.proxy is not None:
+            _tunnel(sock, route, budget)
+        return _secure(sock, route, budget)
+
+    def _connect_to_proxy(self, route: Route, budget: Budget) -> socket.socket:
+        """The first leg of a Route with a proxy; its errors say that it is the proxy that they are about."""
         try:
-            sock = connect(self._addresses(route, budget), route, budget)
+            return self._connect(route.to_proxy, budget)
+        except (ConnectTimeout, TotalTimeout) as error:
+            error.args = (f"{route}: {error}",)
+            raise
+        except ConnectionError as error:
+            raise ProxyError(f"{route}: the proxy can't be reached: {error}") from error
+
+    def _connect(self, route: Route, budget: Budget) -> socket.socket:
+        try:
+            return connect(self._addresses(route, budget), route, budget)
         except RequestException:
             raise
         except OSError as error:  # of the system's making, such as too many open files
             raise ConnectionError(f"connecting to {route} failed: {error.strerror or error}") from error
-        return sock if route.tls is None else _secure(sock, route, budget)
 
     def _addresses(self, route: Route, budget: Budget) -> Sequence[Address]:
         if route.unix_socket is not None:
@@ -362,22 +377,47 @@ def _configure(sock: socket.socket, address: Address, route: Route) -> None:
         sock.bind(route.local_address)
 
 
+def _tunnel(sock: socket.socket, route: Route, budget: Budget) -> None:
+    def ask(seconds: float | None) -> None:
+        tunnels.connect_tunnel(sock, route, seconds)
+
+    _step(sock, budget, f"asking for the tunnel to {route}", ask)
+
+
 def _secure(sock: socket.socket, route: Route, budget: Budget) -> socket.socket:
-    doing = f"the TLS handshake with {route}"
-    try:
-        sock.settimeout(budget.left(doing))
+    def shake_hands(seconds: float | None) -> socket.socket:
+        sock.settimeout(seconds)
         return tls.handshake(sock, route)
-    except TimeoutError as error:
+
+    return _step(sock, budget, f"the TLS handshake with {route}", shake_hands)
+
+
+_T = TypeVar("_T")
+
+
+def _step(sock: socket.socket, budget: Budget, doing: str, take: Callable[[float | None], _T]) -> _T:
+    """Take one step over a connected socket. Whatever goes wrong closes it (L3).
+
+    Args:
+        sock: the socket.
+        budget: the time.
+        doing: the step, for messages.
+        take: does it within so many seconds, or raises TimeoutError.
+
+    Raises:
+        ConnectTimeout, TotalTimeout: the time ran out.
+        ConnectionError: the connection broke.
+        RequestException: those that `take` raises.
+    """
+    try:
+        left = budget.left(doing)
+        try:
+            return take(left)
+        except TimeoutError as error:
+            budget.left(doing)  # raises: the time is up
+            raise ConnectTimeout(f"{doing} did not end in time") from error
+    except BaseException as error:
         sock.close()
-        if isinstance(error, (ConnectTimeout, TotalTimeout)):
-            raise
-        budget.left(doing)  # raises: the time is up
-        raise ConnectTimeout(f"{doing} did not end in time") from error
-    except OSError as error:
-        sock.close()
-        if isinstance(error, ConnectionError):
-            raise
-        raise ConnectionError(f"{doing} broke off: {error}") from error
-    except BaseException:
-        sock.close()
+        if isinstance(error, OSError) and not isinstance(error, RequestException):
+            raise ConnectionError(f"{doing} broke off: {error}") from error
         raise

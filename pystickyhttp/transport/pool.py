@@ -82,9 +82,13 @@ class ConnectionPool:
     Args:
         limits: how many there may be; by default `Limits()`.
         dialer: what makes new sockets; by default the system's resolver and direct connections.
+
+    Raises:
+        TypeError: limits are no `Limits`.
     """
 
     def __init__(self, limits: Limits | None = None, dialer: Dialer | None = None) -> None:
+        _check_limits(limits)
         self._dialer = dialer or Dialer()
         # Guards the ledger and the gates of its claims. It is held for bookkeeping alone: nobody dials,
         # waits, closes or talks under it. What is in a slot belongs to the claim that holds the slot, and is
@@ -115,6 +119,7 @@ class ConnectionPool:
 
     @limits.setter
     def limits(self, limits: Limits) -> None:
+        _check_limits(limits)
         with self._lock:
             closing = self._ledger.set_limits(limits)
         _close_all(closing)
@@ -456,6 +461,11 @@ class IncomingResponse:
         # A claim that was released already holds nothing, and giving it up does nothing.
         self._pool._give_up(self._claim)
         self._connection = None
+
+
+def _check_limits(limits: Limits | None) -> None:
+    if limits is not None and not isinstance(limits, Limits):
+        raise TypeError(f"limits are {limits!r}: give Limits(max_per_host=...), or None")
 
 
 def _close_all(connections: Iterable[HTTPConnection]) -> None:

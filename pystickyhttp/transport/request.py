@@ -16,6 +16,26 @@ IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT",
 Fields: TypeAlias = "Sequence[tuple[bytes, bytes]]"
 
 
+class FileSection(Protocol):
+    """Bytes of a file on a disk, which the system can send without their ever coming up into the process."""
+
+    @property
+    def start(self) -> int:
+        """Where its first byte is."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def fileno(self) -> int:
+        """The descriptor of the file."""
+
+    def read(self, most: int) -> bytes:
+        """Its first bytes, at most so many; b"" where the file ends ahead of them."""
+
+    def after(self, count: int) -> FileSection:
+        """What is left when so many bytes were sent. The file stands there, as if they had been read."""
+
+
 class Body(Protocol):
     """A request body that is not simply bytes: a file, or what an iterable yields."""
 
@@ -25,6 +45,12 @@ class Body(Protocol):
 
     def __iter__(self) -> Iterator[bytes]:
         """The pieces, in order."""
+
+    def segments(self) -> Iterator[bytes | FileSection]:
+        """The same, but with large files on a disk as sections."""
+
+    def whole(self, most: int) -> bytes | None:
+        """All of it, where it is of at most so many bytes and nobody has to wait for them; else None."""
 
     def rewind(self) -> None:
         """Go back to where the body stood when the request was prepared (law P2).

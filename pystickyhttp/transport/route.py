@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from ..exceptions import InvalidProxyURL, InvalidSchema
+
+# How a proxy can be spoken to. Whoever asks for another way is told so, and never connected past the proxy.
+SPOKEN_TO_PROXIES: Final = frozenset({"http"})
+# X7, and what else no field may hold (RFC 9110, section 5.5): h11 would refuse it too, and show the value.
+_UNSENDABLE: Final = re.compile(rb"[\x00-\x1f\x7f]|\A | \Z")
+
+
+class Store(NamedTuple):
+    """What stands in the place of the system's store of root certificates, whole or in part.
+
+    Attributes:
+        file: a file of root certificates, or None for the system's.
+        folder: a folder of them, or several as in PATH, or None for the system's.
+    """
+
+    file: str | None = None
+    folder: str | None = None
+
+
+SYSTEM_STORE: Final = Store()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +42,7 @@ class TLSIdentity:
         password: the password of the key, or None.
         context: an `ssl.SSLContext` to use as it is given; then none of the above counts.
         server_hostname: the name that the certificate is held against, or None for the Route's host.
+        store: where there is no `ca`: what the environment says of the system's store.
     """
 
     verify: bool = True
@@ -27,6 +52,48 @@ class TLSIdentity:
     password: str | None = field(default=None, repr=False)
     context: ssl.SSLContext | None = None
     server_hostname: str | None = None
+    store: Store = SYSTEM_STORE
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """What stands between us and the far end of a Route.
+
+    Attributes:
+        scheme: how it is spoken to; "http" is the only way so far.
+        host: a name or an IP address without brackets, in lower case.
+        port: the port that is dialled.
+        authorization: the value of Proxy-Authorization, or None. It is part of who a connection belongs to,
+            and no message shows it.
+
+    Raises:
+        InvalidSchema: the scheme is one that we can't speak.
+        InvalidProxyURL: no host, or a control character in it or in the credentials (law X7).
+    """
+
+    scheme: str
+    host: str
+    port: int
+    authorization: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.scheme not in SPOKEN_TO_PROXIES:
+            raise InvalidSchema(
+                f"the proxy {self.host!r} is to be spoken to by {self.scheme}://, which this version can't: "
+                f"give an http:// one, which requests of https go through as well"
+            )
+        if not self.host:
+            raise InvalidProxyURL("the proxy has no host: give http://host:port")
+        parts = self.host.encode("utf-8", "surrogatepass"), self.authorization or b""
+        if any(map(_UNSENDABLE.search, parts)):
+            raise InvalidProxyURL(
+                f"the proxy {str(self)!r} has a control character such as CR, LF or NUL in its host or its "
+                f"credentials, or a space at an end: strip() them"
+            )
+
+    def __str__(self) -> str:
+        """Where it is, for messages: no secret is part of it."""
+        return f"{self.scheme}://{_authority(self.host, self.port)}"
 
 
 @dataclass(frozen=True)
@@ -40,8 +107,12 @@ class Route:
         tls: the TLS identity for https, None for http.
         unix_socket: the path of a socket that is dialled instead of host and port, or None.
         local_address: the (address, port) that the socket is bound to, or None. Port 0 is any.
-        proxy: the URL of the proxy, credentials included (they are part of who the tunnel belongs to),
-            or None. `dial` does not speak to proxies yet, and refuses such a Route.
+        proxy: what the connection goes through, or None. Over http it is connected to the proxy, and whoever
+            sends over it writes the request target in absolute form (RFC 9112, section 3.2.2) and
+            Proxy-Authorization into each request. Over https it is a tunnel to the far end.
+
+    Raises:
+        ValueError: it has a unix socket and a proxy, which can't both be dialled.
     """
 
     scheme: str
@@ -50,9 +121,23 @@ class Route:
     tls: TLSIdentity | None = None
     unix_socket: str | None = None
     local_address: tuple[str, int] | None = None
-    proxy: str | None = field(default=None, repr=False)
+    proxy: Proxy | None = None
+
+    @property
+    def to_proxy(self) -> Route:
+        """The Route of the connection to the proxy, over which the far end is reached."""
+        assert self.proxy is not None, "who asks has seen that there is a proxy"
+        proxy = self.proxy
+        return Route(proxy.scheme, proxy.host, proxy.port, local_address=self.local_address)
+
+    @property
+    def authority(self) -> str:
+        """Host and port of the far end (RFC 9112, section 3.2.3), without the zone that only we know."""
+        return _authority(self.host.partition("%")[0], self.port)
 
     def __post_init__(self) -> None:
+        if self.proxy is not None and self.unix_socket is not None:
+            raise ValueError(f"a unix socket is not reached through a proxy: leave one of them out of {self}")
         # A Route is hashed at each request and never changes, so its hash is worth keeping.
         key = (self.scheme, self.host, self.port, self.tls, self.unix_socket, self.local_address, self.proxy)
         object.__setattr__(self, "_hash", hash(key))
@@ -65,8 +150,12 @@ class Route:
         return Route, tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
     def __str__(self) -> str:
-        """The far end, for messages: no secret is part of it."""
+        """The far end and the way to it, for messages: no secret is part of it."""
         if self.unix_socket is not None:
             return f"{self.scheme}://{self.host} (unix socket {self.unix_socket})"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        through = "" if self.proxy is None else f" through proxy {self.proxy}"
+        return f"{self.scheme}://{_authority(self.host, self.port)}{through}"
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import sys
 import threading
 from collections import OrderedDict
 from functools import lru_cache
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from ..exceptions import SSLError
 from ..forks import after_fork_in_child
-from .route import Route, TLSIdentity
+from .route import Route, Store, TLSIdentity
 
 # What OpenSSL calls a failed verification (x509_vfy.h), and what the user can do about it.
 _REMEDIES: Final = {
@@ -37,10 +38,8 @@ def context_for(identity: TLSIdentity) -> ssl.SSLContext:
     """
     if identity.context is not None:
         return identity.context
-    # OpenSSL finds the system's store by these two when the context is made, so they are part of the key.
-    store = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if identity.ca is None else None
     return _cached_context(
-        identity.verify, identity.ca, identity.cert, identity.key, identity.password, store
+        identity.verify, identity.ca, identity.cert, identity.key, identity.password, identity.store
     )
 
 
@@ -53,7 +52,7 @@ def _cached_context(
     cert: str | None,
     key: str | None,
     password: str | None,
-    store: tuple[str | None, str | None] | None,
+    store: Store,
 ) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -65,7 +64,7 @@ def _cached_context(
     elif ca is not None:
         _load_ca(context, ca)
     else:
-        _load_system_store(context)
+        _load_store(context, store)
     if cert is not None:
         _load_client_certificate(context, cert, key, password)
     return context
@@ -84,10 +83,15 @@ def _load_ca(context: ssl.SSLContext, ca: str) -> None:
         ) from error
 
 
-def _load_system_store(context: ssl.SSLContext) -> None:
+def _load_store(context: ssl.SSLContext, store: Store) -> None:
     """S1: the system's store first, certifi where it is installed and the system has none."""
-    context.load_default_certs()
-    if _system_has_store(context):
+    if sys.platform == "win32":
+        context.load_default_certs()  # its store is no file
+    # OpenSSL would read the environment's variables by itself, whoever wants them or not.
+    system = ssl.get_default_verify_paths()
+    _load_from(context, "SSL_CERT_FILE", store.file, cafile=store.file or system.openssl_cafile)
+    _load_from(context, "SSL_CERT_DIR", store.folder, capath=store.folder or system.openssl_capath)
+    if _has_roots(context, store.folder or system.openssl_capath):
         return
     try:
         import certifi  # an optional extra: loaded only where the system has no store
@@ -96,12 +100,22 @@ def _load_system_store(context: ssl.SSLContext) -> None:
     context.load_verify_locations(cafile=certifi.where())
 
 
-def _system_has_store(context: ssl.SSLContext) -> bool:
+def _load_from(context: ssl.SSLContext, variable: str, said: str | None, **where: str) -> None:
+    try:
+        context.load_verify_locations(**where)
+    except OSError as error:
+        if said is not None:  # of the system's own places it is normal that one is not there
+            raise SSLError(
+                f"the CA certificates {said!r}, which {variable} names, can't be loaded: {reason_of(error)}. "
+                f"Correct the variable, or pass verify='/path/to/ca.pem'"
+            ) from error
+
+
+def _has_roots(context: ssl.SSLContext, folders: str) -> bool:
     if context.cert_store_stats()["x509_ca"]:
         return True
     # A folder of roots is read at the handshake, root by root: OpenSSL can't count it beforehand.
-    folder = ssl.get_default_verify_paths().capath
-    return folder is not None and bool(os.listdir(folder))
+    return any(os.path.isdir(folder) and os.listdir(folder) for folder in folders.split(os.pathsep))
 
 
 def _load_client_certificate(
