@@ -42,3 +42,14 @@ def replacing(path: str | os.PathLike[str], mode: int = 0o666) -> Iterator[Binar
         with contextlib.suppress(OSError):
             os.unlink(beside)
         raise
+    _sync_folder(os.path.dirname(target))
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the new name last when the power goes; not every system lets a folder be opened."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

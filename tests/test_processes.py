@@ -70,7 +70,7 @@ def test_a_child_starts_with_connections_of_its_own(
 
 def test_a_child_can_send_though_another_thread_held_the_locks_at_the_fork() -> None:
     """L4."""
-    import pystickyhttp.cookies as cookies
+    from pystickyhttp.cookies import jar as jars
 
     with ScriptedServer(keep_alive(which)) as server, Session() as session:
         session.cookies.set("a", "b")
@@ -79,7 +79,7 @@ def test_a_child_can_send_though_another_thread_held_the_locks_at_the_fork() -> 
         held, done = threading.Event(), threading.Event()
 
         def hold() -> None:
-            with pool._lock, cookies._lock:
+            with pool._lock, jars._lock:
                 held.set()
                 assert done.wait(10)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import pystickyhttp
+from pystickyhttp.cookies import CookieJar
 from pystickyhttp.timeouts import Timeout
 from tests.servers.echo import EchoServer
 from tests.servers.scripted import Peer, Request, ScriptedServer, keep_alive, respond
@@ -171,6 +172,7 @@ def test_cookies_that_come_in_one_thread_and_go_in_another_stay_whole() -> None:
         return respond(headers=[("Set-Cookie", f"{name}={name}; Path=/"), ("Set-Cookie", "last=x; Path=/")])
 
     with ScriptedServer(keep_alive(set_one)) as server, pystickyhttp.Session() as session:
+        session.cookies = CookieJar(max_per_domain=1000)  # more than this test has; the default is less
 
         def work(thread: int) -> None:
             for number in range(REQUESTS):
