@@ -103,10 +103,16 @@ class Environment:
         """
         if not self.proxies:
             return _NO_PROXIES
+        return _NO_PROXIES if self.bypasses(url, no_proxy) else self.proxies
+
+    def bypasses(self, url: URL, no_proxy: str | None = None) -> bool:
+        """Whether a URL is reached directly: its host is a loopback's, or the rules say so.
+
+        Args:
+            url, no_proxy: as for `proxies_for`.
+        """
         rules = self.no_proxy if no_proxy is None else no_proxy
-        if is_loopback(url.host) or bypasses_proxy(url.host, url.effective_port, rules):
-            return _NO_PROXIES
-        return self.proxies
+        return is_loopback(url.host) or bypasses_proxy(url.host, url.effective_port, rules)
 
     def netrc(self) -> Netrc | None:
         """The netrc file as it is now, or None where there is none that can be read."""
