@@ -80,5 +80,5 @@ numeric_types: Final = (int, float)
 
 def __getattr__(name: str) -> Any:
     if name == "chardet":
-        return decoding._detector()  # the detector of character sets that is installed, or None
+        return decoding.detector()  # the detector of character sets that is installed, or None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Response bodies: content codings (RFC 1950, 1951, 1952; RFC 9110, section 8.4), the text law, and lines.
+"""Response bodies: the text law, and lines. Content codings are in `test_codings`.
 
 Everything comes in pieces, and no result may depend on where the network cut them.
 """
@@ -6,252 +6,35 @@ Everything comes in pieces, and no result may depend on where the network cut th
 from __future__ import annotations
 
 import codecs
-import contextlib
 import encodings.aliases
-import gzip
+import tracemalloc
 import warnings
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from itertools import pairwise
-from typing import AnyStr, SupportsIndex
+from pathlib import Path
+from typing import Any, AnyStr, SupportsIndex
 
 import pytest
-from hypothesis import assume, example, given, settings
+import requests
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pystickyhttp import decoding
-from pystickyhttp.decoding import LineSplitter, charset_of, decode_text, decoders_for, is_known_charset
-from pystickyhttp.exceptions import ContentDecodingError
-from pystickyhttp.headers import Headers
-from pystickyhttp.models import PreparedRequest, Response
+from pystickyhttp.decoding import LineSplitter, apparent_encoding, charset_of, decode_text, is_known_charset
+from pystickyhttp.models import Response
+from tests.test_codings import in_child
 
 # The machine that runs the tests may be busy, and how long an example takes is not what is asked here.
 unhurried = settings(deadline=None)
 
 
-def raw_deflate(data: bytes) -> bytes:
-    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return compressor.compress(data) + compressor.flush()
-
-
-CODINGS: list[tuple[str, Callable[[bytes], bytes]]] = [
-    ("gzip", gzip.compress),
-    ("x-gzip", gzip.compress),
-    ("deflate", zlib.compress),
-    ("deflate", raw_deflate),
-]
-coding = pytest.mark.parametrize(("name", "encode"), CODINGS, ids=["gzip", "x-gzip", "zlib", "raw"])
-
 places = st.lists(st.integers(0, 300))
 
 
-def cut(whole: AnyStr, places: list[int]) -> list[AnyStr]:
+def cut(whole: AnyStr, places: Iterable[int]) -> list[AnyStr]:
     """The whole in pieces, cut at these places; some of them may be empty."""
     edges = [0, *sorted(min(place, len(whole)) for place in places), len(whole)]
     return [whole[start:end] for start, end in pairwise(edges)]
-
-
-def decoded(name: str, pieces: Iterable[bytes]) -> bytes:
-    decoders = decoders_for(name)
-    assert decoders, "an unknown coding would be handed on as it is"
-    return b"".join(decoding.decode(pieces, decoders))
-
-
-# -- content codings
-
-
-@coding
-@unhurried
-@given(st.binary(), places)
-def test_a_body_decodes_wherever_it_was_cut(
-    name: str, encode: Callable[[bytes], bytes], data: bytes, places: list[int]
-) -> None:
-    assert decoded(name, cut(encode(data), places)) == data
-
-
-@coding
-def test_a_body_decodes_byte_by_byte(name: str, encode: Callable[[bytes], bytes]) -> None:
-    data = bytes(range(256)) * 300
-    assert decoded(name, [bytes([byte]) for byte in encode(data)]) == data
-
-
-@coding
-@unhurried
-@given(st.binary(), places, st.data())
-def test_a_body_that_is_cut_short_is_an_error(
-    name: str, encode: Callable[[bytes], bytes], data: bytes, places: list[int], draw: st.DataObject
-) -> None:
-    """A missing trailer raises, whatever came before it."""
-    whole = encode(data)
-    rest = whole[: draw.draw(st.integers(1, len(whole) - 1))]
-    with pytest.raises(ContentDecodingError):
-        decoded(name, cut(rest, places))
-
-
-@pytest.mark.parametrize("name", ["gzip", "deflate"])
-def test_a_body_of_no_bytes_is_empty(name: str) -> None:
-    """An answer to HEAD, or a 304, has the field and no body."""
-    assert decoded(name, []) == b""
-    assert decoded(name, [b"", b""]) == b""
-
-
-@pytest.mark.parametrize(("name", "encode"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-def test_a_wrong_checksum_is_an_error(name: str, encode: Callable[[bytes], bytes]) -> None:
-    """RFC 1952, section 2.3.1; RFC 1950, section 2.2."""
-    whole = bytearray(encode(b"content"))
-    whole[-5 if name == "gzip" else -1] ^= 1  # behind the CRC of gzip stands its length
-    with pytest.raises(ContentDecodingError):
-        decoded(name, [bytes(whole)])
-
-
-def test_a_wrong_length_in_the_gzip_trailer_is_an_error() -> None:
-    whole = bytearray(gzip.compress(b"content"))
-    whole[-1] ^= 1
-    with pytest.raises(ContentDecodingError):
-        decoded("gzip", [bytes(whole)])
-
-
-@pytest.mark.parametrize("body", [b"plain text", b"<html>", b"\x1f\x8bx", b"\0" * 40, b"\xff" * 40], ids=repr)
-@pytest.mark.parametrize("name", ["gzip", "deflate"])
-def test_what_is_not_in_its_coding_is_an_error(name: str, body: bytes) -> None:
-    with pytest.raises(ContentDecodingError):
-        decoded(name, [body])
-
-
-@unhurried
-@given(st.sampled_from(["gzip", "deflate", "deflate, gzip"]), st.lists(st.binary()))
-def test_any_bytes_decode_or_raise_content_decoding_error(name: str, pieces: list[bytes]) -> None:
-    with contextlib.suppress(ContentDecodingError):
-        decoded(name, pieces)
-
-
-@unhurried
-@given(st.lists(st.binary(), min_size=1, max_size=4), places)
-@example([b"a", b"b"], [21])  # between two members
-@example([b"a", b"b"], [22])  # between the two bytes by which a member is known
-def test_gzip_may_have_any_number_of_members(members: list[bytes], places: list[int]) -> None:
-    """RFC 1952, section 2.2."""
-    body = b"".join(map(gzip.compress, members))
-    assert decoded("gzip", cut(body, places)) == b"".join(members)
-
-
-def test_a_second_member_that_is_cut_short_is_an_error() -> None:
-    with pytest.raises(ContentDecodingError):
-        decoded("gzip", [gzip.compress(b"a") + gzip.compress(b"b")[:-1]])
-
-
-@unhurried
-@given(st.binary(), st.binary(min_size=1), places)
-@example(b"a", b"\0" * 512, [])  # the padding of tapes
-@example(b"a", b"\x1fgarbage", [22])
-def test_what_follows_the_last_gzip_member_and_is_none_is_left_out(
-    data: bytes, garbage: bytes, places: list[int]
-) -> None:
-    # What begins as a member does is one that is broken; and a lone first byte may be one that is cut short.
-    assume(not garbage.startswith(b"\x1f\x8b") and garbage != b"\x1f")
-    assert decoded("gzip", cut(gzip.compress(data) + garbage, places)) == data
-
-
-@pytest.mark.parametrize("encode", [zlib.compress, raw_deflate], ids=["zlib", "raw"])
-@pytest.mark.parametrize("places", [[], [1], list(range(100))], ids=["whole", "two", "bytes"])
-def test_what_follows_a_deflate_body_is_left_out(encode: Callable[[bytes], bytes], places: list[int]) -> None:
-    assert decoded("deflate", cut(encode(b"content") + b"garbage", places)) == b"content"
-
-
-@pytest.mark.parametrize("level", range(10))
-@pytest.mark.parametrize("wbits", [*range(9, 16), *range(-15, -8)])
-def test_deflate_is_read_in_both_formats_at_any_level_and_window(level: int, wbits: int) -> None:
-    """RFC 9110, section 8.4.1.2: the zlib format, and its note on those who send the data without it."""
-    compressor = zlib.compressobj(level, zlib.DEFLATED, wbits)
-    data = bytes(range(256)) * 20
-    assert decoded("deflate", cut(compressor.compress(data) + compressor.flush(), [1])) == data
-
-
-@coding
-@pytest.mark.parametrize(
-    "size", [0, 1, decoding.STEP - 1, decoding.STEP, decoding.STEP + 1, 10 * decoding.STEP]
-)
-def test_no_step_gives_more_than_its_bound(name: str, encode: Callable[[bytes], bytes], size: int) -> None:
-    """Output is bounded per step: a few bytes may decode to a thousand times as many."""
-    body = encode(bytes(size))
-    for pieces in ([body], cut(body, list(range(300)))):
-        steps = list(decoding.decode(pieces, decoders_for(name)))
-        assert sum(map(len, steps)) == size
-        assert all(len(step) <= decoding.STEP for step in steps)
-
-
-def test_no_step_of_a_chain_gives_more_than_its_bound() -> None:
-    body = gzip.compress(zlib.compress(gzip.compress(bytes(50 * decoding.STEP))))
-    steps = list(decoding.decode([body], decoders_for("gzip, deflate, gzip")))
-    assert sum(map(len, steps)) == 50 * decoding.STEP
-    assert all(len(step) <= decoding.STEP for step in steps)
-
-
-def test_what_was_decoded_before_the_fault_comes_before_the_error() -> None:
-    pieces = decoding.decode([gzip.compress(b"good"), b"\x1f\x8bbad and so on"], decoders_for("gzip"))
-    given = b""
-    while not given:
-        given += next(pieces)
-    assert given == b"good"
-    with pytest.raises(ContentDecodingError):
-        list(pieces)
-
-
-def test_steps_that_give_nothing_are_told_so_that_the_clock_can_be_looked_at() -> None:
-    """T1: empty members, and what lies behind the end of a stream, decode to nothing for long."""
-    members = gzip.compress(b"") * 1000
-    assert len(list(decoding.decode([members], decoders_for("gzip")))) >= 1000
-    behind = gzip.compress(zlib.compress(b"end") + bytes(20 * decoding.STEP))
-    steps = list(decoding.decode([behind], decoders_for("deflate, gzip")))
-    assert b"".join(steps) == b"end"
-    assert len(steps) >= 20
-
-
-@unhurried
-@given(st.lists(st.sampled_from(CODINGS), max_size=5), st.binary(), places)
-def test_codings_are_undone_from_the_last_to_the_first(
-    chain: list[tuple[str, Callable[[bytes], bytes]]], data: bytes, places: list[int]
-) -> None:
-    """RFC 9110, section 8.4: they are listed in the order in which they were applied."""
-    body = data
-    for _, encode in chain:
-        body = encode(body)
-    decoders = decoders_for(", ".join(name for name, _ in chain))
-    assert len(decoders) == len(chain)
-    assert b"".join(decoding.decode(cut(body, places), decoders)) == data
-
-
-@pytest.mark.parametrize("field", ["", "identity", " , ,", "identity, identity", "IDENTITY"])
-def test_identity_is_no_coding(field: str) -> None:
-    assert decoders_for(field) == []
-
-
-@pytest.mark.parametrize(
-    "field", ["GZIP", " gzip ", "gzip,", ",gzip", "identity, gzip", "gzip, identity", "X-Gzip"]
-)
-def test_a_coding_is_known_in_any_case_and_with_any_space(field: str) -> None:
-    """RFC 9110, section 8.4.1; section 5.6.1 for the empty members of a list."""
-    assert decoded(field, [gzip.compress(b"content")]) == b"content"
-
-
-@pytest.mark.parametrize(
-    "field", ["compress", "gzip, aes128gcm", "aes128gcm, gzip", "utf-8", "gzip;q=1", "*"]
-)
-def test_a_body_with_a_coding_that_is_not_known_has_no_decoders(field: str) -> None:
-    assert decoders_for(field) == []
-
-
-@pytest.mark.parametrize("count", [6, 7, 1000])
-def test_more_than_five_codings_are_refused(count: int) -> None:
-    assert decoding.MAX_CODINGS == 5
-    with pytest.raises(ContentDecodingError):
-        decoders_for(", ".join(["gzip"] * count))
-    assert len(decoders_for(", ".join(["gzip"] * 5 + ["identity"] * count))) == 5
-
-
-def test_only_what_can_be_decoded_is_asked_for() -> None:
-    for name in decoding.ACCEPT_ENCODING.split(","):
-        assert len(decoders_for(name)) == 1
 
 
 # -- text
@@ -298,38 +81,66 @@ def test_text_never_fails_whichever_charset_was_said(name: str) -> None:
             assert isinstance(decode_text(content, name), str)
 
 
-class InMemory:
-    """A body that has come already."""
+class Arriving:
+    """The file of a body that comes in these pieces."""
 
-    def __init__(self, content: bytes) -> None:
-        self._left = content
-        self.closed = False
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = filter(None, pieces)
 
-    def read_piece(self) -> bytes:
-        piece, self._left = self._left, b""
-        return piece
+    def read(self, size: int) -> bytes:
+        return next(self._pieces, b"")
 
-    def pieces(self) -> Iterator[bytes]:
-        while piece := self.read_piece():
-            yield piece
 
-    def read_rest(self) -> bytes | None:
-        return self.read_piece()
-
-    def check_time(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
+def response(pieces: Iterable[bytes], charset: str) -> Response:
+    made = Response()
+    made.headers["Content-Type"] = f"text/plain; charset={charset}"
+    made.raw = Arriving(pieces)
+    return made
 
 
 @pytest.mark.parametrize("content", [b"plain", b"\xff\xfe\xfd"], ids=["plain", "broken"])
 @pytest.mark.parametrize("name", CODECS)
 def test_text_never_fails_piece_by_piece_whichever_charset_was_said(name: str, content: bytes) -> None:
     """It takes an incremental decoder, which not every codec has, and which may be stricter (UTF-16)."""
-    fields = Headers({"Content-Type": f"text/plain; charset={name}"})
-    response = Response(PreparedRequest(), 200, "OK", fields, InMemory(content))
-    assert list(response.iter_content(1, decode_unicode=True))
+    assert list(response([content], name).iter_content(1, decode_unicode=True))
+
+
+CHARSETS = [
+    "utf-8",
+    "utf-8-sig",
+    "utf-16",
+    "utf-16-le",
+    "utf-32",
+    "latin-1",
+    "shift_jis",
+    "gb18030",
+    "iso2022_jp",
+]
+
+
+@settings(unhurried, max_examples=300)
+@given(
+    st.sampled_from(CHARSETS),
+    st.text() | st.text(st.sampled_from("aé日本\r\n\x85\u2028\ufeff")),
+    st.binary(max_size=3),
+    places,
+    st.none() | st.integers(1, 9),
+)
+@example("utf-16", "\ufeffab", b"", [0, 1, 1, 2], None)
+@example("utf-16", "", b"", [], None)
+def test_text_piece_by_piece_is_the_text_of_the_whole_wherever_it_was_cut(
+    charset: str, text: str, rest: bytes, places: list[int], size: int | None
+) -> None:
+    """Whether there is a byte order mark, or bytes that are no text, in it or not."""
+    content = text.encode(charset, "replace") + rest
+    whole = content.decode(charset, "replace")
+    assert "".join(decoding.decode_text_pieces(cut(content, places), charset)) == whole
+    for sliced in (response(cut(content, places), charset), response([content], charset)):
+        assert "".join(sliced.iter_content(size, decode_unicode=True)) == whole
+    assert (
+        list(response(cut(content, places), charset).iter_lines(size, decode_unicode=True))
+        == whole.splitlines()
+    )
 
 
 @unhurried
@@ -368,11 +179,15 @@ def test_text_never_fails_whatever_was_said(name: str, content: bytes) -> None:
         "0x80",
     ],
 )
-def test_text_is_by_byte_order_mark_then_utf_8_then_latin_1(
+def test_text_is_by_byte_order_mark_then_utf_8_and_a_short_one_then_latin_1(
     content: bytes, text: str, encoding: str | None
 ) -> None:
-    """The text law, from its second step on: no charset was said, or none that is known."""
+    """The text law, from its second step on: no charset was said, or none that is known.
+
+    A detector is installed here. Of "caf\xe9" it would make two Chinese characters.
+    """
     assert decode_text(content, encoding) == text
+    assert content.decode(apparent_encoding(content)) == text
 
 
 @pytest.mark.parametrize(
@@ -396,6 +211,132 @@ def test_text_is_by_the_charset_that_was_said_before_all_else(
 @given(st.binary())
 def test_text_without_a_charset_never_fails(content: bytes) -> None:
     assert isinstance(decode_text(content, None), str)
+    assert is_known_charset(apparent_encoding(content))
+
+
+RUSSIAN = "Съешь же ещё этих мягких французских булок, да выпей чаю.\r\n"
+JAPANESE = "いろはにほへと ちりぬるを。わかよたれそ、つねならむ。日本語の文章です。\n"
+CHINESE = "人人生而自由,在尊嚴和權利上一律平等。他們賦有理性和良心,並應以兄弟關係的精神互相對待。\n"
+GREEK = "Ξεσκεπάζω την ψυχοφθόρα βδελυγμία. Ταχίστη αλώπηξ βαφής ψημένη γη, δρασκελίζει υπέρ νωθρού κυνός.\n"
+
+LEGACY = [
+    (RUSSIAN, "windows-1251"),
+    (RUSSIAN, "koi8-r"),
+    (JAPANESE, "shift_jis"),
+    (JAPANESE, "euc_jp"),
+    (CHINESE, "big5"),
+    (CHINESE, "utf-16-le"),
+]
+legacy = pytest.mark.parametrize(("text", "charset"), LEGACY, ids=[charset for _, charset in LEGACY])
+
+
+@legacy
+@pytest.mark.parametrize("times", [3, 20])
+def test_text_of_some_length_that_is_no_utf_8_is_by_the_detector(text: str, charset: str, times: int) -> None:
+    """The text law, fourth step."""
+    assert decode_text((text * times).encode(charset), None) == text * times
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"a",
+        b'{"plain": "ascii"}',
+        (RUSSIAN + JAPANESE + GREEK).encode(),
+        *((text * times).encode(charset) for text, charset in LEGACY for times in (1, 20, 200)),
+        *("text, é".encode(charset) for charset in ("utf-8-sig", "utf-16", "utf-32")),
+        bytes(range(256)),
+    ],
+    ids=lambda content: repr(content[:12]),
+)
+def test_the_apparent_encoding_is_the_one_that_requests_names(content: bytes) -> None:
+    theirs = requests.Response()
+    theirs._content = content
+    ours = Response()
+    ours.raw = Arriving([content])
+    # Where the detector gives up there is still an encoding here: the one that text is decoded by.
+    assert ours.apparent_encoding == (theirs.apparent_encoding or "ISO-8859-1")
+
+
+@pytest.mark.parametrize("content", ["é€".encode(), b"caf\xe9", b'{"a":1}\0'], ids=ascii)
+def test_the_apparent_encoding_of_a_few_bytes_is_no_guess(content: bytes) -> None:
+    """Asked about these, the detector, and with it requests, names Japanese and Chinese character sets."""
+    decoded = content.decode(apparent_encoding(content))
+    assert decoded == decode_text(content, None)
+    assert decoded in ("é€", "café", '{"a":1}\0')
+
+
+@legacy
+@pytest.mark.parametrize("before", [0, 1, 2, 3, 65_535, 65_536, 1_000_001])
+@pytest.mark.parametrize("behind", [0, 3_000_000], ids=["short", "long"])
+def test_a_long_text_is_as_easily_told_wherever_it_stops_to_be_ascii(
+    text: str, charset: str, before: int, behind: int
+) -> None:
+    """The detector is given a part, which must neither be all ASCII nor end within a character."""
+    whole = "a" * before + " " + text * (20 + behind // len(text))
+    assert decode_text(whole.encode(charset), None) == whole
+
+
+DETECTOR = r"""
+sizes = []
+def detect(content):
+    assert not content.isascii()
+    sizes.append(len(content))
+    return {"encoding": ANSWER, "confidence": 1.0, "language": ""}
+"""
+ASK = r"""
+from pystickyhttp.decoding import apparent_encoding, decode_text
+long, late = b"a" * 10**7 + b"\xe9" * 10**7, b"a" * 2**18 + b"\xe9" * 8
+for content in (b"plain " * 20, "\u20ac".encode() * 40, b"\xe9" * 31, b"\xe9" * 32, long, late):
+    print(apparent_encoding(content), ascii(decode_text(content, None)[-1]))
+print(*(name for name in ("chardet", "charset_normalizer") if sys.modules.get(name)))
+print(sorted(set(getattr(sys.modules.get("chardet"), "sizes", []))))
+"""
+
+
+def test_text_is_latin_1_where_no_detector_is_installed() -> None:
+    """The text law, last step."""
+    said = in_child(ASK, without=["chardet", "charset_normalizer"]).splitlines()
+    assert said == ["ascii ' '", "utf-8 '\\u20ac'", *["ISO-8859-1 '\\xe9'"] * 4, "", "[]"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("KOI8-R", ["KOI8-R '\\u0418'"] * 3),
+        (None, ["ISO-8859-1 '\\xe9'"] * 3),
+        ("no-such-charset", ["ISO-8859-1 '\\xe9'"] * 3),
+        ("zlib", ["ISO-8859-1 '\\xe9'"] * 3),
+    ],
+)
+def test_whichever_detector_is_installed_is_asked_for_a_part_of_what_is_no_utf_8(
+    tmp_path: Path, answer: str | None, expected: list[str]
+) -> None:
+    """64 KiB take it some milliseconds; ten megabytes a second, or ten."""
+    (tmp_path / "chardet.py").write_text(DETECTOR.replace("ANSWER", repr(answer)))
+    said = in_child(ASK, path=tmp_path).splitlines()
+    assert said == [
+        "ascii ' '",
+        "utf-8 '\\u20ac'",
+        "ISO-8859-1 '\\xe9'",
+        *expected,
+        "chardet",
+        "[32, 1024, 65536]",
+    ]
+
+
+def test_no_detector_is_loaded_before_it_is_needed() -> None:
+    program = r"""
+from pystickyhttp.decoding import apparent_encoding, decode_text
+for content in (b"plain" * 20, "\u20ac".encode() * 40, "\u20ac".encode("utf-16"), b"\xe9", b""):
+    apparent_encoding(content), decode_text(content, None)
+decode_text(b"\xe9" * 40, "latin-1")
+print("charset_normalizer" in sys.modules)
+decode_text(b"\xe9" * 40, None)
+print("charset_normalizer" in sys.modules)
+"""
+    assert in_child(program).split() == ["False", "True"]
 
 
 @pytest.mark.parametrize(
@@ -473,14 +414,15 @@ def test_lines_of_text_are_those_of_the_whole_wherever_it_was_cut(whole: str, pl
 @unhurried
 @given(
     st.text(st.sampled_from("ab\r\n"), max_size=60),
-    st.text(st.sampled_from("ab\r\n"), min_size=1, max_size=5),
+    st.text(st.sampled_from("ab\r\n"), min_size=1, max_size=12),
     places,
 )
 @example("aab", "ab", [1, 2])
 @example("aabaab", "aab", [1, 2, 3, 4, 5])
 @example("", "ab", [])
+@example("aababab" * 3, "ababa", range(21))
 def test_lines_by_a_delimiter_are_those_of_the_whole_wherever_it_was_cut(
-    whole: str, delimiter: str, places: list[int]
+    whole: str, delimiter: str, places: Iterable[int]
 ) -> None:
     # An empty body has no lines; all that split() finds in an empty text is the empty text.
     expected = whole.split(delimiter) if whole else []
@@ -516,6 +458,9 @@ class Counted(bytes):
         Counted.copied += len(result)
         return cls(result)
 
+    def __getitem__(self, places: Any) -> Any:
+        return self._count(bytes.__getitem__(self, places))
+
     def __add__(self, other: object) -> Counted:
         assert isinstance(other, bytes)
         return self._count(bytes.__add__(self, other))
@@ -531,13 +476,33 @@ class Counted(bytes):
         return [self._count(part) for part in bytes.splitlines(self, keepends)]
 
 
-@pytest.mark.parametrize("delimiter", [None, b"\n", b"\r\n", b"----"], ids=repr)
-def test_a_long_line_in_many_pieces_takes_linear_time(delimiter: bytes | None) -> None:
+@pytest.mark.parametrize("size", [1, 3, 7])
+@pytest.mark.parametrize("delimiter", [None, b"\n", b"\r\n", b"----", b"-" * 50], ids=repr)
+def test_a_long_line_in_many_pieces_takes_linear_time(delimiter: bytes | None, size: int) -> None:
     """Else a server that never ends its line has the client copy what it holds again with each piece."""
     pieces = 5000
     Counted.copied = 0
     splitter: LineSplitter[bytes] = LineSplitter(Counted(), delimiter)
-    lines = split(splitter, [Counted(b"a")] * pieces)
-    assert lines == [b"a" * pieces]
-    # A few copies of each byte, and not one for each piece that comes behind it.
-    assert Counted.copied <= 20 * pieces
+    lines = split(splitter, [Counted(b"a" * size)] * pieces)
+    assert lines == [b"a" * size * pieces]
+    # A few copies of each byte, or of a delimiter that may have begun, and not one for each piece behind it.
+    assert Counted.copied <= 10 * pieces * (size + len(delimiter or b"\r\n"))
+
+
+@pytest.mark.parametrize("delimiter", [None, b"\n", b"----"], ids=repr)
+def test_no_more_is_held_than_a_line_and_a_piece(delimiter: bytes | None) -> None:
+    line = bytes(1000) + (delimiter or b"\r\n")
+    whole = line * 5000
+    splitter: LineSplitter[bytes] = LineSplitter(b"", delimiter)
+    found = 0
+    tracemalloc.start()
+    try:
+        for start in range(0, len(whole), 4000):
+            for _ in splitter.feed(whole[start : start + 4000]):
+                found += 1
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == 5000
+    # A few copies of a piece and its lines are on their way at once.
+    assert peak < 10 * 5000
