@@ -243,6 +243,45 @@ def test_a_file_in_memory_is_a_file(position: int) -> None:
     assert sent(encoded) == b"0123456789"[position:]
 
 
+# Linux has such files, and other systems do not.
+MADE_AS_THEY_ARE_READ = [path for path in (Path("/proc/self/environ"),) if path.exists()]
+
+
+@pytest.mark.parametrize("position", [0, 2])
+def test_a_file_whose_size_is_said_to_be_none_is_not_empty(position: int) -> None:
+    """Files below /proc are made as they are read: to send nothing of them would be data loss."""
+    for path in MADE_AS_THEY_ARE_READ:
+        assert path.stat().st_size == 0
+        with path.open("rb") as opened:
+            opened.seek(position)
+            encoded = encode(opened)
+            assert (encoded.length, encoded.position) == (None, position)
+            assert opened.tell() == position
+            assert sent(encoded) == path.read_bytes()[position:]
+
+
+def test_an_empty_file_on_a_disk_is_a_body_of_no_bytes(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    with (tmp_path / "empty").open("rb") as opened:
+        encoded = encode(opened)
+        assert (encoded.length, encoded.position, opened.tell()) == (0, 0, 0)
+        assert sent(encoded) == b""
+
+
+def test_a_file_that_is_closed_is_refused(file: BinaryIO) -> None:
+    """And not sent as an empty one, nor found out when the request is under way."""
+    file.close()
+    for closed in (file, io.BytesIO(b"1"), io.StringIO("1")):
+        closed.close()
+        with pytest.raises(InvalidBody, match="is closed: open it"):
+            encode(closed)
+
+
+def test_a_file_that_is_only_written_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "written").open("wb") as opened, pytest.raises(InvalidBody, match="the mode 'rb'"):
+        encode(opened)
+
+
 def test_an_empty_file_is_a_body_of_no_bytes() -> None:
     encoded = encode(io.BytesIO())
     assert encoded.content is not None
