@@ -9,13 +9,29 @@ with requests.Session() as session:
 
 from __future__ import annotations
 
-from . import exceptions, structures, timeouts
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from . import (
+    adapters,
+    api,
+    auth,
+    cookies,
+    exceptions,
+    hooks,
+    models,
+    sessions,
+    status_codes,
+    structures,
+    timeouts,
+)
 from .__version__ import __version__
 from .api import delete, get, head, options, patch, post, put, request
 from .exceptions import (
     ConnectionError,
     ConnectionLost,
     ConnectTimeout,
+    FileModeWarning,
     HTTPError,
     IncompleteBody,
     JSONDecodeError,
@@ -31,8 +47,23 @@ from .exceptions import (
     WriteTimeout,
 )
 from .models import PreparedRequest, Request, Response
+from .retries import Retry
 from .sessions import Session, session
+from .status_codes import codes
 from .transport import Address, Limits
+
+if TYPE_CHECKING:
+    from . import certs, compat, testing, utils
+
+# What a program may never touch is loaded when it does: a start is a cost that everybody pays.
+_LATE: Final = frozenset({"certs", "compat", "testing", "utils"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "__version__",
@@ -50,9 +81,11 @@ __all__ = [
     "session",
     "Limits",
     "Address",
+    "Retry",
     "Request",
     "PreparedRequest",
     "Response",
+    "codes",
     # errors
     "RequestException",
     "ConnectionError",
@@ -70,8 +103,21 @@ __all__ = [
     "IncompleteBody",
     "JSONDecodeError",
     "URLRequired",
+    "FileModeWarning",
     # modules
+    "adapters",
+    "api",
+    "auth",
+    "certs",
+    "compat",
+    "cookies",
     "exceptions",
+    "hooks",
+    "models",
+    "sessions",
+    "status_codes",
     "structures",
+    "testing",
     "timeouts",
+    "utils",
 ]

@@ -6,20 +6,39 @@ import dataclasses
 import os
 import ssl
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from . import urls
-from .exceptions import InvalidMethod, RequestException
+from . import environment, urls
+from .auth import basic_credentials
+from .exceptions import InvalidMethod, InvalidProxyURL, InvalidURL, RequestException, RetryError
 from .headers import Headers, encode_field
 from .models import PreparedRequest, Response
+from .retries import Retry, RetryTypes
 from .timeouts import UNSET, Deadline, TimeoutTypes
-from .transport import ConnectionPool, Dialer, Limits, OutgoingRequest, Resolver, Route, TLSIdentity
+from .transport import (
+    ConnectionPool,
+    Dialer,
+    IncomingResponse,
+    Limits,
+    OutgoingRequest,
+    Proxy,
+    Resolver,
+    Route,
+    TLSIdentity,
+)
+from .transport.route import SYSTEM_STORE, Store
 from .urls import URL
 
-VerifyTypes: TypeAlias = "bool | str | Path"
+VerifyTypes: TypeAlias = "bool | str | Path | Store"
 CertTypes: TypeAlias = "str | Path | tuple[str, str] | tuple[str, str, str] | None"
+ProxyTypes: TypeAlias = "Mapping[str, str | None] | None"
+
+
+# What requests keeps of idle connections to one host where nobody says how many.
+_POOL_MAXSIZE: Final = 10
 
 
 class BaseAdapter:
@@ -28,20 +47,22 @@ class BaseAdapter:
     def send(
         self,
         request: PreparedRequest,
-        *,
         stream: bool = False,
         timeout: TimeoutTypes | Deadline = UNSET,
         verify: VerifyTypes = True,
         cert: CertTypes = None,
+        proxies: ProxyTypes = None,
     ) -> Response:
         """Send a request, and return its response with the body unread.
 
         Args:
             request: the request.
             stream: whether the caller is going to read the body later. The session reads it otherwise.
-            timeout: the limits of time; a `Deadline` where their clock runs already.
+            timeout: the limits of time; a `Deadline` where their clock runs already. Not given where nobody
+                has set any.
             verify: True, False, or a file or folder of root certificates.
             cert: the client's certificate.
+            proxies: the proxy for each scheme, or None.
 
         Returns:
             The response.
@@ -59,38 +80,81 @@ class HTTPAdapter(BaseAdapter):
     """Sends requests through a pool of connections.
 
     Args:
-        limits: how many connections there may be; by default `Limits()`.
+        pool_connections: for how many hosts idle connections are kept. Together with `pool_maxsize`, which
+            is 10 then if it is not given, it bounds how many are kept in all.
+        pool_maxsize: how many idle connections to one host are kept.
+        max_retries: a `Retry`, one of urllib3's, or how many times a connection that could not be made is
+            tried again. Default 0.
+        pool_block: whether `pool_maxsize` bounds the connections in use as well, so that a request waits for
+            one to be free. Default False.
+        limits: how many connections there may be, in the place of the three `pool_` arguments; by default
+            `Limits()`.
         resolver: a function from (host, port) to a list of `Address`, by default the system's.
         ssl_context: used for every https request as it is given; `verify` and `cert` do not count then.
         server_hostname: the name that a server's certificate is held against, and that is asked for in the
             handshake, in the place of the URL's host (law S3).
 
+    Attributes:
+        max_retries: the policy of retries, as a `Retry`.
+        pool: the `ConnectionPool`.
+
     It pickles: the settings travel, the sockets do not (law L4). An SSLContext can't, and is an error then.
+
+    Raises:
+        TypeError, ValueError: an argument is of no use.
     """
 
     def __init__(
         self,
+        pool_connections: int | None = None,
+        pool_maxsize: int | None = None,
+        max_retries: RetryTypes = 0,
+        pool_block: bool = False,
         *,
         limits: Limits | None = None,
         resolver: Resolver | None = None,
         ssl_context: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
     ) -> None:
-        self.pool = ConnectionPool(limits, Dialer(resolver))
+        self.max_retries = Retry.of(max_retries)
         self._resolver = resolver
         self._ssl_context = ssl_context
         self._server_hostname = server_hostname
+        self._limits = limits
+        self.init_poolmanager(pool_connections, pool_maxsize, block=pool_block)
+        if not isinstance(getattr(self, "pool", None), ConnectionPool):
+            raise TypeError(
+                f"init_poolmanager of {type(self).__name__} made no pool of this package: "
+                f"call super().init_poolmanager(...), or pass ssl_context= to the adapter"
+            )
+
+    def init_poolmanager(
+        self, connections: int | None, maxsize: int | None, block: bool = False, **pool_settings: Any
+    ) -> None:
+        """Make the pool. It is there for subclasses that set what it is made with.
+
+        Args:
+            connections, maxsize, block: `pool_connections`, `pool_maxsize` and `pool_block`.
+            **pool_settings: `ssl_context` or `server_hostname`, as those of the adapter.
+
+        Raises:
+            TypeError, ValueError: an argument is of no use.
+        """
+        self._ssl_context = pool_settings.pop("ssl_context", self._ssl_context)
+        self._server_hostname = pool_settings.pop("server_hostname", self._server_hostname)
+        if pool_settings:
+            raise TypeError(
+                f"the pool knows no {', '.join(pool_settings)}: what is about TLS goes into an ssl_context="
+            )
+        limits = self._limits or limits_of(connections, maxsize, block=block)
+        self.pool = ConnectionPool(limits, Dialer(self._resolver))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "limits": self.pool.limits,
-            "resolver": self._resolver,
-            "ssl_context": self._ssl_context,
-            "server_hostname": self._server_hostname,
-        }
+        return {**self.__dict__, "pool": None, "_limits": self.pool.limits}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        HTTPAdapter.__init__(self, **state)
+        self.__dict__.update(state)
+        HTTPAdapter.init_poolmanager(self, None, None)
 
     def __repr__(self) -> str:
         return f"<HTTPAdapter with {self.pool!r}>"
@@ -107,53 +171,268 @@ class HTTPAdapter(BaseAdapter):
     def send(
         self,
         request: PreparedRequest,
-        *,
         stream: bool = False,
         timeout: TimeoutTypes | Deadline = UNSET,
         verify: VerifyTypes = True,
         cert: CertTypes = None,
+        proxies: ProxyTypes = None,
     ) -> Response:
         """Send a request over a connection of the pool; see `BaseAdapter.send` for the arguments.
 
+        What fails is tried again as `max_retries` allows, within the total timeout.
+
         Raises:
-            RequestException: those that `ConnectionPool.send` and `outgoing_request` name, `InvalidURL` and
-                `InvalidSchema`.
+            RetryError: the policy of retries does not accept the status of the last response.
+            RequestException: those that `ConnectionPool.send` and `outgoing_request` name, `InvalidURL`,
+                `InvalidSchema` and `InvalidProxyURL`.
             TypeError, ValueError: timeout, verify or cert are of no use.
         """
-        deadline = Deadline.of(timeout)
+        tries = _Tries(self.max_retries, request, Deadline.of(timeout))
         started = time.perf_counter()
         try:
             url = urls.parse(request.url)
-            route = self._route(url, verify, cert)
-            raw = self.pool.send(route, outgoing_request(request, url), deadline)
+            proxy = proxy_for(url, proxies, request.headers) if proxies else None
+            route = self._route(url, verify, cert, proxy)
+            self.add_headers(
+                request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
+            )
+            response = self._send_until_it_will_do(request, url, route, proxies, tries)
+            response._seconds = time.perf_counter() - started
+            return response
         except RequestException as error:
             error.request = request
-            _tell_what_was_tried(error, request, time.perf_counter() - started)
+            _tell_what_was_tried(error, request, time.perf_counter() - started, tries.count)
             raise
-        seconds = time.perf_counter() - started
-        reason = raw.reason.decode("utf-8", "replace")
-        return Response(request, raw.status, reason, Headers.from_wire(raw.fields), raw, seconds)
 
-    def _route(self, url: URL, verify: VerifyTypes, cert: CertTypes) -> Route:
-        given = (url.origin, verify, cert, self._ssl_context, self._server_hostname)
+    def _send_until_it_will_do(
+        self, request: PreparedRequest, url: URL, route: Route, proxies: ProxyTypes, tries: _Tries
+    ) -> Response:
+        target = self.request_url(request, proxies)
+        while True:
+            outgoing = outgoing_request(request, url, target, route.proxy)
+            try:
+                incoming = self.pool.send(route, outgoing, tries.deadline)
+            except RequestException as error:
+                # An error that has a request already is that one's: a body may be made of other requests.
+                if error.request is not None or not outgoing.rewindable or not tries.go_on_after_error(error):
+                    raise
+                continue
+            response = self.build_response(request, incoming)
+            if not (outgoing.rewindable and tries.go_on_after_response(response)):
+                return tries.accept(response)
+
+    def _route(self, url: URL, verify: VerifyTypes, cert: CertTypes, proxy: Proxy | None) -> Route:
+        if verify is True and url.scheme == "https":
+            verify = system_store()  # part of whom a connection trusts, so part of its Route (law R1)
+        given = (url.origin, verify, cert, self._ssl_context, self._server_hostname, proxy)
         try:
             return route_for(*given)
         except TypeError:  # a list can't be looked up in a cache; the check itself says if it is wrong
             return route_for.__wrapped__(*given)
+
+    def add_headers(self, request: PreparedRequest, **settings: Any) -> None:
+        """Called before each request is sent, for subclasses that add fields to it.
+
+        Args:
+            request: the request.
+            **settings: those of `send`, by their names.
+        """
+
+    def request_url(self, request: PreparedRequest, proxies: ProxyTypes) -> str:
+        """The request target: path and query, or the whole URL for http through a proxy (RFC 9112, 3.2).
+
+        Args:
+            request: the request.
+            proxies: those of `send`.
+        """
+        url = urls.parse(request.url)
+        if proxies and url.scheme == "http" and environment.select_proxy(url, proxies) is not None:
+            return url.absolute_target
+        return url.target
+
+    def build_response(self, request: PreparedRequest, incoming: IncomingResponse) -> Response:
+        """A Response of what came over the wire.
+
+        Args:
+            request: the request that it answers.
+            incoming: its head, and its body, which has yet to be read.
+        """
+        response = Response()
+        response.request = request
+        response.url = request.url
+        response.status_code = incoming.status
+        response.reason = incoming.reason.decode("utf-8", "replace")
+        response.headers = Headers.from_wire(incoming.fields)
+        response.connection = self
+        response._body = incoming
+        return response
 
     def close(self) -> None:
         """Close the idle connections; those in use close when their responses end."""
         self.pool.close()
 
 
-def _tell_what_was_tried(error: RequestException, request: PreparedRequest, seconds: float) -> None:
-    """Put the request ahead of an error's message, and behind it how long it took."""
+class _Tries:
+    """The tries at one request: what the policy of retries says after each, and the wait before the next.
+
+    Args:
+        retry: the policy.
+        request: the request.
+        deadline: the limits of time over all tries.
+    """
+
+    __slots__ = ("_request", "_retry", "deadline")
+
+    def __init__(self, retry: Retry, request: PreparedRequest, deadline: Deadline) -> None:
+        self._retry = retry
+        self._request = request
+        self.deadline = deadline
+
+    @property
+    def count(self) -> int:
+        """How many there were, the one that is under way included."""
+        return len(self._retry.history) + 1
+
+    def go_on_after_error(self, error: RequestException) -> bool:
+        """Whether to try again after an error; if so, the wait is over when this returns."""
+        following = self._retry.after_error(self._request.method, self._request.url, error)
+        return following is not None and self._wait(following, None)
+
+    def go_on_after_response(self, response: Response) -> bool:
+        """Whether to try again after a response; if so, it is closed, and the wait is over."""
+        retry_after = response.headers.get("Retry-After")
+        following = self._retry.after_status(
+            self._request.method, self._request.url, response.status_code, retry_after
+        )
+        return following is not None and self._wait(following, retry_after, response)
+
+    def _wait(self, following: Retry, retry_after: str | None, response: Response | None = None) -> bool:
+        seconds = following.delay(retry_after, time.time())
+        if not self.deadline.allows(seconds):  # what is at hand is worth more than a TotalTimeout later
+            return False
+        if response is not None:
+            response.close()  # its connection may serve the next try
+        self._retry = following
+        time.sleep(seconds)
+        return True
+
+    def accept(self, response: Response) -> Response:
+        """The response of the last try.
+
+        Raises:
+            RetryError: the policy does not accept its status.
+        """
+        response._tries = self._retry.history
+        if self._retry.is_failure(self._request.method, response.status_code):
+            response.close()
+            raise RetryError(
+                f"the answer is still {response.status_code} {response.reason}", response=response
+            )
+        return response
+
+
+def limits_of(connections: int | None, maxsize: int | None, *, block: bool) -> Limits:
+    """requests' three numbers as limits; those that are not given leave the default of `Limits`.
+
+    Args:
+        connections: for how many hosts idle connections are kept.
+        maxsize: how many idle connections to one host are kept, and with `block` how many may be in use.
+        block: whether a request waits where `maxsize` is reached.
+
+    Raises:
+        TypeError, ValueError: one of both is no whole number from 0 on.
+    """
+    given: dict[str, Any] = {}
+    if connections is not None:
+        given["max_idle"] = connections * (_POOL_MAXSIZE if maxsize is None else maxsize)
+    if maxsize is not None:
+        given["max_idle_per_host"] = maxsize
+    if block:
+        given["max_per_host"] = _POOL_MAXSIZE if maxsize is None else maxsize
+    return Limits(**given)
+
+
+def _tell_what_was_tried(
+    error: RequestException, request: PreparedRequest, seconds: float, tries: int
+) -> None:
+    """Put the request ahead of an error's message, and behind it how long it took, and in how many tries."""
     what, *others = error.args or ("failed",)
-    error.args = (f"{request.method} {urls.redacted(request.url)}: {what} (after {seconds:.3f} s)", *others)
+    where = f"{request.method} {urls.redacted(request.url)}"
+    often = "" if tries == 1 else f" and {tries} tries"
+    error.args = (f"{where}: {what} (after {seconds:.3f} s{often})", *others)
 
 
-def outgoing_request(request: PreparedRequest, url: URL) -> OutgoingRequest:
+def system_store() -> Store:
+    """What the environment's SSL_CERT_FILE and SSL_CERT_DIR say of the system's store, as they stand."""
+    around = environment.current()
+    if around.ssl_cert_file is None and around.ssl_cert_dir is None:
+        return SYSTEM_STORE
+    return Store(around.ssl_cert_file, around.ssl_cert_dir)
+
+
+# An environment names a handful of proxies; a program that goes through a list of them names hundreds.
+@lru_cache(maxsize=512)
+def proxy_of(text: str, authorization: str | bytes | None = None) -> Proxy:
+    """Read the URL of a proxy.
+
+    Args:
+        text: such as "http://user:password@proxy.example:3128"; without a scheme it is one of http, and
+            without a port it is at that of the scheme.
+        authorization: the value of Proxy-Authorization; None for Basic by the URL's userinfo, if it has any.
+
+    Raises:
+        InvalidProxyURL: it can't be used.
+        InvalidSchema: it is of a kind that is not spoken to.
+    """
+    scheme, separator, rest = text.strip().partition("://")
+    if not separator:
+        scheme, rest = "http", scheme.removeprefix("//")
+    try:
+        credentials, url = _proxy_url(rest)
+        if authorization is None and any(credentials):
+            authorization = basic_credentials(*credentials)
+    except ValueError as error:  # InvalidURL is one; the other is of a user with a colon
+        raise InvalidProxyURL(f"the proxy can't be used: {error}") from error
+    if isinstance(authorization, str):
+        authorization = encode_field("Proxy-Authorization", authorization)[1]
+    return Proxy(scheme.lower(), url.host, url.effective_port, authorization)
+
+
+def _proxy_url(rest: str) -> tuple[tuple[str, str], URL]:
+    """Credentials and the rest of a proxy's URL, of which what follows its scheme is given."""
+    if urls.is_http(rest):
+        raise InvalidURL("it has no host: write http://host:port")
+    url = urls.parse(f"http://{rest}")
+    # A password with a slash in it ends the authority, and the user would be the host.
+    if "@" in f"{url.target}#{url.fragment}":
+        raise InvalidURL("its password holds / ? or #: write them as %2F, %3F, %23")
+    return url.credentials or ("", ""), url
+
+
+def proxy_for(url: URL, proxies: Mapping[str, str | None], headers: Headers) -> Proxy | None:
+    """The proxy that a request goes through, or None.
+
+    Args:
+        url: the URL of the request.
+        proxies: the proxy for each scheme.
+        headers: the fields of the request. A Proxy-Authorization among them is for the proxy.
+
+    Raises:
+        InvalidProxyURL: its URL can't be used.
+        InvalidSchema: it is of a kind that is not spoken to.
+    """
+    text = environment.select_proxy(url, proxies)
+    return None if text is None else proxy_of(text, headers.get("Proxy-Authorization"))
+
+
+def outgoing_request(request: PreparedRequest, url: URL, target: str, proxy: Proxy | None) -> OutgoingRequest:
     """A PreparedRequest as the transport takes it.
+
+    Args:
+        request: the request.
+        url: its URL.
+        target: the request target.
+        proxy: the proxy that it goes through, or None.
 
     Raises:
         InvalidHeader: a field can't be sent (law X7).
@@ -167,28 +446,37 @@ def outgoing_request(request: PreparedRequest, url: URL) -> OutgoingRequest:
         )
     lines = tuple(request.headers.lines())
     host = request.headers.get("Host", url.host_header)
+    # Through a tunnel the request is for the origin's eyes; CONNECT has told the proxy what it has to know.
+    authorization = proxy.authorization if proxy is not None and url.scheme == "http" else None
     try:
-        fields = wire_fields(host, lines)
+        fields = wire_fields(host, lines, authorization)
     except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so
-        fields = wire_fields.__wrapped__(host, lines)
-    return OutgoingRequest.make(request.method, url.target, fields, request.outgoing_body())
+        fields = wire_fields.__wrapped__(host, lines, authorization)
+    return OutgoingRequest.make(request.method, target, fields, request.outgoing_body())
 
 
 # A program sends the same few sets of fields over and over. They are kept as long as the process lives, with
 # the credentials and cookies among them, as the session that they come from mostly is.
 @lru_cache(maxsize=512)
-def wire_fields(host: str, lines: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
+def wire_fields(
+    host: str, lines: tuple[tuple[str, str], ...], proxy_authorization: bytes | None
+) -> tuple[tuple[bytes, bytes], ...]:
     """The header fields as they go over the wire.
 
     Args:
         host: the value of Host, which goes first (RFC 9110, section 7.2).
-        lines: the other fields; a Host among them is left out.
+        lines: the other fields. A Host among them is left out, and so is Proxy-Authorization: it is no
+            origin's business.
+        proxy_authorization: its value for the proxy that the request goes to, or None.
 
     Raises:
         InvalidHeader: a field can't be sent (law X7).
     """
-    others = [encode_field(name, value) for name, value in lines]
-    return encode_field("Host", host), *(field for field in others if field[0].lower() != b"host")
+    encoded = [encode_field(name, value) for name, value in lines]
+    others = [field for field in encoded if field[0].lower() not in (b"host", b"proxy-authorization")]
+    if proxy_authorization is not None:
+        others.append((b"Proxy-Authorization", proxy_authorization))
+    return encode_field("Host", host), *others
 
 
 # The identity of a connection is asked for at each request. One is some hundred bytes; a crawler has as many
@@ -200,30 +488,34 @@ def route_for(
     cert: CertTypes,
     context: ssl.SSLContext | None,
     server_hostname: str | None,
+    proxy: Proxy | None = None,
 ) -> Route:
     """The Route of a request (law R1).
 
     Args:
         origin: scheme, host and port.
-        verify: True, False, or a file or folder of root certificates.
+        verify: True, False, a file or folder of root certificates, or what stands for the system's store.
         cert: a file with certificate and key, a pair of files, or those and the password of the key.
         context: an SSLContext that stands for both, or None.
         server_hostname: the name in the server's certificate, or None for the host.
+        proxy: what the connection goes through, or None.
 
     Raises:
         TypeError, ValueError: verify or cert is none of these.
     """
     scheme, host, port = origin
     if scheme == "http":
-        return Route(scheme, host, port)
+        return Route(scheme, host, port, proxy=proxy)
     tls = dataclasses.replace(_tls_identity(verify, cert, context), server_hostname=server_hostname)
-    return Route(scheme, host, port, tls)
+    return Route(scheme, host, port, tls, proxy=proxy)
 
 
 def _tls_identity(verify: VerifyTypes, cert: CertTypes, context: ssl.SSLContext | None) -> TLSIdentity:
     if context is not None:
         return TLSIdentity(context=context)
     cert_file, key_file, password = _cert_files(cert)
+    if isinstance(verify, Store):
+        return TLSIdentity(store=verify, cert=cert_file, key=key_file, password=password)
     if isinstance(verify, bool):
         return TLSIdentity(verify=verify, cert=cert_file, key=key_file, password=password)
     if not isinstance(verify, (str, Path)):

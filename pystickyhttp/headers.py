@@ -189,3 +189,40 @@ def _text(part: str | bytes, name: str | bytes, shown: str) -> str:
             f"pass bytes in the encoding that the server expects"
         ) from None
     return part
+
+
+# One of the links of a field; a comma in the URL or in a quoted string is a part of it. Here and below, no
+# character can be read in two ways, so that the time is linear whatever came.
+_LINK = re.compile(r'(?:[^",<]|<[^>]*>?|"(?:[^"\\]|\\.)*"?)+', re.DOTALL)
+_LINK_TARGET = re.compile(r"\s*<([^>]*)>(.*)", re.DOTALL)
+_LINK_PARAMETER = re.compile(
+    r';\s*(?P<name>[^\s;="]+)\s*(?:=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"?|(?P<bare>[^;"]*)))?', re.DOTALL
+)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+
+
+def parse_links(value: str) -> list[dict[str, str]]:
+    """The links of a Link field (RFC 8288, section 3).
+
+    Args:
+        value: the value of the field, or of several joined by commas.
+
+    Returns:
+        For each link its parameters, names as they came, and its target as "url". A parameter without a
+        value is "". Of one that comes twice the first counts. What is no link is left out.
+    """
+    links: list[dict[str, str]] = []
+    for text in _LINK.findall(value):
+        match = _LINK_TARGET.fullmatch(text)
+        if match is not None:
+            link = {"url": match[1].strip()}
+            for parameter in _LINK_PARAMETER.finditer(match[2]):
+                link.setdefault(parameter["name"], _link_value(parameter))
+            links.append(link)
+    return links
+
+
+def _link_value(parameter: re.Match[str]) -> str:
+    if parameter["quoted"] is not None:
+        return _QUOTED_PAIR.sub(r"\1", parameter["quoted"])
+    return (parameter["bare"] or "").strip().strip("'")  # which quote nothing, and are sent for quotes

@@ -7,14 +7,16 @@ came back, with its body read when it is asked for.
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Final, Literal, Protocol, Self, overload
+from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
 
-from . import bodies, decoding, urls
-from .bodies import BodyTypes
+from . import bodies, decoding, files, urls
+from .auth import AuthCallable, AuthTypes, as_auth
+from .bodies import BodyTypes, FileTypes
 from .cookies import Cookie, CookieJar, CookieTypes, cookie_header
 from .exceptions import (
     HTTPError,
@@ -23,55 +25,136 @@ from .exceptions import (
     JSONDecodeError,
     RequestException,
     StreamConsumedError,
+    UnrewindableBodyError,
     URLRequired,
 )
-from .headers import TOKEN, Headers, HeaderTypes
+from .headers import TOKEN, Headers, HeaderTypes, parse_links
+from .hooks import Hook, Hooks, as_hooks, default_hooks
+from .raw import FileBody, RawBody, RawResponse
+from .retries import RequestHistory
 from .urls import ParamTypes
+
+Progress: TypeAlias = Callable[[int, int | None], object]
 
 # X6: methods whose body, where there is none, is announced as empty (RFC 9110, section 8.6).
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+# What describes a body without saying so in its name, and goes with it (RFC 9110, section 15.4).
+_OF_A_BODY: Final = frozenset(
+    {"transfer-encoding", "trailer", "expect", "digest", "repr-digest", "last-modified"}
+)
+# The statuses that send their request on (RFC 9110, section 15.4; 300, 304 and 305 do not).
+REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 
 
-class Request:
+def describes_body(name: str) -> bool:
+    """Whether a field says something of the body, and is of no use without it (RFC 9110, section 15.4)."""
+    return name.lower().startswith("content-") or name.lower() in _OF_A_BODY
+
+
+class RequestHooksMixin:
+    """What `Request` and `PreparedRequest` share: hooks that can be registered and taken off."""
+
+    hooks: Hooks
+
+    def register_hook(self, event: str, hook: Hook | Iterable[Hook]) -> None:
+        """Register a function, or several, for an event.
+
+        Args:
+            event: "response", the only one there is.
+            hook: called with the response, and by name with the settings that it was sent with. What it
+                returns, unless that is None, takes the place of the response.
+
+        Raises:
+            ValueError: there is no such event.
+            TypeError: the hook can't be called.
+        """
+        for name, added in as_hooks({event: hook}).items():
+            self.hooks[name] = [*self.hooks.get(name, ()), *added]
+
+    def deregister_hook(self, event: str, hook: Hook) -> bool:
+        """Take a function off.
+
+        Returns:
+            Whether it was registered.
+        """
+        registered = self.hooks.get(event, [])
+        if hook not in registered:
+            return False
+        registered.remove(hook)
+        return True
+
+
+class Request(RequestHooksMixin):
     """What the caller said: a request that a session has yet to prepare.
 
     Args:
         method: such as "GET".
-        url: absolute, http or https.
+        url: absolute, or for a session with a `base_url` relative to that.
         headers: fields of this request; None as a value takes a field of the session away.
+        files: files to upload as multipart/form-data; see `bodies.encode`.
         data: the body; see `bodies.encode`.
         params: appended to the query of the URL.
-        auth: a pair (user, password) for Basic, or an object of `AuthBase`.
+        auth: a pair (user, password) for Basic, or any callable that takes and returns a `PreparedRequest`.
         cookies: names and values, or a `CookieJar`, for this request alone.
-        json: a value to send as JSON, where there is no data.
+        hooks: functions to call with the response: `{"response": function}`, or a list of them.
+        json: a value to send as JSON, where there is neither data nor files.
+
+    Raises:
+        ValueError, TypeError: hooks are of no use.
     """
 
     def __init__(
         self,
-        method: str,
-        url: str,
+        method: str | None = None,
+        url: str | None = None,
         headers: HeaderTypes | None = None,
-        *,
+        files: FileTypes = None,
         data: BodyTypes = None,
         params: ParamTypes = None,
-        auth: Any = None,
+        auth: AuthTypes = None,
         cookies: CookieTypes = None,
+        hooks: Mapping[str, Any] | None = None,
         json: Any = None,
     ) -> None:
+        # What can be added to is there to be added to, as in requests.
         self.method = method
         self.url = url
-        self.headers = headers
-        self.data = data
-        self.params = params
+        self.headers: Any = {} if headers is None else headers
+        self.files: Any = [] if files is None else files
+        self.data: Any = [] if data is None else data
+        self.params: Any = {} if params is None else params
         self.auth = auth
         self.cookies = cookies
+        self.hooks = as_hooks(hooks)
         self.json = json
 
     def __repr__(self) -> str:
         return f"<Request [{self.method}]>"
 
+    def prepare(self) -> PreparedRequest:
+        """Encode the request by itself; `Session.prepare_request` merges it with a session's settings first.
 
-class PreparedRequest:
+        Raises:
+            RequestException: a part of it can't be sent.
+            TypeError, ValueError: auth or cookies are of no use.
+        """
+        prepared = PreparedRequest()
+        prepared.prepare(
+            method=self.method,
+            url=self.url,
+            headers=self.headers,
+            files=self.files,
+            data=self.data,
+            params=self.params,
+            auth=self.auth,
+            cookies=self.cookies,
+            hooks=self.hooks,
+            json=self.json,
+        )
+        return prepared
+
+
+class PreparedRequest(RequestHooksMixin):
     """What goes over the wire.
 
     Attributes:
@@ -79,9 +162,10 @@ class PreparedRequest:
         url: the absolute URL, encoded.
         headers: all fields but Host, unless it was given.
         body: str, bytes, a file, an iterable, or None.
+        hooks: the functions that are called with the response, by event.
         body_position: where the file of the body stood when the request was prepared, or None (law P2).
         own_cookies: the cookies that were given for this request alone.
-        cookie_by_hand: whether the caller wrote the Cookie field, which then goes as it is.
+        redirected_from: the URL of the request whose redirect led to this one, or None.
     """
 
     def __init__(self) -> None:
@@ -89,27 +173,74 @@ class PreparedRequest:
         self.url = ""
         self.headers = Headers()
         self.body: Any = None
+        self.hooks: Hooks = default_hooks()
         self.body_position: int | None = None
         self.own_cookies: tuple[Cookie, ...] = ()
-        self.cookie_by_hand = False
+        self.redirected_from: str | None = None
+        self._jar: CookieJar | None = None  # of the session that it was prepared by
+        self._jar_cookie: str | None = None  # the Cookie field that we wrote; another one is the caller's
+        self._auth: AuthCallable | None = None
+        self._auth_changes: _AuthChanges | None = None  # what the auth object did
         self._stream: bodies.StreamedBody | None = None  # remembers whether the body was begun
 
     def __getstate__(self) -> dict[str, Any]:
-        # A file or an iterator stays in its process.
+        # A file or an iterator stays in its process, and the jar with its session.
         travels = self.body is None or isinstance(self.body, (str, bytes))
-        return {**self.__dict__, "_stream": None, "body": self.body if travels else None}
+        return {**self.__dict__, "_stream": None, "_jar": None, "body": self.body if travels else None}
 
     def __repr__(self) -> str:
         return f"<PreparedRequest [{self.method}]>"
 
+    @property
+    def path_url(self) -> str:
+        """The request target: path and query, as they go over the wire (RFC 9112, section 3.2.1)."""
+        if urls.is_http(self.url):
+            return urls.parse(self.url).target
+        return self.url
+
     def copy(self) -> PreparedRequest:
-        """A copy with headers of its own; the body is the same object, and as far read as it is."""
+        """A copy with headers and hooks of its own; the body is the same object, and as far read as it is."""
         twin = PreparedRequest()
         twin.__dict__.update(self.__dict__)
         twin.headers = self.headers.copy()
+        twin.hooks = {event: list(registered) for event, registered in self.hooks.items()}
         return twin
 
-    def prepare_method(self, method: str) -> None:
+    def prepare(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        headers: HeaderTypes | None = None,
+        files: FileTypes = None,
+        data: BodyTypes = None,
+        params: ParamTypes = None,
+        auth: AuthTypes = None,
+        cookies: CookieTypes = None,
+        hooks: Mapping[str, Any] | None = None,
+        json: Any = None,
+        *,
+        jar: CookieJar | None = None,
+    ) -> None:
+        """Set everything; the arguments are those of `Request`.
+
+        Args:
+            jar: the cookies of the session, which are matched anew on each hop of a redirect.
+
+        Raises:
+            RequestException: a part of it can't be sent.
+            TypeError, ValueError: auth, cookies or hooks are of no use.
+        """
+        self.prepare_method(method)
+        self.prepare_url(url, params)
+        self.prepare_headers(headers)
+        self._jar = jar
+        self.prepare_cookies(cookies)
+        self.prepare_body(data, files, json)
+        # Last, so that who signs the request signs all of it; but for hooks, which follow those of auth.
+        self.prepare_auth(auth, url or "")
+        self.prepare_hooks(hooks)
+
+    def prepare_method(self, method: str | None) -> None:
         """Set the method, in upper case as requests does.
 
         Raises:
@@ -119,10 +250,14 @@ class PreparedRequest:
             raise InvalidMethod(f"the method {method!r} is not a token such as GET or POST")
         self.method = method.upper()
 
-    def prepare_url(self, url: str, params: ParamTypes = None) -> None:
+    def prepare_url(self, url: Any, params: ParamTypes = None) -> None:
         """Set the URL, and append the params to its query.
 
         A URL that is neither http nor https is left as it is, for the adapter that is mounted for it.
+
+        Args:
+            url: text, bytes, or an object whose text is a URL.
+            params: a mapping, pairs, or a query that is written already.
 
         Raises:
             URLRequired: it is None or empty.
@@ -137,19 +272,18 @@ class PreparedRequest:
             return
         self.url = urls.with_params(urls.parse(text), params).text
 
-    def prepare_headers(self, headers: Headers) -> None:
+    def prepare_headers(self, headers: HeaderTypes | None) -> None:
         """Set the fields. They are checked when they are sent, as auth may add to them."""
-        self.headers = headers
-        self.cookie_by_hand = "Cookie" in headers
+        self.headers = headers if type(headers) is Headers else Headers(headers)
 
-    def prepare_body(self, data: BodyTypes, json: Any = None) -> None:
+    def prepare_body(self, data: BodyTypes, files: FileTypes = None, json: Any = None) -> None:
         """Set the body, with its type where none was given, and its framing.
 
         Raises:
             InvalidBody, InvalidJSONError: as `bodies.encode` says.
             InvalidHeader: the caller gave framing fields that contradict each other or the body.
         """
-        encoded = bodies.encode(data, json)
+        encoded = bodies.encode(data, json, files)
         self._take_body(encoded)
         if encoded.content_type is not None and "Content-Type" not in self.headers:
             self.headers["Content-Type"] = encoded.content_type
@@ -163,6 +297,13 @@ class PreparedRequest:
         for name in ("Content-Length", "Transfer-Encoding"):
             self.headers.pop(name, None)
         self._take_body(bodies.encode(body))
+
+    def drop_body(self) -> None:
+        """Take the body off, and what describes it: a redirect turned the request to a GET."""
+        self.body = self.body_position = None
+        for name in list(self.headers):
+            if describes_body(name):
+                del self.headers[name]
 
     def _take_body(self, encoded: bodies.EncodedBody) -> None:
         self.body = encoded.content
@@ -207,65 +348,217 @@ class PreparedRequest:
         content = bodies.as_bytes(self.body)
         if content is not None:
             return content
+        stream = self._stream_of_body()
+        stream.rewind()
+        return stream
+
+    def _stream_of_body(self) -> bodies.StreamedBody:
         if self._stream is None or self._stream.source is not self.body:
             self._stream = bodies.StreamedBody(self.body, self.body_position, self._content_length())
-        self._stream.rewind()
         return self._stream
 
-    def prepare_cookies(self, jar: CookieJar) -> None:
-        """Set Cookie from the jar and the request's own cookies, unless the caller wrote it by hand."""
-        if self.cookie_by_hand:
+    # --- cookies
+
+    def prepare_cookies(self, cookies: CookieTypes) -> None:
+        """Set Cookie from cookies of this request alone, and those of the session that it was prepared by.
+
+        A Cookie field that was written by hand stays as it is.
+
+        Raises:
+            TypeError: cookies are neither a mapping nor a jar.
+        """
+        self.own_cookies = own_cookies(cookies)
+        self.match_cookies(self._jar)
+
+    def match_cookies(self, jar: CookieJar | None) -> None:
+        """Set Cookie anew: what the jar and the request's own cookies have for the URL as it is now."""
+        if self._has_cookie_by_hand():
             return
         self.headers.pop("Cookie", None)
+        self._jar_cookie = None
         if not (jar or self.own_cookies) or not urls.is_http(self.url):
             return
         url = urls.parse(self.url)
         own = [cookie for cookie in self.own_cookies if cookie.matches(url)]
         own_names = {cookie.name for cookie in own}
-        cookies = [cookie for cookie in jar.cookies_for(url) if cookie.name not in own_names] + own
+        stuck = () if jar is None else jar.cookies_for(url)
+        cookies = [cookie for cookie in stuck if cookie.name not in own_names] + own
         if cookies:
-            self.headers["Cookie"] = cookie_header(cookies)
+            self._jar_cookie = self.headers["Cookie"] = cookie_header(cookies)
 
-    def prepare_auth(self, auth: Callable[[PreparedRequest], PreparedRequest] | None) -> None:
+    @property
+    def _cookies(self) -> CookieJar:
+        """All cookies of the request, under the name by which auth that was written for requests finds them.
+
+        It adds what a challenge set, and hands them to `prepare_cookies`.
+        """
+        jar = CookieJar() if self._jar is None else self._jar.copy()
+        for cookie in self.own_cookies:
+            jar.set_cookie(cookie)
+        return jar
+
+    def take_cookies_of(self, response: Response) -> None:
+        """Set Cookie anew, with what a response has just set: for auth that answers it before the session."""
+        jar = CookieJar() if self._jar is None else self._jar.copy()
+        jar.extract(urls.parse(response.url), response.headers.get_list("Set-Cookie"))
+        self.match_cookies(jar)
+
+    def _has_cookie_by_hand(self) -> bool:
+        cookie = self.headers.get("Cookie")
+        return cookie is not None and cookie != self._jar_cookie
+
+    # --- auth
+
+    def prepare_auth(self, auth: AuthTypes, url: str = "") -> None:
         """Let the auth object put its credentials in; it may change all of the request.
 
+        Args:
+            auth: a pair (user, password) for Basic, or a callable; None for the userinfo of the URL, unless
+                Authorization is written by hand.
+            url: not used, as the request has its URL; requests has the argument.
+
         Raises:
-            TypeError: it does not return the request.
+            TypeError: auth is of no use, or does not return the request.
         """
-        if auth is None:
+        chosen = as_auth(auth)
+        if chosen is None:
+            chosen = self._auth_of_url()
+        if chosen is None:
             return
-        body = self.body
-        changed = auth(self)
+        unsigned = _Unsigned(self.headers.copy(), self.body, self.body_position, self.hooks["response"][:])
+        changed = chosen(self)
         if not isinstance(changed, PreparedRequest):
             raise TypeError(f"the auth object {auth!r} returned {changed!r}: it has to return the request")
         self.__dict__.update(changed.__dict__)  # it may have made a new one
-        if self.body is not body:
+        if self.body is not unsigned.body:
             self.prepare_content_length(self.body)
+        self._auth = chosen
+        self._auth_changes = _AuthChanges.between(unsigned, self)
+        if self._auth_changes.hooks:
+            # Ahead of the caller's, which are to see what a challenge came to, on each hop of a redirect.
+            others = [hook for hook in self.hooks["response"] if hook not in self._auth_changes.hooks]
+            self.hooks["response"] = [*self._auth_changes.hooks, *others]
+
+    def _auth_of_url(self) -> AuthCallable | None:
+        if "Authorization" in self.headers or not urls.is_http(self.url):
+            return None
+        return as_auth(urls.parse(self.url).credentials)
+
+    @property
+    def has_auth(self) -> bool:
+        """Whether an auth object had its say."""
+        return self._auth is not None
+
+    def renew_auth(self) -> None:
+        """Let the auth object see the request anew, whose URL or method has changed since.
+
+        What it did to the request before is taken back: a signature is for one URL.
+        """
+        auth = self._auth
+        if auth is not None:
+            self.drop_auth()
+            self.show_body_from_start(was_read=False)
+            self.prepare_auth(auth)
+
+    def show_body_from_start(self, *, was_read: bool) -> None:
+        """Wind a file back for an auth object that reads it: the socket has read it, and so did the last one.
+
+        Args:
+            was_read: whether the auth object made another body of this one. What could be read only once is
+                gone then, though it was never sent.
+
+        Raises:
+            UnrewindableBodyError: the body was read, and can't be wound back (law P2).
+        """
+        if bodies.as_bytes(self.body) is not None:
+            return
+        body = self._stream_of_body()
+        try:
+            if was_read or body.restartable:
+                body.wind_back()
+            else:
+                body.rewind()
+        except UnrewindableBodyError as error:
+            error.request = self
+            raise
+
+    def drop_auth(self) -> None:
+        """Take off the credentials, and all else that the auth object put in: fields, a body, and hooks."""
+        if self._auth_changes is not None:
+            self._auth_changes.take_back(self)
+        self._auth = self._auth_changes = None
+        self.headers.pop("Authorization", None)
+
+    # --- hooks
+
+    def prepare_hooks(self, hooks: Mapping[str, Any] | None) -> None:
+        """Register hooks, behind those that are there.
+
+        Raises:
+            ValueError, TypeError: there is no such event, or a hook can't be called.
+        """
+        for event, registered in as_hooks(hooks).items():
+            if registered:
+                self.register_hook(event, registered)
+
+
+class _Unsigned(NamedTuple):
+    """What a request was before its auth object saw it."""
+
+    headers: Headers
+    body: Any
+    body_position: int | None
+    hooks: list[Hook]
+
+
+class _AuthChanges(NamedTuple):
+    """What an auth object did to a request, so that it can be taken back where a redirect leads elsewhere.
+
+    Attributes:
+        fields: the values of the fields that it set, by name, before and after.
+        unsigned: the request as it was.
+        body: the body that it made.
+        hooks: the hooks that it registered.
+    """
+
+    fields: dict[str, tuple[list[Any], list[Any]]]
+    unsigned: _Unsigned
+    body: Any
+    hooks: tuple[Hook, ...]
+
+    @classmethod
+    def between(cls, unsigned: _Unsigned, signed: PreparedRequest) -> _AuthChanges:
+        """The changes from one state of a request to the next."""
+        fields = {}
+        for name in {*unsigned.headers, *signed.headers}:
+            before, after = unsigned.headers.get_list(name), signed.headers.get_list(name)
+            if before != after:
+                fields[name] = before, after
+        hooks = tuple(hook for hook in signed.hooks["response"] if hook not in unsigned.hooks)
+        return cls(fields, unsigned, signed.body, hooks)
+
+    def take_back(self, request: PreparedRequest) -> None:
+        """Take off a request what is still as the auth object left it."""
+        for hook in self.hooks:
+            request.deregister_hook("response", hook)
+        for name, (before, after) in self.fields.items():
+            if request.headers.get_list(name) == after:
+                request.headers.pop(name, None)
+                for value in before:
+                    request.headers.add(name, value)
+        if request.body is self.body and self.body is not self.unsigned.body:
+            request.body, request.body_position = self.unsigned.body, self.unsigned.body_position
+            request.show_body_from_start(was_read=True)
 
 
 def _text_of(value: Any) -> str | None:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-class RawBody(Protocol):
-    """What a Response reads its body from: undecoded, piece by piece."""
-
-    @property
-    def closed(self) -> bool: ...
-
-    def read_piece(self) -> bytes: ...
-
-    def pieces(self) -> Iterator[bytes]: ...
-
-    def read_rest(self) -> bytes | None: ...
-
-    def check_time(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
 class Response:
     """What came back.
+
+    An adapter makes it, and sets its attributes.
 
     Attributes:
         request: the `PreparedRequest` that it answers.
@@ -273,36 +566,34 @@ class Response:
         status_code: such as 200.
         reason: such as "OK".
         headers: its fields, case-insensitive.
-        history: the responses that redirected to it, oldest first.
-        raw: the body as it comes from the connection, undecoded, or None.
+        history: the responses that redirected to it, and those that auth answered, oldest first.
+        connection: the adapter that it came through.
     """
 
-    def __init__(
-        self,
-        request: PreparedRequest,
-        status_code: int,
-        reason: str,
-        headers: Headers,
-        raw: RawBody | None,
-        seconds: float = 0.0,
-    ) -> None:
-        self.request = request
-        self.url = request.url
-        self.status_code = status_code
-        self.reason = reason
-        self.headers = headers
-        self.raw = raw
+    # What most responses never have is not set on each of them.
+    request: Any = None
+    url: str = ""
+    status_code: int = 0
+    reason: str = ""
+    connection: Any = None
+    _body: RawBody | None = None
+    _raw: Any = None  # the file that `raw` is, once somebody asked for it
+    _seconds: float = 0.0
+    _tries: tuple[RequestHistory, ...] = ()  # those before the one that it came by
+    _next: Callable[[], PreparedRequest | None] | None = None
+    _content: bytes | None = None
+    _undecoded: bytes | None = None  # a body that was kept without being decoded
+    _consumed: bool = False
+
+    def __init__(self) -> None:
+        self.headers = Headers()
         self.history: list[Response] = []
-        self._seconds = seconds
-        self._content: bytes | None = None
-        self._undecoded: bytes | None = None  # a body that was kept without being decoded
-        self._consumed = False
 
     def __getstate__(self) -> dict[str, Any]:
         # What was read travels; what was not is read now, unless that was tried before.
-        if self.raw is not None and not self._consumed and self._content is None:
+        if self._body is not None and not self._consumed and self._content is None:
             _ = self.content
-        return {**self.__dict__, "raw": None}
+        return {**self.__dict__, "_body": None, "_raw": None, "_next": None, "connection": None}
 
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}]>"
@@ -310,6 +601,10 @@ class Response:
     def __bool__(self) -> bool:
         """Whether the status is below 400, as `ok`."""
         return self.ok
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The body in pieces of at most 128 bytes, as requests has it; see `iter_content`."""
+        return self.iter_content(128)
 
     def __enter__(self) -> Self:
         return self
@@ -323,6 +618,51 @@ class Response:
     def ok(self) -> bool:
         """Whether the status is below 400."""
         return self.status_code < 400
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether it is a redirect that a session can follow: by its status, and with a Location."""
+        return self.status_code in REDIRECT_STATUSES and "Location" in self.headers
+
+    @property
+    def is_permanent_redirect(self) -> bool:
+        """Whether it is a redirect for good: 301 or 308, with a Location."""
+        return self.status_code in (301, 308) and "Location" in self.headers
+
+    @property
+    def next(self) -> PreparedRequest | None:
+        """The request that a redirect asks for, where it was not followed; else None.
+
+        Raises:
+            InvalidURL, InvalidSchema: the redirect leads to what is no URL, or neither http nor https.
+        """
+        return None if self._next is None else self._next()
+
+    @property
+    def links(self) -> dict[str, dict[str, str]]:
+        """The links of its Link fields (RFC 8288): the parameters of each, by its `rel`, else by its URL."""
+        return {_key_of_link(link): link for link in parse_links(self.headers.get("Link", ""))}
+
+    @property
+    def attempts(self) -> tuple[RequestHistory, ...]:
+        """Every try that it took: those that the policy of retries did not leave it at, and itself last."""
+        own = RequestHistory(self.request.method, self.url, None, self.status_code, None)
+        return (*self._tries, own)
+
+    @property
+    def raw(self) -> Any:
+        """The body as a file of the bytes as they come, undecoded (`RawResponse`), or None.
+
+        Another file can be assigned, which the body is then read from.
+        """
+        if self._raw is None and self._body is not None:
+            self._raw = RawResponse(self._body, self.headers, self.status_code, self.reason)
+        return self._raw
+
+    @raw.setter
+    def raw(self, file: Any) -> None:
+        self._raw = file
+        self._body = None if file is None else FileBody(file)
 
     @cached_property
     def cookies(self) -> CookieJar:
@@ -343,8 +683,21 @@ class Response:
 
     @property
     def elapsed(self) -> timedelta:
-        """The time from the sending of the request to the end of the response's head."""
+        """The time from the sending of the request to the end of the response's head; it can be set."""
         return timedelta(seconds=self._seconds)
+
+    @elapsed.setter
+    def elapsed(self, value: timedelta) -> None:
+        self._seconds = value.total_seconds()
+
+    @property
+    def apparent_encoding(self) -> str:
+        """The character set that the body looks like: by its first bytes, as UTF-8, or by a detector.
+
+        Raises:
+            RequestException: as `content` does.
+        """
+        return decoding.apparent_encoding(self.content)
 
     @property
     def content(self) -> bytes:
@@ -362,7 +715,7 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as text: by `encoding`, else a byte order mark, else UTF-8, else latin-1.
+        """The body as text: by `encoding`, else a byte order mark, else UTF-8, else a detector, else latin-1.
 
         Raises:
             RequestException: as `content` does.
@@ -450,6 +803,40 @@ class Response:
             )
         return _lines(pieces, decoding.LineSplitter(empty, delimiter))
 
+    def save(self, path: str | os.PathLike[str], progress: Progress | None = None) -> int:
+        """Write the body to a file, decoded by its Content-Encoding, without keeping it in memory.
+
+        The file is there whole or not at all: the body goes to a file beside it, which takes its name at the
+        end. Where that fails the file that was there stays as it was.
+
+        Args:
+            path: the file; one that is there is replaced.
+            progress: called with the bytes that were written so far, and with how many there will be, or
+                None where that is not known; once before the first byte, and after each piece.
+
+        Returns:
+            The size of the file in bytes.
+
+        Raises:
+            OSError: it can't be written.
+            RequestException: as `content` does.
+        """
+        total = None if "Content-Encoding" in self.headers else self._announced_length()
+        written = 0
+        with self, files.replacing(path) as file:
+            if progress is not None:
+                progress(0, total)
+            for piece in self.iter_content(None):
+                file.write(piece)
+                written += len(piece)
+                if progress is not None:
+                    progress(written, total)
+        return written
+
+    def _announced_length(self) -> int | None:
+        said = self.headers.get("Content-Length", "")
+        return int(said) if said.isascii() and said.isdecimal() else None
+
     def raise_for_status(self) -> None:
         """Raise for an error of the client or the server.
 
@@ -465,23 +852,23 @@ class Response:
 
     def close(self) -> None:
         """Let go of the connection. A body that was not read is gone then; may be called again."""
-        if self.raw is None or self.raw.closed:
+        if self._body is None or self._body.closed:
             return
         self._consumed = True  # what was not read must not look like nothing
-        self.raw.close()
+        self._body.close()
 
     def keep_undecoded(self) -> None:
         """End a response that only redirects: its body is kept if it is small, and never decoded by us.
 
         `content` decodes it if somebody asks.
         """
-        if self.raw is None or self._content is not None:
+        if self._body is None or self._content is not None:
             return
-        self._undecoded = self.raw.read_rest()
+        self._undecoded = self._body.read_rest()
         self._consumed = self._undecoded is None
 
     def _decoded_pieces(self) -> Iterator[bytes]:
-        if self._consumed:
+        if self._consumed or (isinstance(self._raw, RawResponse) and self._raw.was_read):
             raise StreamConsumedError(
                 f"the body of {self!r} from {urls.redacted(self.url)} was read already, and was not kept: "
                 f"use content or text to keep it",
@@ -509,15 +896,20 @@ class Response:
     def _timed(self, steps: Iterable[bytes]) -> Iterator[bytes]:
         """T1: a few bytes can take long to decode, and longer to decode to nothing."""
         for piece in steps:
-            if self.raw is not None:
-                self.raw.check_time()
+            if self._body is not None:
+                self._body.check_time()
             if piece:
                 yield piece
 
     def _raw_pieces(self) -> Iterable[bytes]:
         if self._undecoded is not None:
             return [self._undecoded]
-        return () if self.raw is None else self.raw.pieces()
+        return () if self._body is None else self._body.pieces()
+
+
+def _key_of_link(link: dict[str, str]) -> str:
+    # The case of a parameter's name does not count (RFC 8288, section 3.2), and stays as it came.
+    return next((value for name, value in link.items() if name.lower() == "rel" and value), link["url"])
 
 
 def _slices(pieces: Iterable[bytes], size: int | None) -> Iterator[bytes]:

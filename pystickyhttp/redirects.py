@@ -1,75 +1,52 @@
-"""Redirects, pure: from a request and its answer to the next request, or none (RFC 9110, section 15.4)."""
+"""Redirects, pure: where a response sends its request, and what may go along (RFC 9110, section 15.4).
+
+`Session.resolve_redirects` walks along them; each of its steps asks one of these.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from .exceptions import InvalidSchema
+from .models import Response
 from .urls import URL, join, parse, redacted, scheme_of
 
-REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
-
-# What is bound to the origin that it was given for.
-SECRET_HEADERS: Final = ("Authorization", "Cookie", "Host", "Proxy-Authorization")
-# What describes a body, and goes with it.
-BODY_HEADERS: Final = (
-    "Content-Length",
-    "Content-Type",
-    "Content-Encoding",
-    "Content-Language",
-    "Content-Location",
-    "Transfer-Encoding",
-    "Expect",
-)
+# What the caller wrote by hand for an origin, and nobody else shall see; auth objects and cookies go with it.
+SECRET_HEADERS: Final = ("Cookie", "Host", "Proxy-Authorization")
 
 
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    """Where a response sends its request.
+def location_of(response: Response) -> str | None:
+    """Where a response sends its request: its Location as text, or None where it sends it nowhere.
 
-    Attributes:
-        url: the next URL.
-        method: the next method.
-        drops_body: whether the body stays behind, and what describes it.
-        drops_secrets: whether the origin is left, and with it all that was for its eyes only.
+    Its bytes are UTF-8 where they can be, else latin-1. An empty one would lead to where we are.
     """
+    if not response.is_redirect:
+        return None
+    location: str = response.headers["Location"]
+    try:
+        text = location.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        text = location
+    return text.strip(" \t") or None
 
-    url: URL
-    method: str
-    drops_body: bool
-    drops_secrets: bool
 
-
-def next_redirect(url: URL, method: str, status: int, location: str | None) -> Redirect | None:
-    """Where a response sends its request, or None where it does not.
+def redirect_target(url: URL, location: str) -> URL:
+    """The URL that a redirect leads to.
 
     Args:
         url: the URL of the request.
-        method: its method.
-        status: the status of the response.
-        location: its Location as it was read, in latin-1, or None.
+        location: the Location of its response, as text: a URL, or a reference relative to `url`.
 
     Raises:
-        InvalidSchema: it sends to what is neither http nor https.
-        InvalidURL: its Location is no URL.
+        InvalidSchema: it leads to what is neither http nor https.
+        InvalidURL: it is no URL.
     """
-    reference = _as_text(location or "").strip(" \t")
-    if status not in REDIRECT_STATUSES or not reference:  # an empty one would lead to where we are
-        return None
-    target = join(url, reference)
+    target = join(url, location)
     if scheme_of(target) not in ("http", "https"):
         raise InvalidSchema(
             f"{redacted(str(url))} redirects to {redacted(target)!r}: only http and https are followed"
         )
-    target_url = parse(target)
-    new_method = redirected_method(method, status)
-    return Redirect(
-        url=target_url,
-        method=new_method,
-        drops_body=new_method != method or status == 303,
-        drops_secrets=not keeps_secrets(url, target_url),
-    )
+    return parse(target)
 
 
 def redirected_method(method: str, status: int) -> str:
@@ -81,6 +58,14 @@ def redirected_method(method: str, status: int) -> str:
     return method
 
 
+def drops_body(old_method: str, new_method: str, status: int) -> bool:
+    """Whether the body stays behind, and what describes it: it was meant for a method that is gone.
+
+    After 303 it does in any case: what is asked for then is another resource (RFC 9110, section 15.4.4).
+    """
+    return new_method != old_method or status == 303
+
+
 def keeps_secrets(old: URL, new: URL) -> bool:
     """Whether what was meant for the old origin may go to the new one.
 
@@ -90,11 +75,3 @@ def keeps_secrets(old: URL, new: URL) -> bool:
     if old.origin == new.origin:
         return True
     return old.host == new.host and old.origin[::2] == ("http", 80) and new.origin[::2] == ("https", 443)
-
-
-def _as_text(location: str) -> str:
-    """The bytes of a Location are UTF-8 where they can be, though fields are read as latin-1."""
-    try:
-        return location.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return location

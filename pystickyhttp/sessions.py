@@ -3,93 +3,179 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping, MutableMapping
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from . import models, redirects, urls
+from . import environment, redirects, urls
 from .__version__ import __version__
-from .adapters import BaseAdapter, CertTypes, HTTPAdapter, VerifyTypes
-from .auth import AuthTypes, as_auth
-from .bodies import BodyTypes
+from .adapters import (
+    BaseAdapter,
+    CertTypes,
+    HTTPAdapter,
+    ProxyTypes,
+    VerifyTypes,
+    system_store,
+)
+from .auth import AuthTypes
+from .bodies import BodyTypes, FileTypes
 from .cookies import CookieJar, CookieTypes
-from .decoding import ACCEPT_ENCODING
-from .exceptions import InvalidSchema, RequestException, TooManyRedirects
+from .decoding import accept_encoding
+from .exceptions import InvalidSchema, RequestException, TooManyRedirects, UnrewindableBodyError
 from .headers import Headers, HeaderTypes, merge_headers
-from .models import PreparedRequest, Request, Response
-from .timeouts import UNSET, Deadline, TimeoutTypes
+from .hooks import default_hooks, dispatch_hook, merge_hooks
+from .models import REDIRECT_STATUSES, PreparedRequest, Request, Response
+from .retries import RetryTypes
+from .timeouts import UNSET, Deadline, TimeoutTypes, one_clock
 from .transport import Limits, Resolver
+from .transport.route import SYSTEM_STORE
 from .urls import ParamTypes
 
 # As many as requests and libcurl follow: a chain that is longer is a loop.
 DEFAULT_REDIRECT_LIMIT: Final = 30
 
 
+def default_user_agent(name: str = "pystickyhttp") -> str:
+    """A value for User-Agent: the name, and the version of this package."""
+    return f"{name}/{__version__}"
+
+
 def default_headers() -> Headers:
     """The headers of a new session."""
     return Headers(
         {
-            "User-Agent": f"pystickyhttp/{__version__}",
-            "Accept-Encoding": ACCEPT_ENCODING,
+            "User-Agent": default_user_agent(),
+            "Accept-Encoding": accept_encoding(),
             "Accept": "*/*",
             "Connection": "keep-alive",
         }
     )
 
 
-class _Call(NamedTuple):
-    """What holds for all exchanges of one call: the call's settings over the session's."""
+class _Proxies(dict[str, str | None]):
+    """The proxies for one URL, which remember what the caller gave: the next hop may need others.
 
-    stream: bool
-    deadline: Deadline
-    verify: VerifyTypes
-    cert: CertTypes
+    Args:
+        proxies: the merged mapping.
+        given: the caller's part of it, or None.
+    """
+
+    def __init__(self, proxies: Mapping[str, str | None], given: Mapping[str, str | None] | None) -> None:
+        super().__init__(proxies)
+        self.given = given
+
+
+# What the law keeps on its origin by itself, and rebuild_auth decides on; every policy names it too.
+_ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
+_DIRECT: Final[Mapping[str, str | None]] = MappingProxyType({"all": None})
+
+
+class _RedirectPolicy(NamedTuple):
+    """How far a walk along redirects goes, and which fields it loses on the way besides the usual ones."""
+
+    limit: int
+    gives_up_quietly: bool = False
+    secrets: tuple[str, ...] = ()
 
 
 class Session:
     """Requests that share connections, cookies, headers and auth.
 
-        with Session() as session:
+        with Session(base_url="https://example.com/api", timeout=5) as session:
             session.headers["User-Agent"] = "my-app/1.0"
-            response = session.get("https://example.com/", params={"q": "sticky"}, timeout=5)
+            response = session.get("search", params={"q": "sticky"})
             response.raise_for_status()
 
     What a request shares with `request`'s arguments can be given there too, and counts for that request alone
-    then: the call goes ahead of the session.
+    then: the call goes ahead of the session, the session ahead of the environment, and that of the defaults.
 
     Any number of threads may send requests on one session, and change its settings: each request takes them
     as they stand when it begins. The child of a fork starts with connections of its own. A pickled session
     takes its settings and cookies along, and no connection.
 
     Args:
+        base_url: what relative URLs are appended to: with "https://example.com/api", both "users" and
+            "/users" are "https://example.com/api/users". By default URLs have to be absolute.
+        headers: fields that are added to the default ones, or take their places.
+        auth, params, cookies, verify, cert, proxies, timeout: see the attributes.
+        cookies_file: a file that the cookies are loaded from, if it is there, and saved to when the session
+            is closed: JSON where its name ends in .json, else cookies.txt as curl writes it. `cookies` are
+            added to what it holds.
+        retries: what is tried again: a `Retry`, or how many times a connection that could not be made is.
+            By default nothing, but for the replay on a connection that turned out to be dead.
         limits: how many connections there may be; by default `Limits()`.
         resolver: a function from (host, port) to a list of `Address`, by default the system's.
+        trust_env: see the attributes.
 
     Attributes:
-        auth: a pair (user, password) for Basic, or an object of `AuthBase`; None by default.
+        auth: a pair (user, password) for Basic, or any callable that takes and returns a `PreparedRequest`,
+            such as an object of `AuthBase`. By default None, and then the userinfo of the URL counts, and
+            then the netrc file.
         params: appended to the query of every request. Where the call gives params too, mappings are merged,
             and of other forms the call's go in the place of these.
+        hooks: functions that are called with each response: `{"response": [function, ...]}`.
         verify: True (the default) for the system's root certificates, the path of a file or folder of
-            others, or False for no check at all.
+            others, or False for no check at all. Where it is True, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE of
+            the environment can name another file.
         cert: the client's certificate: a file, or a tuple (certificate, key[, password]).
         stream: whether the body is left for the caller to read. Default False.
         timeout: seconds, (connect, read), a `Timeout`, None for no limit, or `UNSET` for the defaults.
         max_redirects: how many redirects are followed. Default 30.
+        trust_env: whether the environment is asked for proxies, the netrc file and CA files. Default True.
+        base_url: as the argument.
         adapters: what `mount` has mounted, the longest prefix first.
+
+    Raises:
+        TypeError, ValueError: limits, retries or base_url are of no use.
+        CookieFileError: a line of cookies_file can't be read.
+        OSError: cookies_file can't be read.
+        InvalidURL, MissingSchema: base_url is no absolute URL.
     """
 
-    def __init__(self, *, limits: Limits | None = None, resolver: Resolver | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        headers: HeaderTypes | None = None,
+        auth: AuthTypes = None,
+        params: ParamTypes = None,
+        cookies: CookieTypes = None,
+        cookies_file: str | os.PathLike[str] | None = None,
+        verify: VerifyTypes = True,
+        cert: CertTypes = None,
+        proxies: ProxyTypes = None,
+        timeout: TimeoutTypes = UNSET,
+        retries: RetryTypes = 0,
+        limits: Limits | None = None,
+        resolver: Resolver | None = None,
+        trust_env: bool = True,
+    ) -> None:
         self._headers = default_headers()
-        self._cookies = CookieJar()
-        self.auth: AuthTypes = None
-        self.params: ParamTypes = None
-        self.verify: VerifyTypes = True
-        self.cert: CertTypes = None
+        if headers is not None:
+            self._headers.update(Headers(headers))
+        self.cookies = cookies
+        self.cookies_file = cookies_file
+        self._process = os.getpid()  # the one that the file belongs to
+        if cookies_file is not None:
+            self.cookies = CookieJar.load(cookies_file, missing_ok=True)
+            self.cookies.update(cookies or ())
+        self.auth: AuthTypes = auth
+        self.params: ParamTypes = {} if params is None else params
+        self.hooks: Any = default_hooks()
+        self.verify: VerifyTypes = verify
+        self.cert: CertTypes = cert
+        self.proxies = proxies
         self.stream = False
-        self.timeout: TimeoutTypes = UNSET
+        self.timeout: TimeoutTypes = timeout
         self.max_redirects = DEFAULT_REDIRECT_LIMIT
+        self.trust_env = trust_env
+        self.base_url = base_url
         self.adapters: dict[str, BaseAdapter] = {}  # the longest prefix first
-        self._own_adapter = HTTPAdapter(limits=limits, resolver=resolver)
+        self._own_adapter = HTTPAdapter(limits=limits, max_retries=retries, resolver=resolver)
         self.mount("https://", self._own_adapter)
         self.mount("http://", self._own_adapter)
 
@@ -104,6 +190,10 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The file has one owner: a copy elsewhere that is closed must not write its cookies over it.
+        return {**self.__dict__, "cookies_file": None}
 
     # --- settings
 
@@ -145,32 +235,39 @@ class Session:
                 adapter.limits = dataclasses.replace(adapter.limits, max_per_host=value)
 
     @property
-    def proxies(self) -> Mapping[str, str]:
-        """Always empty: this version speaks to no proxy.
+    def proxies(self) -> MutableMapping[str, str | None]:
+        """The proxy for each scheme, as a mapping from "http", "https" or "all", or any of them with a host
+        ("https://example.com"), to a URL; None as the URL is for none.
+
+        What it does not say, the environment says. An empty mapping that is assigned means direct, whatever
+        the environment says; None gives the word back to it.
 
         Raises:
-            NotImplementedError: on setting any. A request that is meant for a proxy must not go out without.
+            TypeError: on setting what is no mapping.
         """
-        return MappingProxyType({})
+        proxies: MutableMapping[str, str | None] = self._proxies
+        return proxies
 
     @proxies.setter
-    def proxies(self, value: Mapping[str, str] | None) -> None:
-        if value:
-            raise NotImplementedError("proxies are not spoken to yet: nothing is sent around them unasked")
+    def proxies(self, value: ProxyTypes) -> None:
+        self._speaks_of_proxies = value is not None
+        self._proxies: Any = {} if value is None else _checked_proxies(value)
 
     @property
-    def hooks(self) -> Mapping[str, Any]:
-        """Always empty: this version calls no hooks.
+    def base_url(self) -> str | None:
+        """What relative URLs are appended to, or None.
 
         Raises:
-            NotImplementedError: on setting any.
+            InvalidURL, MissingSchema, InvalidSchema: on setting what is no absolute URL of http or https.
+            ValueError: on setting one with a query or a fragment.
         """
-        return MappingProxyType({})
+        return self._base_url
 
-    @hooks.setter
-    def hooks(self, value: Mapping[str, Any] | None) -> None:
-        if value and any(value.values()):
-            raise NotImplementedError("hooks are not called yet: use what the call returns")
+    @base_url.setter
+    def base_url(self, value: str | None) -> None:
+        if value is not None:
+            urls.check_base(value)
+        self._base_url = value
 
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
         """Let an adapter serve the URLs that begin with a prefix; the longest prefix that fits wins.
@@ -207,10 +304,12 @@ class Session:
         data: BodyTypes = None,
         headers: HeaderTypes | None = None,
         cookies: CookieTypes = None,
-        *,
+        files: FileTypes = None,
         auth: AuthTypes = None,
         timeout: TimeoutTypes = UNSET,
         allow_redirects: bool = True,
+        proxies: ProxyTypes = None,
+        hooks: Mapping[str, Any] | None = None,
         stream: bool | None = None,
         verify: VerifyTypes | None = None,
         cert: CertTypes = None,
@@ -220,19 +319,25 @@ class Session:
 
         Args:
             method: such as "GET".
-            url: absolute, http or https.
+            url: absolute, http or https, or relative to the session's `base_url`.
             params: appended to the query: a mapping, pairs, or a query that is written already.
             data: the body: a mapping or pairs (a form), str, bytes, a file, or an iterable of bytes.
             headers: fields of this request; None as a value takes a field of the session away.
             cookies: names and values for this request alone.
-            auth: a pair (user, password) for Basic, or an object of `AuthBase`.
+            files: files to upload as multipart/form-data, beside the fields of `data`: a mapping or pairs
+                from the name of a field to a file, to its content, or to a tuple
+                (filename, file or content[, content type[, headers]]).
+            auth: a pair (user, password) for Basic, or any callable that takes and returns a
+                `PreparedRequest`.
             timeout: seconds for connect, read and write each; (connect, read); a `Timeout`, which can set
                 a deadline over all of it; or None for no limit. By default the session's.
             allow_redirects: whether redirects are followed. Default True (`head` has False).
+            proxies: as the session's attribute; an empty mapping means direct.
+            hooks: functions to call with the response, in the place of the session's.
             stream: whether the body is left for the caller to read, who closes the response then.
             verify: as the session's attribute; None, the default, for that one.
             cert: as the session's attribute; None, the default, for that one.
-            json: a value to send as JSON, where there is no data.
+            json: a value to send as JSON, where there is neither data nor files.
 
         Returns:
             The response, at the end of all redirects, with its body read unless `stream` is set.
@@ -242,52 +347,100 @@ class Session:
             TypeError, ValueError: a setting, such as timeout or auth, is of no use.
         """
         prepared = self.prepare_request(
-            Request(method, url, headers, data=data, params=params, auth=auth, cookies=cookies, json=json)
+            Request(method, url, headers, files, data, params, auth, cookies, hooks, json)
         )
-        return self.send(
-            prepared,
-            timeout=timeout,
-            allow_redirects=allow_redirects,
-            stream=stream,
-            verify=verify,
-            cert=cert,
-        )
+        settings = self.merge_environment_settings(prepared.url, _spoken(proxies), stream, verify, cert)
+        if timeout is not UNSET:
+            settings["timeout"] = timeout
+        return self.send(prepared, allow_redirects=allow_redirects, **settings)
 
     def prepare_request(self, request: Request) -> PreparedRequest:
         """Merge a request with the settings of the session, and encode it.
 
         Raises:
             RequestException: a part of it can't be sent.
-            TypeError, ValueError: auth or cookies are of no use.
+            TypeError, ValueError: auth, cookies or hooks are of no use.
         """
         prepared = PreparedRequest()
         try:
-            self._prepare(prepared, request)
+            prepared.prepare(
+                method=request.method,
+                url=request.url if self._base_url is None else urls.below(self._base_url, request.url),
+                files=request.files,
+                data=request.data,
+                json=request.json,
+                headers=merge_headers(request.headers, self.headers),
+                params=urls.merge_params(request.params, self.params),
+                auth=self._choose_auth(request),
+                cookies=request.cookies,
+                hooks=merge_hooks(request.hooks, self.hooks),
+                jar=self.cookies,
+            )
         except RequestException as error:
             error.request = request
             raise
+        if self.trust_env:
+            self._add_netrc_auth(prepared)
         return prepared
 
-    def _prepare(self, prepared: PreparedRequest, request: Request) -> None:
-        prepared.prepare_method(request.method)
-        prepared.prepare_url(request.url, urls.merge_params(request.params, self.params))
-        prepared.prepare_headers(merge_headers(request.headers, self.headers))
-        prepared.own_cookies = models.own_cookies(request.cookies)
-        prepared.prepare_cookies(self.cookies)
-        prepared.prepare_body(request.data, request.json)
-        prepared.prepare_auth(as_auth(self._choose_auth(request, prepared)))
-
-    def _choose_auth(self, request: Request, prepared: PreparedRequest) -> AuthTypes:
-        """The call goes ahead of the session, and what is explicit ahead of the URL's userinfo."""
+    def _choose_auth(self, request: Request) -> AuthTypes:
+        """The call goes ahead of the session; the URL's userinfo and netrc come after both."""
         if request.auth is not None:
-            return request.auth  # type: ignore[no-any-return]
-        if request.headers is not None and "Authorization" in Headers(request.headers):
+            return request.auth
+        if request.headers and "Authorization" in Headers(request.headers):
             return None
-        if self.auth is not None:
-            return self.auth
-        if "Authorization" in prepared.headers or not urls.is_http(prepared.url):
-            return None
-        return urls.parse(prepared.url).credentials
+        return self.auth
+
+    def _add_netrc_auth(self, prepared: PreparedRequest) -> None:
+        """Where nobody else has said who sends the request, the netrc file may (law: auth)."""
+        if prepared.has_auth or "Authorization" in prepared.headers or not urls.is_http(prepared.url):
+            return
+        credentials = environment.netrc_credentials(urls.parse(prepared.url).host)
+        if credentials is not None:
+            prepared.prepare_auth(credentials)
+
+    def merge_environment_settings(
+        self,
+        url: str,
+        proxies: ProxyTypes,
+        stream: bool | None,
+        verify: VerifyTypes | None,
+        cert: CertTypes,
+    ) -> dict[str, Any]:
+        """The settings for one URL: the call's over the session's over the environment's, as it stands now.
+
+        Args:
+            url: the URL.
+            proxies, stream, verify, cert: those of the call, or None. Proxies may be an empty mapping for
+                None, as in the recipe of requests' guide; direct is `{"all": None}` here.
+
+        Returns:
+            All four by their names, for `send`.
+        """
+        verify = self.verify if verify is None else verify
+        if verify is True:
+            verify = self._verified_by_default()
+        return {
+            "proxies": self._proxies_for(url, proxies or None),
+            "stream": self.stream if stream is None else stream,
+            "verify": verify,
+            "cert": self.cert if cert is None else cert,
+        }
+
+    def _verified_by_default(self) -> VerifyTypes:
+        """What True stands for: it alone leaves room for the environment to say something."""
+        if self.trust_env:
+            return environment.current().ca_bundle or True
+        # OpenSSL's own variables are part of the environment as well.
+        return True if system_store() is SYSTEM_STORE else SYSTEM_STORE
+
+    def _proxies_for(self, url: str, given: ProxyTypes) -> _Proxies:
+        said = self._proxies if self._proxies or self._speaks_of_proxies else None
+        no_proxy = None if given is None else _checked_proxies(given).get("no_proxy")
+        around: Mapping[str, str] = {}
+        if self.trust_env and urls.is_http(url):
+            around = environment.current().proxies_for(urls.parse(url), no_proxy)
+        return _Proxies(environment.merge_proxies(given, said, around), given)
 
     def send(
         self,
@@ -298,13 +451,16 @@ class Session:
         allow_redirects: bool = True,
         verify: VerifyTypes | None = None,
         cert: CertTypes = None,
+        proxies: ProxyTypes = None,
+        **adapter_settings: Any,
     ) -> Response:
         """Send a request that is prepared, and follow its redirects.
 
         Args:
             request: the request.
-            stream, allow_redirects, verify, cert: as for `request`.
+            stream, allow_redirects, verify, cert, proxies: as for `request`.
             timeout: as for `request`; a `Deadline` is a timeout whose clock runs already.
+            **adapter_settings: handed on to the adapter, for those that take more.
 
         Returns:
             The response, at the end of all redirects, with its body read unless `stream` is set.
@@ -318,83 +474,202 @@ class Session:
             raise TypeError(
                 f"send() takes a PreparedRequest, not {type(request).__name__}: see prepare_request()"
             )
-        call = _Call(
-            stream=self.stream if stream is None else stream,
-            deadline=Deadline.of(self.timeout if timeout is UNSET else timeout),
-            verify=self.verify if verify is None else verify,
-            cert=self.cert if cert is None else cert,
-        )
-        response = self._exchange(request, call)
-        if allow_redirects and response.status_code in redirects.REDIRECT_STATUSES:
-            response = self._follow(request, response, call)
-        if not call.stream:
+        settings: dict[str, Any] = {"stream": stream, "verify": verify, "cert": cert, "proxies": proxies}
+        if stream is None or verify is None or proxies is None:
+            settings = self.merge_environment_settings(request.url, _spoken(proxies), stream, verify, cert)
+        timeout = self.timeout if timeout is UNSET else timeout
+        # What nobody has set is not said: adapters and hooks have defaults of their own.
+        if timeout is not UNSET:
+            settings["timeout"] = one_clock(timeout)
+        settings.update(adapter_settings)
+        response = self._exchange(request, settings)
+        if not allow_redirects:
+            response._next = partial(self._next_request, response, request, settings)
+        elif response.status_code in REDIRECT_STATUSES:
+            for hop in self.resolve_redirects(response, request, **settings):
+                response = hop
+        if not settings["stream"]:
             _ = response.content
         return response
 
-    def _exchange(self, request: PreparedRequest, call: _Call) -> Response:
-        """One request and its response, whose cookies stick."""
+    def _exchange(self, request: PreparedRequest, settings: dict[str, Any]) -> Response:
+        """One request and its response, which hooks may replace, and whose cookies stick."""
         try:
             adapter = self.get_adapter(request.url)
         except InvalidSchema as error:
             error.request = request
             raise
-        response = adapter.send(
-            request, stream=call.stream, timeout=call.deadline, verify=call.verify, cert=call.cert
-        )
-        if "Set-Cookie" in response.headers:
-            self.cookies.extract(urls.parse(request.url), response.headers.get_list("Set-Cookie"))
+        response = adapter.send(request, **settings)
+        if response.connection is None:  # a hook that answers a challenge sends through it
+            response.connection = adapter
+        if request.hooks["response"]:
+            try:
+                response = dispatch_hook("response", request.hooks, response, **settings)
+            except BaseException:
+                response.close()  # nobody is going to see it
+                raise
+        for each in (*response.history, response):
+            if "Set-Cookie" in each.headers:
+                self.cookies.extract(urls.parse(each.url), each.headers.get_list("Set-Cookie"))
         return response
 
-    def _follow(self, request: PreparedRequest, response: Response, call: _Call) -> Response:
-        """Walk along redirects to the response that is none."""
-        history: list[Response] = []
-        while (following := self._next_request(request, response)) is not None:
-            response.history = history.copy()
-            if len(history) >= self.max_redirects:
-                response.close()
-                raise TooManyRedirects(
-                    f"more than {self.max_redirects} redirects, the last to {urls.redacted(following.url)}",
-                    response=response,
-                )
+    # --- redirects
+
+    def resolve_redirects(
+        self,
+        response: Response,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: TimeoutTypes | Deadline = UNSET,
+        verify: VerifyTypes = True,
+        cert: CertTypes = None,
+        proxies: ProxyTypes = None,
+        yield_requests: bool = False,
+        **adapter_settings: Any,
+    ) -> Iterator[Any]:
+        """Walk along redirects.
+
+        Each step asks `get_redirect_target`, `rebuild_method`, `rebuild_auth`, `rebuild_proxies` and `send`,
+        any of which a subclass may have its own way with.
+
+        Args:
+            response: the response to begin with.
+            request: the request that it answers.
+            stream, timeout, verify, cert, proxies: as for `send`.
+            yield_requests: give the next request, unsent, and end. Default False.
+            **adapter_settings: as for `send`.
+
+        Yields:
+            The response of each hop. What came before it is its `history`.
+
+        Raises:
+            TooManyRedirects: more than `max_redirects`, or than the policy of retries allows.
+            InvalidURL, InvalidSchema: a redirect leads to what is no URL, or neither http nor https.
+            RequestException: as for `send`.
+        """
+        settings = {"verify": verify, "cert": cert, **adapter_settings}
+        if timeout is not UNSET:
+            settings["timeout"] = timeout
+        policy = self._policy_of_redirects(request)
+        hops = 0
+        while (location := self.get_redirect_target(response)) is not None:
+            if hops >= policy.limit:
+                if policy.gives_up_quietly:
+                    return
+                raise _too_many(policy.limit, response, location)
+            try:
+                request = self._redirected(request, response, location, policy)
+                proxies = self.rebuild_proxies(request, proxies)
+            except BaseException as error:
+                response.close()  # the walk ends here, and nobody is going to see it
+                if isinstance(error, RequestException):
+                    error.request = error.request or request
+                    error.response = response
+                raise
+            if yield_requests:
+                yield request
+                return
+            history = [*response.history, response]
             response.keep_undecoded()
-            history.append(response)
-            request = following
-            response = self._exchange(request, call)
-        response.history = history
-        return response
+            # The body is read when it is known to be the last one's: a redirect's is never decoded.
+            try:
+                following = self.send(
+                    request, stream=True, allow_redirects=False, proxies=proxies, **settings
+                )
+            except UnrewindableBodyError as error:
+                error.response = response  # that it has to be sent again, this one said
+                raise
+            response = following
+            response.history = history + response.history
+            hops += 1
+            if not stream and self.get_redirect_target(response) is None:
+                _ = response.content
+            yield response
 
-    def _next_request(self, request: PreparedRequest, response: Response) -> PreparedRequest | None:
-        """The request that a redirect asks for, or None. What it may not take along stays gone for good."""
-        try:
-            redirect = redirects.next_redirect(
-                urls.parse(request.url),
-                request.method,
-                response.status_code,
-                response.headers.get("Location"),
-            )
-        except BaseException as error:
-            response.close()
-            if isinstance(error, RequestException):
-                error.request, error.response = request, response
-            raise
-        return None if redirect is None else self._redirected(request, redirect)
+    def _policy_of_redirects(self, request: PreparedRequest) -> _RedirectPolicy:
+        """The session's limit, and what the policy of retries of the first adapter says beyond it."""
+        adapter = self.get_adapter(request.url)
+        if not isinstance(adapter, HTTPAdapter):
+            return _RedirectPolicy(self.max_redirects)
+        retry = adapter.max_retries
+        secrets = tuple(frozenset(retry.remove_headers_on_redirect) - _ALWAYS_SECRET)
+        if retry.redirect is None or retry.redirect > self.max_redirects:
+            return _RedirectPolicy(self.max_redirects, secrets=secrets)
+        return _RedirectPolicy(int(retry.redirect), not retry.raise_on_redirect, secrets)
 
-    def _redirected(self, request: PreparedRequest, redirect: redirects.Redirect) -> PreparedRequest:
-        following = request.copy()
-        following.method = redirect.method
-        following.url = str(redirect.url)
-        dropped: tuple[str, ...] = ()
-        if redirect.drops_body:
-            following.body = following.body_position = None
-            dropped += redirects.BODY_HEADERS
-        if redirect.drops_secrets:
-            following.own_cookies = ()
-            following.cookie_by_hand = False
-            dropped += redirects.SECRET_HEADERS
-        for name in dropped:
-            following.headers.pop(name, None)
-        following.prepare_cookies(self.cookies)
+    def _next_request(
+        self, response: Response, request: PreparedRequest, settings: Mapping[str, Any]
+    ) -> PreparedRequest | None:
+        walk = self.resolve_redirects(response, request, yield_requests=True, **settings)
+        following: PreparedRequest | None = next(walk, None)
         return following
+
+    def _redirected(
+        self, request: PreparedRequest, response: Response, location: str, policy: _RedirectPolicy
+    ) -> PreparedRequest:
+        """The request that a redirect asks for. What it may not take along stays gone for good."""
+        old = urls.parse(request.url)
+        new = redirects.redirect_target(urls.parse(response.url), location)
+        following = request.copy()
+        following.url, following.redirected_from = str(new), request.url
+        self.rebuild_method(following, response)
+        if redirects.drops_body(request.method, following.method, response.status_code):
+            following.drop_body()
+        if not redirects.keeps_secrets(old, new):
+            following.own_cookies = ()
+            for name in (*redirects.SECRET_HEADERS, *policy.secrets):
+                following.headers.pop(name, None)
+        following.match_cookies(self.cookies)
+        self.rebuild_auth(following, response)
+        return following
+
+    def get_redirect_target(self, response: Response) -> str | None:
+        """The Location that a response sends its request to, as text, or None where it is no redirect."""
+        return redirects.location_of(response)
+
+    def rebuild_method(self, prepared_request: PreparedRequest, response: Response) -> None:
+        """Set the method that a redirect leads to: 303 turns to GET, 301 and 302 turn POST to GET.
+
+        Args:
+            prepared_request: the next request, whose method is still that of the last one.
+            response: the redirect.
+        """
+        prepared_request.method = redirects.redirected_method(prepared_request.method, response.status_code)
+
+    def rebuild_auth(self, prepared_request: PreparedRequest, response: Response) -> None:
+        """Renew the credentials on their own origin, and drop them off it, where netrc may have others.
+
+        Args:
+            prepared_request: the next request, whose URL is set.
+            response: the redirect.
+        """
+        # They are for the request's origin: a hook may have replaced the response by one of another.
+        old_url = prepared_request.redirected_from or response.url
+        if not self.should_strip_auth(old_url, prepared_request.url):
+            prepared_request.renew_auth()
+            return
+        prepared_request.drop_auth()
+        if self.trust_env:
+            self._add_netrc_auth(prepared_request)
+
+    def should_strip_auth(self, old_url: str, new_url: str) -> bool:
+        """Whether credentials for one URL must not go to another one: it is of another origin.
+
+        The way from http on port 80 to https on port 443 of the same host only makes the channel better.
+        """
+        return not redirects.keeps_secrets(urls.parse(old_url), urls.parse(new_url))
+
+    def rebuild_proxies(
+        self, prepared_request: PreparedRequest, proxies: Mapping[str, str | None] | None
+    ) -> Mapping[str, str | None]:
+        """The proxies for the next request: the environment is asked anew, NO_PROXY included.
+
+        Args:
+            prepared_request: the next request, whose URL is set.
+            proxies: those of the last one.
+        """
+        given = proxies.given if isinstance(proxies, _Proxies) else proxies
+        return self._proxies_for(prepared_request.url, given)
 
     # `request` is looked up on the instance, so that one that was replaced there counts for all of these.
 
@@ -430,10 +705,37 @@ class Session:
     def close(self) -> None:
         """Close the connections that are idle; those in use close when their responses end.
 
-        The session can be used again afterwards. Its cookies and settings stay.
+        The session can be used again afterwards. Its cookies and settings stay, and go to its `cookies_file`,
+        if this is the process that it was made in.
+
+        Raises:
+            OSError: the file can't be written; the connections are closed all the same.
         """
-        for adapter in self.adapters.values():
-            adapter.close()
+        try:
+            if self.cookies_file is not None and self._process == os.getpid():
+                self.cookies.save(self.cookies_file)
+        finally:
+            for adapter in self.adapters.values():
+                adapter.close()
+
+
+def _spoken(proxies: ProxyTypes) -> ProxyTypes:
+    """Proxies of a call in words: an empty mapping says that there is to be none."""
+    return _DIRECT if proxies is not None and not proxies else proxies
+
+
+def _checked_proxies(proxies: Any) -> Mapping[str, str | None]:
+    if not isinstance(proxies, Mapping):
+        raise TypeError(
+            f"proxies are of {type(proxies).__name__}: give a mapping such as {{'https': 'http://proxy:3128'}}"
+        )
+    return proxies
+
+
+def _too_many(limit: int, response: Response, location: str) -> TooManyRedirects:
+    response.close()
+    way = f"from {urls.redacted(response.url)} to {urls.redacted(location)}"
+    return TooManyRedirects(f"more than {limit} redirects, the last {way}", response=response)
 
 
 def session() -> Session:

@@ -102,6 +102,16 @@ class Timeout:
         return Deadline(self, time.monotonic() if now is None else now)
 
 
+def one_clock(timeout: TimeoutTypes | Deadline) -> TimeoutTypes | Deadline:
+    """A timeout for several exchanges: one with a total starts its clock now, so that it covers them all.
+
+    Any other one is handed on as the caller gave it: each exchange has its own silences.
+    """
+    if isinstance(timeout, Timeout) and timeout.total is not None:
+        return timeout.start()
+    return timeout
+
+
 TimeoutTypes: TypeAlias = "Timeout | float | tuple[float | None, float | None] | Unset | None"
 
 
@@ -162,6 +172,10 @@ class Deadline:
     def passed(self) -> bool:
         """Whether the total is used up."""
         return self.expires is not None and time.monotonic() >= self.expires
+
+    def allows(self, seconds: float) -> bool:
+        """Whether something of the total would be left after a wait of so many seconds."""
+        return self.expires is None or time.monotonic() + seconds < self.expires
 
     def elapsed(self) -> float:
         """Seconds since the start."""

@@ -47,7 +47,11 @@ def a_request() -> PreparedRequest:
 
 
 def a_response() -> Response:
-    return Response(a_request(), 418, "I'm a teapot", Headers({"A": "b"}), None)
+    response = Response()
+    response.request = a_request()
+    response.status_code, response.reason = 418, "I'm a teapot"
+    response.headers = Headers({"A": "b"})
+    return response
 
 
 def made(kind: type[Exception], **kwargs: Any) -> Any:

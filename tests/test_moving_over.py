@@ -86,18 +86,6 @@ def test_removing_a_cookie_of_one_path_leaves_the_others(session: Session) -> No
     assert session.cookies.get_dict() == {"a": "2"}
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("proxies", {"http": "http://p:8080"}), ("hooks", {"response": print})]
-)
-def test_what_is_not_there_yet_is_refused_and_not_ignored(name: str, value: Any, session: Session) -> None:
-    with pytest.raises(NotImplementedError, match="yet"):
-        setattr(session, name, value)
-    with pytest.raises(TypeError):
-        session.get("http://127.0.0.1/", **{name: value})
-    setattr(session, name, {})
-    assert getattr(session, name) == {}
-
-
 # --- limits
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from pystickyhttp import Response
 from pystickyhttp.exceptions import InvalidSchema, InvalidURL
+from pystickyhttp.models import REDIRECT_STATUSES, describes_body
 from pystickyhttp.redirects import (
-    BODY_HEADERS,
-    REDIRECT_STATUSES,
     SECRET_HEADERS,
-    Redirect,
-    next_redirect,
+    drops_body,
+    keeps_secrets,
+    location_of,
+    redirect_target,
     redirected_method,
 )
-from pystickyhttp.urls import parse
+from pystickyhttp.urls import URL, parse
 
 # The machine that runs the tests may be busy, and how long an example takes is not what is asked here.
 unhurried = settings(deadline=None)
@@ -47,6 +51,27 @@ ORIGINS = {
     "http:8080 to https:443": ("http://h:8080/", "https://h/", True),
     "http:443 to https:443": ("http://h:443/", "https://h:443/", True),
 }
+
+
+class Redirect(NamedTuple):
+    url: URL
+    method: str
+    drops_body: bool
+    drops_secrets: bool
+
+
+def next_redirect(url: URL, method: str, status: int, location: str | None) -> Redirect | None:
+    """Each question that the walk along redirects asks, for one step of it."""
+    response = Response()
+    response.status_code = status
+    if location is not None:
+        response.headers["Location"] = location
+    found = location_of(response)
+    if found is None:
+        return None
+    target, next_method = redirect_target(url, found), redirected_method(method, status)
+    drops = drops_body(method, next_method, status)
+    return Redirect(target, next_method, drops, not keeps_secrets(url, target))
 
 
 def followed(url: str, location: str, method: str = "GET", status: int = 302) -> Redirect:
@@ -87,8 +112,11 @@ def test_every_redirect_is_what_its_status_its_method_and_its_origins_make_it(
 
 
 def test_what_is_secret_and_what_describes_a_body() -> None:
-    assert set(SECRET_HEADERS) == {"Authorization", "Cookie", "Host", "Proxy-Authorization"}
-    assert {"Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding"} <= set(BODY_HEADERS)
+    assert set(SECRET_HEADERS) == {"Cookie", "Host", "Proxy-Authorization"}  # Authorization goes with auth
+    for name in ("Content-Length", "content-type", "Content-Encoding", "Transfer-Encoding", "Repr-Digest"):
+        assert describes_body(name)
+    for name in ("Accept", "Accept-Encoding", "User-Agent", "Cookie", "Range"):
+        assert not describes_body(name)
 
 
 @pytest.mark.parametrize("status", [100, 200, 201, 202, 204, 300, 304, 305, 306, 309, 400, 401, 503])

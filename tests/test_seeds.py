@@ -5,8 +5,6 @@ snippets stands in the table below, character by character, but for the line bre
 articles' way to us had taken away. It runs where `import requests` gives pystickyhttp, over https as it is
 written and over http with nothing but the scheme changed, against httpbin and the example hosts under
 gunicorn; the public names lead to the loopback. What it prints and what the server saw stands beside it.
-
-Left out is what belongs to later work: the retries of seed 001's custom adapter, and proxies.
 """
 
 from __future__ import annotations
@@ -21,7 +19,6 @@ from typing import Any
 import pytest
 
 import pystickyhttp
-import pystickyhttp.auth
 from tests.servers.real import RealServer
 
 
@@ -200,6 +197,39 @@ session.close()
         seen=("GET /protected",),
         connections=1,
         then={"response.status_code": 200},
+    ),
+    Snippet(
+        seed="001",
+        name="custom adapters",
+        text="""\
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+session = requests.Session()
+# Configure retries
+retries = Retry(total=3, backoff_factor=0.1, status_forcelist=[500, 502, 503, 504])
+session.mount('https://', HTTPAdapter(max_retries=retries))
+# Make a request with retry logic
+response = session.get('https://api.example.com/unstable_endpoint')
+print(response.json())
+session.close()
+""",
+        stdout=r"\{.*'path': '/unstable_endpoint'.*\}\n",
+        # It fails twice; "this example sets up automatic retries for specific HTTP error codes".
+        seen=("GET /unstable_endpoint",) * 3,
+        connections=1,
+        then={
+            "response.status_code": 200,
+            "[attempt.status for attempt in response.attempts]": [503, 503, 200],
+            "type(session.get_adapter(response.url)).__module__": "pystickyhttp.adapters",
+        },
+    ),
+    Snippet(
+        seed="001",
+        name="proxies",
+        given="import requests\nsession = requests.Session()\n",
+        text="session.proxies = {'http': 'http://proxy.com', 'https': 'https://proxy.com'}\n",
+        then={"session.proxies['http']": "http://proxy.com"},
     ),
     Snippet(
         seed="001",
@@ -382,7 +412,8 @@ def matches(found: Any, expected: Any) -> bool:
 def requests_is_pystickyhttp(monkeypatch: pytest.MonkeyPatch) -> None:
     """`import requests` gives pystickyhttp, so that the text of a snippet need not be touched."""
     monkeypatch.setitem(sys.modules, "requests", pystickyhttp)
-    monkeypatch.setitem(sys.modules, "requests.auth", pystickyhttp.auth)
+    for name in ("adapters", "auth"):
+        monkeypatch.setitem(sys.modules, f"requests.{name}", getattr(pystickyhttp, name))
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ __all__ = [
     "closed_port",
     "keep_alive",
     "respond",
+    "silence",
 ]
 
 DEADLINE = 10.0
@@ -666,6 +667,12 @@ class ScriptedServer:
         with self._changed:
             self.open_connections -= 1
             self._changed.notify_all()
+
+
+def silence(peer: Peer) -> None:
+    """A script: take the request, and say nothing until the client gives up."""
+    peer.expect_request()
+    peer.stall()
 
 
 class BlackHole:

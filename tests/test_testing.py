@@ -1,0 +1,272 @@
+"""Adapters that answer in this process, for who tests a program without a network."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from wsgiref.validate import validator
+
+import flask
+import pytest
+
+import pystickyhttp
+from pystickyhttp import PreparedRequest, Response, Session
+from pystickyhttp.exceptions import UnrewindableBodyError
+from pystickyhttp.testing import MockAdapter, WSGIAdapter, respond
+
+API = "https://api.example.com"
+
+
+def mocked(session: Session, handler: Callable[[PreparedRequest], Response]) -> MockAdapter:
+    adapter = MockAdapter(handler)
+    session.mount(API, adapter)
+    return adapter
+
+
+# --- respond
+
+
+def test_respond_makes_a_response_of_text_bytes_or_json() -> None:
+    assert respond(404, "é").text == "é"
+    assert respond(content=b"x").content == b"x"
+    assert respond(json={"a": [1]}).json() == {"a": [1]}
+    assert respond(json={"a": 1}).headers["Content-Type"] == "application/json"
+    assert respond(201).reason == "Created"
+    assert respond(299).reason == ""
+    assert respond(200, reason="Fine").reason == "Fine"
+    assert respond(content=[b"a", b"", b"b"]).content == b"ab"
+    with pytest.raises(ValueError, match="one body"):
+        respond(content="x", json=1)
+
+
+def test_respond_keeps_each_of_several_fields() -> None:
+    response = respond(headers=[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
+    assert response.headers.get_list("Set-Cookie") == ["a=1", "b=2"]
+
+
+def test_respond_gives_what_goes_over_the_wire() -> None:
+    assert respond(content=gzip.compress(b"x"), headers={"Content-Encoding": "gzip"}).content == b"x"
+
+
+# --- MockAdapter
+
+
+def test_a_handler_answers_requests(session: Session) -> None:
+    adapter = mocked(session, lambda request: respond(200, json={"path": request.path_url}))
+    response = session.get(f"{API}/users", params={"q": 1})
+    assert response.json() == {"path": "/users?q=1"}
+    assert response.url == f"{API}/users?q=1"
+    assert response.connection is adapter
+    assert [request.method for request in adapter.requests] == ["GET"]
+
+
+def test_all_that_a_session_does_still_happens(session: Session) -> None:
+    def handler(request: PreparedRequest) -> Response:
+        if request.path_url == "/login":
+            return respond(302, headers={"Location": "/home", "Set-Cookie": "id=7; Secure"})
+        return respond(200, f"{request.headers['Cookie']} {request.headers['Authorization'][:5]}")
+
+    mocked(session, handler)
+    response = session.post(f"{API}/login", data={"a": 1}, auth=("user", "password"))
+    assert response.text == "id=7 Basic"
+    assert response.request.method == "GET"
+    assert [each.status_code for each in response.history] == [302]
+    mocked(session, lambda request: respond(500))
+    with pytest.raises(pystickyhttp.HTTPError):
+        session.get(API).raise_for_status()
+
+
+def test_what_a_handler_raises_is_what_the_program_sees(session: Session) -> None:
+    def handler(request: PreparedRequest) -> Response:
+        raise pystickyhttp.ConnectTimeout("no answer")
+
+    mocked(session, handler)
+    with pytest.raises(pystickyhttp.ConnectTimeout) as caught:
+        session.get(API)
+    assert caught.value.request.url == f"{API}/"
+
+
+def test_a_handler_that_returns_no_response_is_told_so(session: Session) -> None:
+    mocked(session, lambda request: {"status": 200})  # type: ignore[arg-type,return-value]
+    with pytest.raises(TypeError, match=r"respond\(200\)"):
+        session.get(API)
+
+
+def test_a_mocked_body_streams_and_ends(session: Session) -> None:
+    mocked(session, lambda request: respond(200, iter([b"one\n", b"two\n"])))
+    with session.get(API, stream=True) as response:
+        assert list(response.iter_lines()) == [b"one", b"two"]
+
+
+def test_head_has_no_body(session: Session) -> None:
+    mocked(session, lambda request: respond(200, "body"))
+    response = session.head(API)
+    assert response.content == b""
+    assert response.headers["Content-Length"] == "4"
+
+
+# --- WSGIAdapter
+
+
+app = flask.Flask(__name__)
+
+
+@app.route("/echo/<path:name>", methods=["GET", "POST", "HEAD"])
+def echo(name: str) -> Any:
+    return {
+        "name": name,
+        "method": flask.request.method,
+        "args": flask.request.args.to_dict(flat=False),
+        "form": flask.request.form.to_dict(flat=False),
+        "body": flask.request.get_data(as_text=True),
+        "headers": dict(flask.request.headers),
+        "url": flask.request.url,
+    }
+
+
+@app.route("/login")
+def login() -> Any:
+    response = flask.redirect("/whoami")
+    response.set_cookie("user", "ada")
+    response.set_cookie("other", "x")
+    return response
+
+
+@app.route("/whoami")
+def whoami() -> Any:
+    return flask.request.cookies.get("user", "nobody")
+
+
+@app.route("/breaks")
+def breaks() -> Any:
+    raise ZeroDivisionError
+
+
+@pytest.fixture
+def flask_session() -> Iterator[Session]:
+    with Session() as session:
+        session.mount(API, WSGIAdapter(validator(app)))
+        yield session
+
+
+def test_an_application_answers_requests(flask_session: Session) -> None:
+    response = flask_session.get(f"{API}/echo/a%20b/ü", params={"q": ["1", "2"]}, headers={"X-Y": "z"})
+    told = response.json()
+    assert told["name"] == "a b/ü"
+    assert told["args"] == {"q": ["1", "2"]}
+    assert told["headers"]["X-Y"] == "z"
+    assert told["headers"]["Host"] == "api.example.com"
+    assert told["url"].startswith(API)
+    assert response.reason == "OK"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"a": "1"}, "a=1", b"a=1", io.BytesIO(b"a=1"), iter([b"a=", b"1"])],
+    ids=lambda d: type(d).__name__,
+)
+def test_an_application_reads_every_kind_of_body(data: Any, flask_session: Session) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert flask_session.post(f"{API}/echo/x", data=data, headers=headers).json()["form"] == {"a": ["1"]}
+
+
+def test_an_application_gets_json_and_files(flask_session: Session) -> None:
+    assert json.loads(flask_session.post(f"{API}/echo/x", json={"a": 1}).json()["body"]) == {"a": 1}
+    told = flask_session.post(f"{API}/echo/x", data={"f": "1"}, files={"file": ("n", b"content")}).json()
+    assert told["form"] == {"f": ["1"]}
+
+
+def test_cookies_and_redirects_of_an_application_work(flask_session: Session) -> None:
+    response = flask_session.get(f"{API}/login")
+    assert response.text == "ada"
+    assert flask_session.cookies.get_dict() == {"user": "ada", "other": "x"}
+
+
+def test_head_of_an_application_has_no_body(flask_session: Session) -> None:
+    response = flask_session.head(f"{API}/echo/x")
+    assert response.ok
+    assert response.content == b""
+
+
+def test_an_error_of_the_application_is_raised(session: Session) -> None:
+    app.testing = True
+    session.mount(API, WSGIAdapter(app))
+    with pytest.raises(ZeroDivisionError):
+        session.get(f"{API}/breaks")
+
+
+def test_entries_can_be_added_to_the_environment(session: Session) -> None:
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [environ["REMOTE_USER"].encode()]
+
+    session.mount(API, WSGIAdapter(application, environ={"REMOTE_USER": "ada"}))
+    assert session.get(API).text == "ada"
+
+
+def test_an_application_is_read_as_the_caller_reads_and_closed_at_the_end(session: Session) -> None:
+    """PEP 3333: close() is called whether or not the body was read to its end."""
+    events: list[str] = []
+
+    class Body:
+        def __iter__(self) -> Iterator[bytes]:
+            for number in range(3):
+                events.append(f"piece {number}")
+                yield b"x"
+
+        def close(self) -> None:
+            events.append("closed")
+
+    def application(environ: dict[str, Any], start_response: Any) -> Body:
+        start_response("200 OK", [])
+        return Body()
+
+    session.mount(API, WSGIAdapter(application))
+    response = session.get(API, stream=True)
+    assert events == ["piece 0"]
+    response.close()
+    assert events == ["piece 0", "closed"]
+    events.clear()
+    assert session.get(API).content == b"xxx"
+    assert events == ["piece 0", "piece 1", "piece 2", "closed"]
+
+
+def test_an_application_may_begin_late_and_write() -> None:
+    """PEP 3333: start_response at the first bytes, its exc_info, and write()."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        write = start_response("503 Later", [("X-Kept", "no")], (ValueError, ValueError(), None))
+        write(b"written ")
+        yield b""
+        yield b"yielded"
+
+    with Session() as session:
+        session.mount(API, WSGIAdapter(application))
+        response = session.get(API)
+    assert (response.status_code, response.reason, response.content) == (503, "Later", b"written yielded")
+
+
+@pytest.mark.parametrize("fault", ["never", "twice"])
+def test_an_application_that_breaks_the_protocol_is_an_error(fault: str, session: Session) -> None:
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        for _ in range(0 if fault == "never" else 2):
+            start_response("200 OK", [])
+        return [b"x"]
+
+    session.mount(API, WSGIAdapter(application))
+    with pytest.raises(RuntimeError, match="start_response"):
+        session.get(API)
+
+
+def test_a_body_that_was_sent_once_is_not_sent_empty_to_an_application(flask_session: Session) -> None:
+    """P2."""
+    prepared = flask_session.prepare_request(
+        pystickyhttp.Request("POST", f"{API}/echo/x", data=iter([b"once"]))
+    )
+    flask_session.send(prepared)
+    with pytest.raises(UnrewindableBodyError):
+        flask_session.send(prepared)
