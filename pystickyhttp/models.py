@@ -185,8 +185,9 @@ class PreparedRequest(RequestHooksMixin):
 
     def __getstate__(self) -> dict[str, Any]:
         # A file or an iterator stays in its process, and the jar with its session.
-        travels = self.body is None or isinstance(self.body, (str, bytes))
-        return {**self.__dict__, "_stream": None, "_jar": None, "body": self.body if travels else None}
+        changes = None if self._auth_changes is None else self._auth_changes.that_travel()
+        body = self.body if _travels(self.body) else None
+        return {**self.__dict__, "_stream": None, "_jar": None, "_auth_changes": changes, "body": body}
 
     def __repr__(self) -> str:
         return f"<PreparedRequest [{self.method}]>"
@@ -537,18 +538,29 @@ class _AuthChanges(NamedTuple):
         hooks = tuple(hook for hook in signed.hooks["response"] if hook not in unsigned.hooks)
         return cls(fields, unsigned, signed.body, hooks)
 
+    def that_travel(self) -> _AuthChanges:
+        """As they are pickled: files and iterators stay in their process."""
+        if _travels(self.unsigned.body) and _travels(self.body):
+            return self
+        return self._replace(unsigned=self.unsigned._replace(body=None), body=None)
+
     def take_back(self, request: PreparedRequest) -> None:
         """Take off a request what is still as the auth object left it."""
         for hook in self.hooks:
             request.deregister_hook("response", hook)
         for name, (before, after) in self.fields.items():
-            if request.headers.get_list(name) == after:
+            # What it took off stays off: it may be a secret, or a cookie, that the next hop is not to see.
+            if after and request.headers.get_list(name) == after:
                 request.headers.pop(name, None)
                 for value in before:
                     request.headers.add(name, value)
         if request.body is self.body and self.body is not self.unsigned.body:
             request.body, request.body_position = self.unsigned.body, self.unsigned.body_position
             request.show_body_from_start(was_read=True)
+
+
+def _travels(body: Any) -> bool:
+    return body is None or isinstance(body, (str, bytes))
 
 
 def _text_of(value: Any) -> str | None:

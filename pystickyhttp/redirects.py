@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .cookies import Cookie
 from .exceptions import InvalidSchema
 from .models import Response
 from .urls import URL, join, parse, redacted, scheme_of
@@ -22,7 +23,7 @@ def location_of(response: Response) -> str | None:
     """
     if not response.is_redirect:
         return None
-    location: str = response.headers["Location"]
+    location: str = response.headers.get_list("Location")[0]  # of several, which none may send, the first
     try:
         text = location.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -64,6 +65,17 @@ def drops_body(old_method: str, new_method: str, status: int) -> bool:
     After 303 it does in any case: what is asked for then is another resource (RFC 9110, section 15.4.4).
     """
     return new_method != old_method or status == 303
+
+
+def cookies_left(own: tuple[Cookie, ...], response: Response) -> tuple[Cookie, ...]:
+    """The cookies of one call that still count after a redirect: those that it has not set, or taken away.
+
+    A server that renews a session's id at the login must not get the old one beside it, or in its place.
+    """
+    if not own or "Set-Cookie" not in response.headers:
+        return own
+    said = {text.partition("=")[0].strip() for text in response.headers.get_list("Set-Cookie")}
+    return tuple(cookie for cookie in own if cookie.name not in said)
 
 
 def keeps_secrets(old: URL, new: URL) -> bool:

@@ -609,12 +609,13 @@ class Session:
     ) -> PreparedRequest:
         """The request that a redirect asks for. What it may not take along stays gone for good."""
         old = urls.parse(request.url)
-        new = redirects.redirect_target(urls.parse(response.url), location)
+        new = redirects.redirect_target(urls.parse(response.url or request.url), location)
         following = request.copy()
         following.url, following.redirected_from = str(new), request.url
         self.rebuild_method(following, response)
         if redirects.drops_body(request.method, following.method, response.status_code):
             following.drop_body()
+        following.own_cookies = redirects.cookies_left(following.own_cookies, response)
         if not redirects.keeps_secrets(old, new):
             following.own_cookies = ()
             for name in (*redirects.SECRET_HEADERS, *policy.secrets):

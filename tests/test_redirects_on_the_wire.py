@@ -564,3 +564,27 @@ def test_a_call_without_a_session_that_fails_on_its_redirects_leaves_no_socket(h
     home.answers["/loop"] = to("/loop")
     with no_socket_left(), pytest.raises(pystickyhttp.TooManyRedirects):
         pystickyhttp.get(home.url("/loop"))
+
+
+def test_a_cookie_that_a_redirect_sets_takes_the_place_of_the_calls(
+    home: Site, session: pystickyhttp.Session
+) -> None:
+    """A login renews the session's id: the old one is of no use, be it the call's, and sent beside the new."""
+    home.answers["/login"] = to("/home", Set_Cookie="sid=new; Path=/")
+    home.answers["/logout"] = to("/home", Set_Cookie="sid=; Max-Age=0; Path=/")
+    session.get(home.url("/login"), cookies={"sid": "old", "theme": "dark"})
+    session.cookies.clear()
+    session.get(home.url("/logout"), cookies={"sid": "old", "theme": "dark"})
+    cookies = [sorted((request.header("Cookie") or "").split("; ")) for request in home.requests]
+    assert cookies == [
+        ["sid=old", "theme=dark"],
+        ["sid=new", "theme=dark"],
+        ["sid=old", "theme=dark"],
+        ["theme=dark"],
+    ]
+
+
+def test_of_two_locations_the_first_is_followed(home: Site, session: pystickyhttp.Session) -> None:
+    """Joined by a comma, as the values of other fields are, they would be a third place."""
+    home.answers["/"] = respond(b"", status=302, headers=[("Location", "/one"), ("Location", "/two")])
+    assert session.get(home.url()).url == home.url("/one")
