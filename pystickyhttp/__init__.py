@@ -39,6 +39,7 @@ from .exceptions import (
     PoolTimeout,
     ReadTimeout,
     RequestException,
+    RequestsDependencyWarning,
     SSLError,
     Timeout,
     TooManyRedirects,
@@ -104,6 +105,7 @@ __all__ = [
     "JSONDecodeError",
     "URLRequired",
     "FileModeWarning",
+    "RequestsDependencyWarning",
     # modules
     "adapters",
     "api",

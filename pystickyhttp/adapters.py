@@ -37,8 +37,11 @@ CertTypes: TypeAlias = "str | Path | tuple[str, str] | tuple[str, str, str] | No
 ProxyTypes: TypeAlias = "Mapping[str, str | None] | None"
 
 
-# What requests keeps of idle connections to one host where nobody says how many.
-_POOL_MAXSIZE: Final = 10
+# The defaults of requests' adapter. Its ten idle connections to a host, and its ten hosts, count only where
+# one of both is given: `Limits` has a better default.
+DEFAULT_POOLSIZE: Final = 10
+DEFAULT_RETRIES: Final = 0
+DEFAULT_POOLBLOCK: Final = False
 
 
 class BaseAdapter:
@@ -108,8 +111,8 @@ class HTTPAdapter(BaseAdapter):
         self,
         pool_connections: int | None = None,
         pool_maxsize: int | None = None,
-        max_retries: RetryTypes = 0,
-        pool_block: bool = False,
+        max_retries: RetryTypes = DEFAULT_RETRIES,
+        pool_block: bool = DEFAULT_POOLBLOCK,
         *,
         limits: Limits | None = None,
         resolver: Resolver | None = None,
@@ -250,21 +253,21 @@ class HTTPAdapter(BaseAdapter):
             return url.absolute_target
         return url.target
 
-    def build_response(self, request: PreparedRequest, incoming: IncomingResponse) -> Response:
+    def build_response(self, req: PreparedRequest, resp: IncomingResponse) -> Response:
         """A Response of what came over the wire.
 
         Args:
-            request: the request that it answers.
-            incoming: its head, and its body, which has yet to be read.
+            req: the request that it answers.
+            resp: its head, and its body, which has yet to be read.
         """
         response = Response()
-        response.request = request
-        response.url = request.url
-        response.status_code = incoming.status
-        response.reason = incoming.reason.decode("utf-8", "replace")
-        response.headers = Headers.from_wire(incoming.fields)
+        response.request = req
+        response.url = req.url
+        response.status_code = resp.status
+        response.reason = resp.reason.decode("utf-8", "replace")
+        response.headers = Headers.from_wire(resp.fields)
         response.connection = self
-        response._body = incoming
+        response._body = resp
         return response
 
     def close(self) -> None:
@@ -344,11 +347,11 @@ def limits_of(connections: int | None, maxsize: int | None, *, block: bool) -> L
     """
     given: dict[str, Any] = {}
     if connections is not None:
-        given["max_idle"] = connections * (_POOL_MAXSIZE if maxsize is None else maxsize)
+        given["max_idle"] = connections * (DEFAULT_POOLSIZE if maxsize is None else maxsize)
     if maxsize is not None:
         given["max_idle_per_host"] = maxsize
     if block:
-        given["max_per_host"] = _POOL_MAXSIZE if maxsize is None else maxsize
+        given["max_per_host"] = DEFAULT_POOLSIZE if maxsize is None else maxsize
     return Limits(**given)
 
 

@@ -273,11 +273,11 @@ class HTTPDigestAuth(AuthBase):
                 request.deregister_hook("response", hook)
         request.register_hook("response", _AnswersChallenges(self, origin))
 
-    def handle_401(self, response: Response, **kwargs: Any) -> Response:
+    def handle_401(self, r: Response, **kwargs: Any) -> Response:
         """Answer the challenge of a response, if it has one.
 
         Args:
-            response: any response.
+            r: any response.
             **kwargs: the settings that its request was sent with, for the adapter's `send`.
 
         Returns:
@@ -288,6 +288,7 @@ class HTTPDigestAuth(AuthBase):
             UnrewindableBodyError: the body has to be sent again, or hashed, and can't be wound back.
             RequestException: the answer could not be sent.
         """
+        response = r
         for number in range(_ANSWERS):
             challenge = _challenge_of(response)
             if challenge is None or (number > 0 and not challenge.stale):

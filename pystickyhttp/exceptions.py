@@ -54,12 +54,12 @@ class InvalidURL(RequestException, ValueError):
     """The URL can't be used: no host, a port out of range, a character that no URL may hold."""
 
 
-class URLRequired(InvalidURL):
-    """The URL is empty, or None."""
-
-
 class MissingSchema(InvalidURL):
     """The URL has no scheme, such as `https://`."""
+
+
+class URLRequired(MissingSchema):
+    """The URL is empty, or None; requests says of such a one that it has no scheme."""
 
 
 class InvalidSchema(RequestException, ValueError):

@@ -42,8 +42,12 @@ _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _OF_A_BODY: Final = frozenset(
     {"transfer-encoding", "trailer", "expect", "digest", "repr-digest", "last-modified"}
 )
-# The statuses that send their request on (RFC 9110, section 15.4; 300, 304 and 305 do not).
-REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
+# What `iter_lines` reads at most at once, as in requests; it makes no difference to the lines.
+ITER_CHUNK_SIZE: Final = 512
+# As many redirects as requests and libcurl follow: a chain that is longer is a loop.
+DEFAULT_REDIRECT_LIMIT: Final = 30
+# The statuses that send their request on (RFC 9110, section 15.4; 300, 304 and 305 do not); requests' name.
+REDIRECT_STATI: Final = frozenset({301, 302, 303, 307, 308})
 
 
 def describes_body(name: str) -> bool:
@@ -634,7 +638,7 @@ class Response:
     @property
     def is_redirect(self) -> bool:
         """Whether it is a redirect that a session can follow: by its status, and with a Location."""
-        return self.status_code in REDIRECT_STATUSES and "Location" in self.headers
+        return self.status_code in REDIRECT_STATI and "Location" in self.headers
 
     @property
     def is_permanent_redirect(self) -> bool:
@@ -793,7 +797,10 @@ class Response:
         return self.encoding if decode_unicode and known else None
 
     def iter_lines(
-        self, chunk_size: int | None = 512, decode_unicode: bool = False, delimiter: str | bytes | None = None
+        self,
+        chunk_size: int | None = ITER_CHUNK_SIZE,
+        decode_unicode: bool = False,
+        delimiter: str | bytes | None = None,
     ) -> Iterator[Any]:
         """The lines of the body, without their ends, as splitting the whole of it would give them.
 

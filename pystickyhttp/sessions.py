@@ -26,15 +26,12 @@ from .decoding import accept_encoding
 from .exceptions import InvalidSchema, RequestException, TooManyRedirects, UnrewindableBodyError
 from .headers import Headers, HeaderTypes, merge_headers
 from .hooks import default_hooks, dispatch_hook, merge_hooks
-from .models import REDIRECT_STATUSES, PreparedRequest, Request, Response
+from .models import DEFAULT_REDIRECT_LIMIT, REDIRECT_STATI, PreparedRequest, Request, Response
 from .retries import RetryTypes
 from .timeouts import UNSET, Deadline, TimeoutTypes, one_clock
 from .transport import Limits, Resolver
 from .transport.route import SYSTEM_STORE
 from .urls import ParamTypes
-
-# As many as requests and libcurl follow: a chain that is longer is a loop.
-DEFAULT_REDIRECT_LIMIT: Final = 30
 
 
 def default_user_agent(name: str = "pystickyhttp") -> str:
@@ -485,7 +482,7 @@ class Session:
         response = self._exchange(request, settings)
         if not allow_redirects:
             response._next = partial(self._next_request, response, request, settings)
-        elif response.status_code in REDIRECT_STATUSES:
+        elif response.status_code in REDIRECT_STATI:
             for hop in self.resolve_redirects(response, request, **settings):
                 response = hop
         if not settings["stream"]:
@@ -517,8 +514,8 @@ class Session:
 
     def resolve_redirects(
         self,
-        response: Response,
-        request: PreparedRequest,
+        resp: Response,
+        req: PreparedRequest,
         stream: bool = False,
         timeout: TimeoutTypes | Deadline = UNSET,
         verify: VerifyTypes = True,
@@ -533,8 +530,8 @@ class Session:
         any of which a subclass may have its own way with.
 
         Args:
-            response: the response to begin with.
-            request: the request that it answers.
+            resp: the response to begin with.
+            req: the request that it answers.
             stream, timeout, verify, cert, proxies: as for `send`.
             yield_requests: give the next request, unsent, and end. Default False.
             **adapter_settings: as for `send`.
@@ -547,6 +544,7 @@ class Session:
             InvalidURL, InvalidSchema: a redirect leads to what is no URL, or neither http nor https.
             RequestException: as for `send`.
         """
+        response, request = resp, req
         settings = {"verify": verify, "cert": cert, **adapter_settings}
         if timeout is not UNSET:
             settings["timeout"] = timeout
@@ -624,9 +622,9 @@ class Session:
         self.rebuild_auth(following, response)
         return following
 
-    def get_redirect_target(self, response: Response) -> str | None:
+    def get_redirect_target(self, resp: Response) -> str | None:
         """The Location that a response sends its request to, as text, or None where it is no redirect."""
-        return redirects.location_of(response)
+        return redirects.location_of(resp)
 
     def rebuild_method(self, prepared_request: PreparedRequest, response: Response) -> None:
         """Set the method that a redirect leads to: 303 turns to GET, 301 and 302 turn POST to GET.
@@ -674,9 +672,9 @@ class Session:
 
     # `request` is looked up on the instance, so that one that was replaced there counts for all of these.
 
-    def get(self, url: str, **kwargs: Any) -> Response:
+    def get(self, url: str, params: ParamTypes = None, **kwargs: Any) -> Response:
         """GET; the arguments are those of `request`."""
-        return self.request("GET", url, **kwargs)
+        return self.request("GET", url, params=params, **kwargs)
 
     def options(self, url: str, **kwargs: Any) -> Response:
         """OPTIONS; the arguments are those of `request`."""

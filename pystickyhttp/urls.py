@@ -353,6 +353,11 @@ def _reg_name(host: str, text: str) -> str:
     host = host.lower()
     if not _REG_NAME.fullmatch(host):
         raise InvalidURL(f"URL {redacted(text)!r} has the host {host!r}, which holds what no host name may")
+    if not all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")) or host.startswith("*"):
+        raise InvalidURL(
+            f"URL {redacted(text)!r} has the host {host!r}, which is no name: labels between dots have "
+            f"1 to 63 characters (RFC 1035, section 2.3.4), and * stands for no host"
+        )
     return host
 
 

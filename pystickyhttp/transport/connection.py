@@ -26,6 +26,7 @@ from ..exceptions import (
     InvalidBody,
     ReadTimeout,
     RemoteProtocolError,
+    SSLError,
     TotalTimeout,
     WriteTimeout,
 )
@@ -525,6 +526,9 @@ class HTTPConnection:
                 f"{self.route} sent nothing for the read timeout of {deadline.timeout.read} s",
             ) from error
         except OSError as error:
+            if tls.is_alert(error) and not self.reused and not self.received:
+                # Under TLS 1.3 a server looks at the client's certificate when our handshake is over.
+                raise SSLError(f"{self.route} ended TLS: {tls.reason_of(error)}: see cert=") from error
             raise self._lost(f"it broke while the answer was read: {tls.reason_of(error)}") from error
 
     def _feed(self, data: bytes) -> None:

@@ -219,6 +219,11 @@ def handshake(sock: socket.socket, route: Route) -> ssl.SSLSocket:
         raise
 
 
+def is_alert(error: BaseException) -> bool:
+    """Whether the peer said why it ends TLS (RFC 8446, section 6.2)."""
+    return isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
+
+
 def reason_of(error: BaseException) -> str:
     """What an error of a socket, TLS or not, says of its cause."""
     if isinstance(error, ssl.SSLEOFError):
