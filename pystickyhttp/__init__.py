@@ -28,6 +28,7 @@ from . import (
 from .__version__ import __version__
 from .api import delete, get, head, options, patch, post, put, request
 from .exceptions import (
+    BodyTimeout,
     ConnectionError,
     ConnectionLost,
     ConnectTimeout,
@@ -63,6 +64,11 @@ _LATE: Final = frozenset({"certs", "compat", "testing", "utils"})
 def __getattr__(name: str) -> Any:
     if name in _LATE:
         return import_module(f".{name}", __name__)
+    if name == "packages":
+        raise AttributeError(
+            "pystickyhttp has no packages: there is no urllib3 below it whose warnings one would switch off: "
+            "drop the line"
+        )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -96,6 +102,7 @@ __all__ = [
     "Timeout",
     "ConnectTimeout",
     "ReadTimeout",
+    "BodyTimeout",
     "WriteTimeout",
     "PoolTimeout",
     "TotalTimeout",

@@ -98,7 +98,6 @@ class HTTPAdapter(BaseAdapter):
             handshake, in the place of the URL's host (law S3).
 
     Attributes:
-        max_retries: the policy of retries, as a `Retry`.
         pool: the `ConnectionPool`.
 
     It pickles: the settings travel, the sockets do not (law L4). An SSLContext can't, and is an error then.
@@ -119,7 +118,11 @@ class HTTPAdapter(BaseAdapter):
         ssl_context: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
     ) -> None:
-        self.max_retries = Retry.of(max_retries)
+        self.max_retries = max_retries
+        if resolver is not None and not callable(resolver):
+            raise TypeError(
+                f"resolver is {resolver!r}: give a function from (host, port) to a list of Address"
+            )
         self._resolver = resolver
         self._ssl_context = ssl_context
         self._server_hostname = server_hostname
@@ -149,7 +152,9 @@ class HTTPAdapter(BaseAdapter):
             raise TypeError(
                 f"the pool knows no {', '.join(pool_settings)}: what is about TLS goes into an ssl_context="
             )
-        limits = self._limits or limits_of(connections, maxsize, block=block)
+        if self._ssl_context is not None and not isinstance(self._ssl_context, ssl.SSLContext):
+            raise TypeError(f"ssl_context is {self._ssl_context!r}: give an ssl.SSLContext")
+        limits = limits_of(connections, maxsize, block=block) if self._limits is None else self._limits
         self.pool = ConnectionPool(limits, Dialer(self._resolver))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -161,6 +166,19 @@ class HTTPAdapter(BaseAdapter):
 
     def __repr__(self) -> str:
         return f"<HTTPAdapter with {self.pool!r}>"
+
+    @property
+    def max_retries(self) -> Retry:
+        """The policy of retries. A number, or urllib3's Retry, can be assigned too.
+
+        Raises:
+            TypeError, ValueError: on setting what is none of these.
+        """
+        return self._max_retries
+
+    @max_retries.setter
+    def max_retries(self, value: RetryTypes) -> None:
+        self._max_retries = Retry.of(value)
 
     @property
     def limits(self) -> Limits:
@@ -203,8 +221,9 @@ class HTTPAdapter(BaseAdapter):
             response._seconds = time.perf_counter() - started
             return response
         except RequestException as error:
-            error.request = request
-            _tell_what_was_tried(error, request, time.perf_counter() - started, tries.count)
+            if error.request is None:  # a body may be made of other requests, which have errors of their own
+                error.request = request
+                _tell_what_was_tried(error, request, time.perf_counter() - started, tries.count)
             raise
 
     def _send_until_it_will_do(
@@ -327,10 +346,10 @@ class _Tries:
         """
         response._tries = self._retry.history
         if self._retry.is_failure(self._request.method, response.status_code):
-            response.close()
-            raise RetryError(
-                f"the answer is still {response.status_code} {response.reason}", response=response
-            )
+            response.keep_undecoded()
+            error = RetryError(f"the answer is still {response.status_code} {response.reason}")
+            error.response = response
+            raise error
         return response
 
 
@@ -345,6 +364,9 @@ def limits_of(connections: int | None, maxsize: int | None, *, block: bool) -> L
     Raises:
         TypeError, ValueError: one of both is no whole number from 0 on.
     """
+    for name, value in (("pool_connections", connections), ("pool_maxsize", maxsize)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise TypeError(f"{name} is {value!r}: give a whole number, or None")
     given: dict[str, Any] = {}
     if connections is not None:
         given["max_idle"] = connections * (DEFAULT_POOLSIZE if maxsize is None else maxsize)

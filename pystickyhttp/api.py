@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import sessions  # the class is looked up there, where a program may have put its own
 from .bodies import BodyTypes
 from .models import Response
-from .sessions import Session
 from .urls import ParamTypes
 
 
 def request(method: str, url: str, **kwargs: Any) -> Response:
     """Send a request; the arguments, the result and the errors are those of `Session.request`."""
     # A response that is streamed keeps its connection until it ends; closing the session spares it.
-    with Session() as session:
+    with sessions.Session() as session:
         return session.request(method, url, **kwargs)
 
 

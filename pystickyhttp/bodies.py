@@ -58,7 +58,7 @@ class EncodedBody:
 NO_BODY: Final = EncodedBody()
 
 # Of these an empty one is no body; an empty file or iterable is a body of no bytes.
-_SIZED: Final = (str, bytes, bytearray, memoryview, Mapping, list, tuple)
+_SIZED: Final = (str, bytes, bytearray, memoryview, list, tuple, Mapping)  # the cheapest to tell first
 
 
 def encode(data: BodyTypes, json: Any = None, files: FileTypes = None) -> EncodedBody:
@@ -178,7 +178,8 @@ def _length_by_seeking(file: Any, position: int) -> int | None:
         end = file.seek(0, os.SEEK_END)
         file.seek(position)
     except (AttributeError, OSError, ValueError):
-        return None
+        # What wraps an iterator as a file has no other way to tell its length.
+        return len(file) if hasattr(file, "__len__") else None
     return max(0, end - position) if isinstance(end, int) else None
 
 

@@ -517,6 +517,22 @@ def charset_of(content_type: str) -> str | None:
     return None
 
 
+def streaming_charset(content_type: str) -> str | None:
+    """The charset of text that comes piece by piece, and does not say: UTF-8, with a mark or without one.
+
+    Args:
+        content_type: the value of Content-Type.
+
+    Returns:
+        None where the body is no text, as far as its type tells.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    is_text = (
+        media_type.startswith("text/") or media_type == "application/json" or media_type.endswith("+json")
+    )
+    return "utf-8-sig" if is_text else None
+
+
 @lru_cache(maxsize=64)  # servers name a handful; the bound is for one that makes them up
 def is_known_charset(name: str) -> bool:
     """Whether any bytes can be decoded to text by a codec of that name."""

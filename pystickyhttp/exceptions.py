@@ -180,6 +180,13 @@ class ReadTimeout(Timeout):
     """The server sent nothing for as long as the read timeout."""
 
 
+class BodyTimeout(ReadTimeout, ConnectionError):
+    """The server sent nothing more of a body for as long as the read timeout.
+
+    requests has a ConnectionError for it, and who catches that catches this one too.
+    """
+
+
 class WriteTimeout(Timeout):
     """The server took nothing for as long as the write timeout."""
 

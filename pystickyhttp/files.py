@@ -3,46 +3,85 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from typing import BinaryIO
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str], mode: int = 0o666) -> Iterator[BinaryIO]:
+def replacing(
+    path: str | bytes | os.PathLike[str] | os.PathLike[bytes], mode: int | None = None
+) -> Iterator[BinaryIO]:
     """A new file that takes the place of another one when the block ends, and only if it ends well.
 
     It is written beside the other one, under a name that nobody else has, and renamed when its bytes are on
-    the disk: whoever reads the path finds the old bytes or the new ones, and never a part.
+    the disk: whoever reads the path finds the old bytes or the new ones, and never a part. What is there and
+    is no ordinary file, such as a device or a pipe, is not replaced but written to.
 
     Args:
         path: the file; a symbolic link is followed, as it would be in writing.
-        mode: the permissions of the new file, less the umask. By default those that `open` gives. Where a
-            file is replaced, its own permissions stay, unless they are wider than this.
+        mode: the permissions that the file has at most. A new one has these, less the umask; one that is
+            replaced keeps its own as far as they are among these. By default a new one has those that `open`
+            gives, and one that is replaced keeps its own. Its owner and its group stay too, where the system
+            lets us set them.
 
     Raises:
         IsADirectoryError: the path is a folder.
         OSError: the file can't be written.
     """
-    target = os.path.realpath(path)
-    if os.path.isdir(target):
-        raise IsADirectoryError(f"{os.fspath(path)!r} is a folder: name a file in it")
-    with contextlib.suppress(FileNotFoundError):
-        mode &= os.stat(target).st_mode
-    beside = f"{target}.{secrets.token_hex(8)}.part"
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    target = os.path.realpath(os.fsdecode(path))
+    old = _status_of(target)
+    if old is not None and stat.S_ISDIR(old.st_mode):
+        raise IsADirectoryError(f"{os.fsdecode(path)!r} is a folder: name a file in it")
+    if old is not None and not stat.S_ISREG(old.st_mode):
+        with open(target, "wb") as file:
+            yield file
+        return
+    # The name is a short one of its own: with something added, a long name may be too long.
+    beside = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.part")
+    # The opener is C: no interrupt comes between the making of the file and the object that closes it.
+    opener = functools.partial(os.open, mode=_permissions(old, mode))
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(beside, "xb", opener=opener) as file:
+            if old is not None:
+                _keep_status(file.fileno(), old, mode)
             yield file
             file.flush()
-            os.fsync(descriptor)
+            os.fsync(file.fileno())
         os.replace(beside, target)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(beside)
         raise
     _sync_folder(os.path.dirname(target))
+
+
+def _status_of(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _permissions(old: os.stat_result | None, most: int | None) -> int:
+    """The permissions to make a file with: those of the one that was there, if any, within the limit."""
+    if old is None:
+        return 0o666 if most is None else most
+    return old.st_mode & (0o777 if most is None else most)
+
+
+def _keep_status(descriptor: int, old: os.stat_result, most: int | None) -> None:
+    """Give a file the group, the owner and the permissions of the one whose place it takes."""
+    if not hasattr(os, "fchown"):
+        return  # Windows, whose files have other permissions
+    for owner, group in ((-1, old.st_gid), (old.st_uid, -1)):
+        with contextlib.suppress(OSError):  # only an administrator may give a file away
+            os.fchown(descriptor, owner, group)
+    with contextlib.suppress(OSError):  # some file systems have no permissions
+        os.fchmod(descriptor, _permissions(old, most))
 
 
 def _sync_folder(folder: str) -> None:

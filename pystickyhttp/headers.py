@@ -16,12 +16,13 @@ from .exceptions import InvalidHeader
 HeaderTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]]"
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
-# Whose values no message shows.
-_SECRET_NAMES: Final = frozenset({"authorization", "proxy-authorization"})
-_SECRET: Final = "(not shown)"
+_NOT_SHOWN: Final = "(not shown)"  # most fields that are wrong are so by a line end behind a secret
 _VALUE = re.compile(
     r"[\t\x20-\x7e\x80-\xff]*"
 )  # RFC 9110, section 5.5: no CR, LF, NUL (law X7), nor their kin
+
+
+_NO_DEFAULT: Final = object()  # None is one
 
 
 class Headers(MutableMapping[str, Any]):
@@ -55,6 +56,19 @@ class Headers(MutableMapping[str, Any]):
             fields[key] = (name, (value,)) if known is None else (known[0], (*known[1], value))
         return headers
 
+    @classmethod
+    def of(cls, value: Any) -> Headers:
+        """Any mapping as Headers; one of several values for a name, as urllib3 has it, keeps them apart."""
+        if isinstance(value, Headers):
+            return value
+        if not hasattr(value, "getlist"):
+            return cls(value)
+        headers = cls()
+        for name in value:
+            for each in value.getlist(name):
+                headers.add(name, each)
+        return headers
+
     def add(self, name: str, value: str) -> None:
         """Add a field, and keep those of the same name that are there."""
         known = self._fields.get(name.lower())
@@ -78,7 +92,8 @@ class Headers(MutableMapping[str, Any]):
     def without_none(self) -> Headers:
         """A copy without the fields whose value is None."""
         kept = Headers()
-        kept._fields = {key: field for key, field in self._fields.items() if None not in field[1]}
+        fields = self._fields.copy()  # another thread may add to them
+        kept._fields = {key: field for key, field in fields.items() if None not in field[1]}
         return kept
 
     def copy(self) -> Headers:
@@ -90,8 +105,7 @@ class Headers(MutableMapping[str, Any]):
     __copy__ = copy
 
     def __getitem__(self, name: str) -> Any:
-        values = self._fields[name.lower()][1]
-        return values[0] if len(values) == 1 else ", ".join(values)
+        return _joined(self._fields[name.lower()][1])
 
     def __setitem__(self, name: str | bytes, value: Any) -> None:
         if isinstance(name, bytes):  # as requests takes it; it has to be found under its text too
@@ -100,6 +114,26 @@ class Headers(MutableMapping[str, Any]):
 
     def __delitem__(self, name: str) -> None:
         del self._fields[name.lower()]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a field, or the default."""
+        # Mapping's raises and catches a KeyError for a name that is not there, as most are not.
+        field = self._fields.get(key.lower())
+        return default if field is None else _joined(field[1])
+
+    def pop(self, key: str, default: Any = _NO_DEFAULT) -> Any:
+        """Take a field off, and return its value; the default, if there is one, where there is no such field.
+
+        Raises:
+            KeyError: there is no such field, and no default.
+        """
+        # In one step, which no other thread can come between.
+        field = self._fields.pop(key.lower(), None)
+        if field is not None:
+            return _joined(field[1])
+        if default is _NO_DEFAULT:
+            raise KeyError(key)
+        return default
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._fields
@@ -124,6 +158,10 @@ class Headers(MutableMapping[str, Any]):
         return str(dict(self.items()))
 
 
+def _joined(values: tuple[Any, ...]) -> Any:
+    return values[0] if len(values) == 1 else ", ".join(values)
+
+
 def merge_headers(given: HeaderTypes | None, session: Headers) -> Headers:
     """The headers of one request: the session's, with the request's laid over them.
 
@@ -142,7 +180,8 @@ def merge_headers(given: HeaderTypes | None, session: Headers) -> Headers:
         merged.update(Headers(given))
     except (TypeError, ValueError, AttributeError):
         raise InvalidHeader(
-            f"headers are {given!r}: give a mapping of names to values, or pairs of both"
+            f"headers are a {type(given).__name__} that can't be read: give a mapping, or pairs of names and "
+            f"values"
         ) from None
     return merged.without_none()
 
@@ -160,9 +199,10 @@ def encode_field(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
             (law X7), begins with a space, or is neither str nor bytes.
     """
     if not isinstance(name, (str, bytes)) or not isinstance(value, (str, bytes)):
-        raise InvalidHeader(f"header {name!r} has the value {value!r}: names and values are str or bytes")
-    shown = _SECRET if _text(name, name, "").lower() in _SECRET_NAMES else repr(value)
-    text_name, text_value = _text(name, name, shown), _text(value, name, shown)
+        raise InvalidHeader(
+            f"header {name!r} has a value of {type(value).__name__}: names and values are str or bytes"
+        )
+    text_name, text_value = _text(name, name), _text(value, name)
     if not TOKEN.fullmatch(text_name):
         raise InvalidHeader(
             f"header name {name!r} is not a token: use letters, digits and any of !#$%&'*+-.^_`|~ "
@@ -170,22 +210,22 @@ def encode_field(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
         )
     if not _VALUE.fullmatch(text_value):
         raise InvalidHeader(
-            f"header {text_name!r} has a control character such as CR, LF or NUL in its value {shown}: "
+            f"header {text_name!r} has a control character such as CR, LF or NUL in its value {_NOT_SHOWN}: "
             f"remove it, or encode the value"
         )
     if text_value[:1] in (" ", "\t"):
-        raise InvalidHeader(f"header {text_name!r} has a space ahead of its value {shown}: strip it")
+        raise InvalidHeader(f"header {text_name!r} has a space ahead of its value {_NOT_SHOWN}: strip it")
     return text_name.encode("latin-1"), text_value.rstrip(" \t").encode("latin-1")
 
 
-def _text(part: str | bytes, name: str | bytes, shown: str) -> str:
+def _text(part: str | bytes, name: str | bytes) -> str:
     if isinstance(part, bytes):
         return part.decode("latin-1")
     try:
         part.encode("latin-1")
     except UnicodeEncodeError:
         raise InvalidHeader(
-            f"header {name!r} with the value {shown} can't be written in latin-1: "
+            f"header {name!r} with the value {_NOT_SHOWN} can't be written in latin-1: "
             f"pass bytes in the encoding that the server expects"
         ) from None
     return part

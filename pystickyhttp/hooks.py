@@ -32,7 +32,7 @@ def as_hooks(hooks: Mapping[str, Any] | None) -> Hooks:
         TypeError: hooks is no mapping, or a hook can't be called.
     """
     made = default_hooks()
-    if not hooks:
+    if not hooks or hooks == made:
         return made
     if not isinstance(hooks, Mapping):
         raise TypeError(f'hooks is {hooks!r}: give a mapping such as {{"response": function}}')

@@ -132,6 +132,17 @@ class Request(RequestHooksMixin):
         self.hooks = as_hooks(hooks)
         self.json = json
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Files, iterators and auth objects stay in their process; an error of its preparation goes elsewhere.
+        forms = (str, bytes, bytearray, Mapping, list, tuple)
+        return {
+            **self.__dict__,
+            "files": [],
+            "data": self.data if isinstance(self.data, forms) else [],
+            "auth": self.auth if _has_name(self.auth) else None,
+            "hooks": _hooks_that_travel(self.hooks),
+        }
+
     def __repr__(self) -> str:
         return f"<Request [{self.method}]>"
 
@@ -182,6 +193,7 @@ class PreparedRequest(RequestHooksMixin):
         self.own_cookies: tuple[Cookie, ...] = ()
         self.redirected_from: str | None = None
         self._jar: CookieJar | None = None  # of the session that it was prepared by
+        self._handed: CookieJar | None = None  # to auth that adds to it, see `_cookies`
         self._jar_cookie: str | None = None  # the Cookie field that we wrote; another one is the caller's
         self._auth: AuthCallable | None = None
         self._auth_changes: _AuthChanges | None = None  # what the auth object did
@@ -189,9 +201,27 @@ class PreparedRequest(RequestHooksMixin):
 
     def __getstate__(self) -> dict[str, Any]:
         # A file or an iterator stays in its process, and the jar with its session.
-        changes = None if self._auth_changes is None else self._auth_changes.that_travel()
-        body = self.body if _travels(self.body) else None
-        return {**self.__dict__, "_stream": None, "_jar": None, "_auth_changes": changes, "body": body}
+        # So do functions that have no name to be found by elsewhere.
+        return {
+            **self.__dict__,
+            "_stream": None,
+            "_jar": None,
+            "_handed": None,
+            "_auth": self._auth if _has_name(self._auth) else None,
+            "_auth_changes": None if self._auth_changes is None else self._auth_changes.that_travel(),
+            "body": self.body if _travels(self.body) else None,
+            "hooks": _hooks_that_travel(self.hooks),
+        }
+
+    def without_auth_object(self) -> PreparedRequest:
+        """A copy for the record: what was sent, without the one who signs, and has the password."""
+        twin = self.copy()
+        if twin._auth_changes is not None:
+            for hook in twin._auth_changes.hooks:
+                twin.deregister_hook("response", hook)
+            twin._auth_changes = twin._auth_changes._replace(hooks=())
+        twin._auth = None
+        return twin
 
     def __repr__(self) -> str:
         return f"<PreparedRequest [{self.method}]>"
@@ -199,15 +229,14 @@ class PreparedRequest(RequestHooksMixin):
     @property
     def path_url(self) -> str:
         """The request target: path and query, as they go over the wire (RFC 9112, section 3.2.1)."""
-        if urls.is_http(self.url):
-            return urls.parse(self.url).target
-        return self.url
+        return urls.parse(self.url).target if urls.is_http(self.url) else urls.target_of(self.url)
 
     def copy(self) -> PreparedRequest:
         """A copy with headers and hooks of its own; the body is the same object, and as far read as it is."""
         twin = PreparedRequest()
         twin.__dict__.update(self.__dict__)
         twin.headers = self.headers.copy()
+        twin._handed = None
         twin.hooks = {event: list(registered) for event, registered in self.hooks.items()}
         return twin
 
@@ -273,7 +302,9 @@ class PreparedRequest(RequestHooksMixin):
             raise URLRequired("the URL is None: give one such as https://example.com/")
         text = (url.decode("utf-8", "replace") if isinstance(url, bytes) else str(url)).lstrip()
         if not urls.is_http(text) and urls.scheme_of(text) is not None:
-            self.url = text  # what it means, and what params would be in it, only its adapter knows
+            # As with requests, a scheme such as http+unix is a kind of http; what others mean only their
+            # adapters know, and what params would be in them.
+            self.url = urls.with_params_kept(text, params) if text[:4].lower() == "http" else text
             return
         self.url = urls.with_params(urls.parse(text), params).text
 
@@ -397,14 +428,21 @@ class PreparedRequest(RequestHooksMixin):
 
         It adds what a challenge set, and hands them to `prepare_cookies`.
         """
-        jar = CookieJar() if self._jar is None else self._jar.copy()
-        for cookie in self.own_cookies:
-            jar.set_cookie(cookie)
-        return jar
+        if self._handed is None:
+            self._handed = CookieJar(self._stuck_cookies())
+            for cookie in self.own_cookies:
+                self._handed.set_cookie(cookie)
+        return self._handed
+
+    def _stuck_cookies(self) -> list[Cookie]:
+        """What the session's jar has for the URL as it is now."""
+        if self._jar is None or not urls.is_http(self.url):
+            return []
+        return self._jar.cookies_for(urls.parse(self.url))
 
     def take_cookies_of(self, response: Response) -> None:
         """Set Cookie anew, with what a response has just set: for auth that answers it before the session."""
-        jar = CookieJar() if self._jar is None else self._jar.copy()
+        jar = CookieJar(self._stuck_cookies())
         jar.extract(urls.parse(response.url), response.headers.get_list("Set-Cookie"))
         self.match_cookies(jar)
 
@@ -430,10 +468,14 @@ class PreparedRequest(RequestHooksMixin):
             chosen = self._auth_of_url()
         if chosen is None:
             return
-        unsigned = _Unsigned(self.headers.copy(), self.body, self.body_position, self.hooks["response"][:])
+        hooks = list(self.hooks.get("response", ()))
+        unsigned = _Unsigned(self.headers.copy(), self.body, self.body_position, hooks)
         changed = chosen(self)
         if not isinstance(changed, PreparedRequest):
-            raise TypeError(f"the auth object {auth!r} returned {changed!r}: it has to return the request")
+            raise TypeError(
+                f"the auth object, a {type(chosen).__name__}, returned {type(changed).__name__}: it has to "
+                f"return the request"
+            )
         self.__dict__.update(changed.__dict__)  # it may have made a new one
         if self.body is not unsigned.body:
             self.prepare_content_length(self.body)
@@ -539,14 +581,15 @@ class _AuthChanges(NamedTuple):
             before, after = unsigned.headers.get_list(name), signed.headers.get_list(name)
             if before != after:
                 fields[name] = before, after
-        hooks = tuple(hook for hook in signed.hooks["response"] if hook not in unsigned.hooks)
+        hooks = tuple(hook for hook in signed.hooks.get("response", ()) if hook not in unsigned.hooks)
         return cls(fields, unsigned, signed.body, hooks)
 
     def that_travel(self) -> _AuthChanges:
-        """As they are pickled: files and iterators stay in their process."""
-        if _travels(self.unsigned.body) and _travels(self.body):
-            return self
-        return self._replace(unsigned=self.unsigned._replace(body=None), body=None)
+        """As they are pickled: files, iterators and functions without a name stay in their process."""
+        bodies_travel = _travels(self.unsigned.body) and _travels(self.body)
+        unsigned = self.unsigned._replace(hooks=[], body=self.unsigned.body if bodies_travel else None)
+        hooks = tuple(filter(_has_name, self.hooks))
+        return self._replace(unsigned=unsigned, body=self.body if bodies_travel else None, hooks=hooks)
 
     def take_back(self, request: PreparedRequest) -> None:
         """Take off a request what is still as the auth object left it."""
@@ -565,6 +608,15 @@ class _AuthChanges(NamedTuple):
 
 def _travels(body: Any) -> bool:
     return body is None or isinstance(body, (str, bytes))
+
+
+def _has_name(function: Any) -> bool:
+    """Whether a function, or the class of an object, can be found by its name, as pickle does."""
+    return "<" not in getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def _hooks_that_travel(hooks: Mapping[str, Any]) -> Hooks:
+    return {event: list(filter(_has_name, registered)) for event, registered in as_hooks(hooks).items()}
 
 
 def _text_of(value: Any) -> str | None:
@@ -596,7 +648,7 @@ class Response:
     _raw: Any = None  # the file that `raw` is, once somebody asked for it
     _seconds: float = 0.0
     _tries: tuple[RequestHistory, ...] = ()  # those before the one that it came by
-    _next: Callable[[], PreparedRequest | None] | None = None
+    _next: Callable[[Response], PreparedRequest | None] | None = None
     _content: bytes | None = None
     _undecoded: bytes | None = None  # a body that was kept without being decoded
     _consumed: bool = False
@@ -609,7 +661,11 @@ class Response:
         # What was read travels; what was not is read now, unless that was tried before.
         if self._body is not None and not self._consumed and self._content is None:
             _ = self.content
-        return {**self.__dict__, "_body": None, "_raw": None, "_next": None, "connection": None}
+        request = self.request
+        if isinstance(request, PreparedRequest):
+            request = request.without_auth_object()
+        gone = dict.fromkeys(("_body", "_raw", "_next", "connection"))
+        return {**self.__dict__, **gone, "request": request}
 
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}]>"
@@ -652,7 +708,7 @@ class Response:
         Raises:
             InvalidURL, InvalidSchema: the redirect leads to what is no URL, or neither http nor https.
         """
-        return None if self._next is None else self._next()
+        return None if self._next is None else self._next(self)
 
     @property
     def links(self) -> dict[str, dict[str, str]]:
@@ -662,8 +718,10 @@ class Response:
     @property
     def attempts(self) -> tuple[RequestHistory, ...]:
         """Every try that it took: those that the policy of retries did not leave it at, and itself last."""
-        own = RequestHistory(self.request.method, self.url, None, self.status_code, None)
-        return (*self._tries, own)
+        method = None if self.request is None else self.request.method
+        location = self.headers.get("Location") if self.is_redirect else None
+        own = RequestHistory(method, self.url, None, self.status_code, location)
+        return tuple(each._replace(url=urls.redacted(each.url or "")) for each in (*self._tries, own))
 
     @property
     def raw(self) -> Any:
@@ -672,7 +730,7 @@ class Response:
         Another file can be assigned, which the body is then read from.
         """
         if self._raw is None and self._body is not None:
-            self._raw = RawResponse(self._body, self.headers, self.status_code, self.reason)
+            self._raw = RawResponse(self._body, self.headers, self.status_code, self.reason, response=self)
         return self._raw
 
     @raw.setter
@@ -685,7 +743,7 @@ class Response:
         """The cookies that it set."""
         jar = CookieJar()
         set_cookie = self.headers.get_list("Set-Cookie")
-        if set_cookie:
+        if set_cookie and urls.is_http(self.url):
             jar.extract(urls.parse(self.url), set_cookie)
         return jar
 
@@ -793,8 +851,12 @@ class Response:
         return sliced if encoding is None else decoding.decode_text_pieces(sliced, encoding)
 
     def _unicode_encoding(self, decode_unicode: bool) -> str | None:
-        known = self.encoding is not None and decoding.is_known_charset(self.encoding)
-        return self.encoding if decode_unicode and known else None
+        """The charset by which pieces are decoded; None for pieces of bytes."""
+        if not decode_unicode:
+            return None
+        if self.encoding is not None and decoding.is_known_charset(self.encoding):
+            return self.encoding
+        return decoding.streaming_charset(self.headers.get("Content-Type", ""))
 
     def iter_lines(
         self,
@@ -883,21 +945,30 @@ class Response:
         """
         if self._body is None or self._content is not None:
             return
-        self._undecoded = self._body.read_rest()
-        self._consumed = self._undecoded is None
+        rest = self._body.read_rest()
+        if self._is_begun():  # what is left of it is not the body
+            return
+        self._undecoded = rest
+        self._consumed = rest is None
 
     def _decoded_pieces(self) -> Iterator[bytes]:
-        if self._consumed or (isinstance(self._raw, RawResponse) and self._raw.was_read):
+        self._check_is_whole()
+        return self._read()
+
+    def _check_is_whole(self) -> None:
+        if self._is_begun():
             raise StreamConsumedError(
                 f"the body of {self!r} from {urls.redacted(self.url)} was read already, and was not kept: "
                 f"use content or text to keep it",
                 response=self,
             )
-        if self._undecoded is None:
-            self._consumed = True
-        return self._read()
+
+    def _is_begun(self) -> bool:
+        return self._consumed or (isinstance(self._raw, RawResponse) and self._raw.was_read)
 
     def _read(self) -> Iterator[bytes]:
+        self._check_is_whole()  # between the call and the first piece somebody else may have read
+        self._consumed = self._undecoded is None
         try:
             pieces: Iterable[bytes] = self._raw_pieces()
             coding = self.headers.get("Content-Encoding")
@@ -951,8 +1022,4 @@ def own_cookies(cookies: CookieTypes) -> tuple[Cookie, ...]:
     """What the caller gave as cookies of one request."""
     if not cookies:
         return ()
-    if isinstance(cookies, (str, bytes)) or not isinstance(cookies, Iterable):
-        raise TypeError(
-            f"cookies is {type(cookies).__name__}: give a mapping of names to values, or a jar of cookies"
-        )
     return tuple(cookies if isinstance(cookies, CookieJar) else CookieJar(cookies))

@@ -8,11 +8,14 @@ the adapters that others wrote.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from typing import Any, Final, Protocol
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Protocol, Self
 
 from . import decoding
+from .exceptions import RequestException
 from .headers import Headers
+from .transport.pool import DRAIN_BYTES
 
 # What one read of a file that an adapter gave takes: enough that the calls do not count.
 _PIECE: Final = 64 * 1024
@@ -64,10 +67,28 @@ class FileBody:
         return iter(self.read_piece, b"")
 
     def read_rest(self) -> bytes | None:
-        """The rest of the body."""
-        rest = b"".join(self.pieces())
-        self.close()
-        return rest
+        """The rest of the body, if it is small, as on a connection (law R5). The file is closed then.
+
+        Returns:
+            The bytes, or None where they were too many, could not be read, or the file was closed before.
+        """
+        if self.closed:
+            return None
+        try:
+            return self._read_small()
+        except OSError:  # nobody asked for this body: that it breaks is no news
+            return None
+        finally:
+            self.close()
+
+    def _read_small(self) -> bytes | None:
+        pieces, left = [], DRAIN_BYTES
+        for piece in self.pieces():
+            pieces.append(piece)
+            left -= len(piece)
+            if left < 0:
+                return None
+        return b"".join(pieces)
 
     def check_time(self) -> None:
         """A file has no deadline."""
@@ -88,21 +109,33 @@ class RawResponse(io.RawIOBase):
         headers: the fields of the response.
         status: its status code.
         reason: its reason phrase.
+        response: the Response whose body it is, which errors then name; by default none.
 
     Attributes:
         decode_content: whether `read` takes the content coding off. Default False. It has to be set before
             the first byte is read.
+        auto_close: whether `closed` becomes True at the end of the body, as in urllib3. Default True. What
+            wraps a file and reads past its end, as `io.BufferedReader` does, needs False.
+        version: the version of HTTP: 11, or 10.
     """
 
-    def __init__(self, body: RawBody, headers: Headers, status: int, reason: str) -> None:
+    def __init__(
+        self, body: RawBody, headers: Headers, status: int, reason: str, *, response: Any = None
+    ) -> None:
         super().__init__()
         self.headers = headers
         self.status = status
         self.reason = reason
+        self.version: int = getattr(body, "version", 11)
         self.decode_content = False
+        self.auto_close = True
         self._body = body
+        # R6: the Response refers to this, and what refers back would keep both from being freed at once.
+        self._response = None if response is None else weakref.ref(response)
+        self._request = getattr(response, "request", None)
         self._pieces: Iterator[bytes] | None = None
-        self._held = b""
+        self._held = b""  # the piece that is being read, up to `_at`
+        self._at = 0
         self._position = 0
 
     def __repr__(self) -> str:
@@ -114,8 +147,31 @@ class RawResponse(io.RawIOBase):
 
     @property
     def was_read(self) -> bool:
-        """Whether a byte was taken from it, or it was closed: who reads elsewhere would find a part."""
-        return self.closed or self._position > 0
+        """Whether its reading was begun, or it was closed: who reads elsewhere would find a part."""
+        return self.closed or self._pieces is not None
+
+    @property
+    def data(self) -> bytes:
+        """The rest of the body, as `read()` gives it."""
+        return self.read()
+
+    def getheaders(self) -> Headers:
+        """The fields of the response."""
+        return self.headers
+
+    def getheader(self, name: str, default: str | None = None) -> str | None:
+        """A field of the response.
+
+        Args:
+            name: its name; the case does not count.
+            default: what to return where there is none. Default None.
+        """
+        value: str | None = self.headers.get(name, default)
+        return value
+
+    def isclosed(self) -> bool:
+        """As `closed`."""
+        return self.closed
 
     def readable(self) -> bool:
         """True."""
@@ -140,7 +196,7 @@ class RawResponse(io.RawIOBase):
         """
         if decode_content is not None:
             self.decode_content = decode_content
-        wanted = None if amt is None or amt < 0 else amt
+        wanted = _limit(amt)
         parts, got = [], 0
         while wanted is None or got < wanted:
             part = self._take(None if wanted is None else wanted - got)
@@ -156,7 +212,42 @@ class RawResponse(io.RawIOBase):
         Args:
             amt: how many bytes at most; None or below 0 for the whole piece.
         """
-        return self._take(None if amt is None or amt < 0 else amt)
+        return self._take(_limit(amt))
+
+    def readline(self, size: int | None = -1) -> bytes:
+        """Read a line, its end b"\\n" included.
+
+        Args:
+            size: how many bytes at most; None or below 0 for no limit.
+
+        Returns:
+            The line; without its end where the body or the limit ends it; b"" at the end of the body.
+
+        Raises:
+            RequestException: as `read` does.
+        """
+        wanted = _limit(size)
+        parts, got = [], 0
+        while (wanted is None or got < wanted) and self._has_bytes():
+            end = self._held.find(b"\n", self._at) + 1
+            length = (end or len(self._held)) - self._at
+            part = self._take(length if wanted is None else min(length, wanted - got))
+            parts.append(part)
+            got += len(part)
+            if part.endswith(b"\n"):
+                break
+        return b"".join(parts)
+
+    def __iter__(self) -> Self:
+        """The lines of the rest of the body; see `readline`."""
+        return self
+
+    def __next__(self) -> bytes:
+        """The next line."""
+        line = self.readline()
+        if not line:
+            raise StopIteration
+        return line
 
     def readinto(self, buffer: Any) -> int:
         """Read into a buffer, as many bytes as one piece holds at most."""
@@ -169,18 +260,21 @@ class RawResponse(io.RawIOBase):
         """The rest of the body piece by piece, as it comes.
 
         Args:
-            amt: the bytes of a piece at most; None is without limit.
+            amt: the bytes of a piece at most; None or below 0 is without limit.
             decode_content: as for `read`.
         """
         if decode_content is not None:
             self.decode_content = decode_content
-        return iter(lambda: self._take(amt), b"")
+        most = _limit(amt)
+        return iter(lambda: self._take(most), b"")
 
     def close(self) -> None:
         """Let go of the connection; what was not read is gone."""
-        self._held = b""
-        self._body.close()
-        super().close()
+        self._held, self._at = b"", 0
+        try:
+            self._body.close()
+        finally:
+            super().close()
 
     def release_conn(self) -> None:
         """As `close`, which is what gives the connection back here; urllib3 has it under this name."""
@@ -202,21 +296,56 @@ class RawResponse(io.RawIOBase):
 
     def _take(self, most: int | None) -> bytes:
         """At most so many bytes of what is at hand, or else of the next piece; b"" at the end."""
-        if self.closed or most == 0:
+        if most == 0 or not self._has_bytes():
             return b""
-        piece = self._held or next(self._begun(), b"")
-        if most is not None and len(piece) > most:
-            piece, self._held = piece[:most], piece[most:]
-        else:
-            self._held = b""
-        self._position += len(piece)
-        return piece
+        end = len(self._held) if most is None else min(len(self._held), self._at + most)
+        part = self._held[self._at : end]
+        self._at = end
+        self._position += len(part)
+        return part
+
+    def _has_bytes(self) -> bool:
+        """Whether bytes are at hand, once the next piece has come if there were none; False at the end."""
+        if self._at < len(self._held):
+            return True
+        if self.closed:
+            return False
+        try:
+            self._held, self._at = next(self._begun(), b""), 0
+        except BaseException as error:
+            self._fail(error)
+            raise
+        if not self._held and self.auto_close:
+            super().close()
+        return bool(self._held)
 
     def _begun(self) -> Iterator[bytes]:
         if self._pieces is None:
-            pieces = self._body.pieces()
+            self._pieces = self._body.pieces()
             coding = self.headers.get("Content-Encoding") if self.decode_content else None
             if coding:
-                pieces = filter(None, decoding.decode(pieces, decoding.decoders_for(coding)))
-            self._pieces = pieces
+                steps = decoding.decode(self._pieces, decoding.decoders_for(coding))
+                self._pieces = _timed(self._body, steps)
         return self._pieces
+
+    def _fail(self, error: BaseException) -> None:
+        """Name in an error what it happened to, and let go of the connection."""
+        if isinstance(error, RequestException):
+            if error.request is None:
+                error.request = self._request
+            if error.response is None and self._response is not None:
+                error.response = self._response()
+        self.close()
+
+
+def _limit(size: int | None) -> int | None:
+    """A size as files take it: None or below 0 is without limit."""
+    return None if size is None or size < 0 else size
+
+
+def _timed(body: RawBody, steps: Iterable[bytes]) -> Iterator[bytes]:
+    """What is decoded, under the deadline of the body (T1): to decode takes time, and may give nothing."""
+    for piece in steps:
+        body.check_time()
+        if piece:
+            yield piece

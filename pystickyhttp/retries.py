@@ -22,6 +22,7 @@ from random import random as _random
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 from .exceptions import (
+    BodyTimeout,
     ChunkedEncodingError,
     ConnectionError,
     ConnectionLost,
@@ -45,7 +46,7 @@ Kind: TypeAlias = Literal["connect", "read", "other"]
 # Not tried again, though they derive from what is. A certificate that is refused once is refused again.
 # PoolTimeout and TotalTimeout are the caller's own limits, and have been waited for in full. A body breaks
 # after its response was handed out, and what was read of it can't be taken back.
-_NEVER: Final = (SSLError, PoolTimeout, TotalTimeout, ChunkedEncodingError)
+_NEVER: Final = (SSLError, PoolTimeout, TotalTimeout, ChunkedEncodingError, BodyTimeout)
 # Raised while a connection is made, before there is one that a request could be written to.
 _WHILE_CONNECTING: Final = (ConnectTimeout, NameResolutionError, ProxyError)
 # Raised once a request is under way: the server may have read it, and acted upon it.

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from functools import partial
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType, NoneType, TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 from . import environment, redirects, urls
@@ -23,10 +23,12 @@ from .auth import AuthTypes
 from .bodies import BodyTypes, FileTypes
 from .cookies import CookieJar, CookieTypes
 from .decoding import accept_encoding
+from .environment import Environment
 from .exceptions import InvalidSchema, RequestException, TooManyRedirects, UnrewindableBodyError
 from .headers import Headers, HeaderTypes, merge_headers
 from .hooks import default_hooks, dispatch_hook, merge_hooks
-from .models import DEFAULT_REDIRECT_LIMIT, REDIRECT_STATI, PreparedRequest, Request, Response
+from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response
+from .models import REDIRECT_STATI as REDIRECT_STATI  # programs import it from here
 from .retries import RetryTypes
 from .timeouts import UNSET, Deadline, TimeoutTypes, one_clock
 from .transport import Limits, Resolver
@@ -68,7 +70,9 @@ class _Proxies(dict[str, str | None]):
 _ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
+# An empty mapping of the caller's in words: no proxy, whatever the session and the environment say.
 _DIRECT: Final[Mapping[str, str | None]] = MappingProxyType({"all": None})
+_NOTHING: Final[Mapping[str, str | None]] = MappingProxyType({})
 
 
 class _RedirectPolicy(NamedTuple):
@@ -153,7 +157,7 @@ class Session:
     ) -> None:
         self._headers = default_headers()
         if headers is not None:
-            self._headers.update(Headers(headers))
+            self._headers = merge_headers(headers, self._headers)
         self.cookies = cookies
         self.cookies_file = cookies_file
         self._process = os.getpid()  # the one that the file belongs to
@@ -269,10 +273,19 @@ class Session:
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
         """Let an adapter serve the URLs that begin with a prefix; the longest prefix that fits wins.
 
+        Of two threads that mount at the same time one may be forgotten: it is for the beginning.
+
         Args:
             prefix: such as "https://" or "https://api.example.com/".
             adapter: the adapter; it is closed with the session.
+
+        Raises:
+            TypeError: they are none of these.
         """
+        if not isinstance(prefix, str) or not callable(getattr(adapter, "send", None)):
+            raise TypeError(
+                f"mount({prefix!r}, {adapter!r}): give a prefix such as 'https://', and an adapter"
+            )
         mounted = {**self.adapters, prefix.lower(): adapter}
         self.adapters = dict(sorted(mounted.items(), key=lambda item: -len(item[0])))
 
@@ -358,6 +371,8 @@ class Session:
             RequestException: a part of it can't be sent.
             TypeError, ValueError: auth, cookies or hooks are of no use.
         """
+        if not isinstance(request, Request):
+            raise TypeError(f"prepare_request() takes a Request, not {type(request).__name__}")
         prepared = PreparedRequest()
         try:
             prepared.prepare(
@@ -414,30 +429,27 @@ class Session:
         Returns:
             All four by their names, for `send`.
         """
+        around = environment.current() if self.trust_env else None
         verify = self.verify if verify is None else verify
         if verify is True:
-            verify = self._verified_by_default()
+            verify = _verified_by_default(around)
         return {
-            "proxies": self._proxies_for(url, proxies or None),
+            "proxies": self._proxies_for(url, proxies or None, around),
             "stream": self.stream if stream is None else stream,
             "verify": verify,
             "cert": self.cert if cert is None else cert,
         }
 
-    def _verified_by_default(self) -> VerifyTypes:
-        """What True stands for: it alone leaves room for the environment to say something."""
-        if self.trust_env:
-            return environment.current().ca_bundle or True
-        # OpenSSL's own variables are part of the environment as well.
-        return True if system_store() is SYSTEM_STORE else SYSTEM_STORE
-
-    def _proxies_for(self, url: str, given: ProxyTypes) -> _Proxies:
-        said = self._proxies if self._proxies or self._speaks_of_proxies else None
+    def _proxies_for(self, url: str, given: ProxyTypes, around: Environment | None) -> _Proxies:
+        """The proxies for one URL: the caller's over the session's over the environment's."""
+        said = dict(self._proxies) if self._proxies or self._speaks_of_proxies else None
+        if given is None and said is None and (around is None or not around.proxies):
+            return _Proxies(_NOTHING, None)  # as mostly
         no_proxy = None if given is None else _checked_proxies(given).get("no_proxy")
-        around: Mapping[str, str] = {}
-        if self.trust_env and urls.is_http(url):
-            around = environment.current().proxies_for(urls.parse(url), no_proxy)
-        return _Proxies(environment.merge_proxies(given, said, around), given)
+        found: Mapping[str, str] = {}
+        if around is not None and urls.is_http(url):
+            found = around.proxies_for(urls.parse(url), no_proxy)
+        return _Proxies(environment.merge_proxies(given, said, found), given)
 
     def send(
         self,
@@ -472,7 +484,7 @@ class Session:
                 f"send() takes a PreparedRequest, not {type(request).__name__}: see prepare_request()"
             )
         settings: dict[str, Any] = {"stream": stream, "verify": verify, "cert": cert, "proxies": proxies}
-        if stream is None or verify is None or proxies is None:
+        if stream is None or verify is None or not isinstance(proxies, _Proxies):  # which are merged already
             settings = self.merge_environment_settings(request.url, _spoken(proxies), stream, verify, cert)
         timeout = self.timeout if timeout is UNSET else timeout
         # What nobody has set is not said: adapters and hooks have defaults of their own.
@@ -481,8 +493,8 @@ class Session:
         settings.update(adapter_settings)
         response = self._exchange(request, settings)
         if not allow_redirects:
-            response._next = partial(self._next_request, response, request, settings)
-        elif response.status_code in REDIRECT_STATI:
+            response._next = partial(self._next_request, request=request, settings=settings)
+        elif self.get_redirect_target(response) is not None:
             for hop in self.resolve_redirects(response, request, **settings):
                 response = hop
         if not settings["stream"]:
@@ -491,24 +503,36 @@ class Session:
 
     def _exchange(self, request: PreparedRequest, settings: dict[str, Any]) -> Response:
         """One request and its response, which hooks may replace, and whose cookies stick."""
+        adapter = self._adapter_for(request)
+        if isinstance(deadline := settings.get("timeout"), Deadline):  # of which other adapters know nothing
+            deadline.clip(None, f"sending {request.method} {urls.redacted(request.url)}")
+        response = adapter.send(request, **settings)
+        if not isinstance(response, Response):
+            raise TypeError(f"{adapter!r} returned {response!r}: an adapter has to return a Response")
         try:
-            adapter = self.get_adapter(request.url)
+            _complete(response, adapter)
+            if request.hooks.get("response"):
+                response = _hooked(request, response, settings)
+            for each in (*response.history, response):
+                if "Set-Cookie" in each.headers:
+                    self._take_cookies(each.url or request.url, each)
+        except BaseException:
+            response.close()  # nobody is going to see it
+            raise
+        return response
+
+    def _adapter_for(self, request: PreparedRequest) -> BaseAdapter:
+        if type(request.headers) is not Headers:  # any mapping can be put there, as in requests
+            request.headers = Headers.of(request.headers)
+        try:
+            return self.get_adapter(request.url)
         except InvalidSchema as error:
             error.request = request
             raise
-        response = adapter.send(request, **settings)
-        if response.connection is None:  # a hook that answers a challenge sends through it
-            response.connection = adapter
-        if request.hooks["response"]:
-            try:
-                response = dispatch_hook("response", request.hooks, response, **settings)
-            except BaseException:
-                response.close()  # nobody is going to see it
-                raise
-        for each in (*response.history, response):
-            if "Set-Cookie" in each.headers:
-                self.cookies.extract(urls.parse(each.url), each.headers.get_list("Set-Cookie"))
-        return response
+
+    def _take_cookies(self, url: str, response: Response) -> None:
+        if urls.is_http(url):
+            self.cookies.extract(urls.parse(url), response.headers.get_list("Set-Cookie"))
 
     # --- redirects
 
@@ -547,7 +571,7 @@ class Session:
         response, request = resp, req
         settings = {"verify": verify, "cert": cert, **adapter_settings}
         if timeout is not UNSET:
-            settings["timeout"] = timeout
+            settings["timeout"] = one_clock(timeout)
         policy = self._policy_of_redirects(request)
         hops = 0
         while (location := self.get_redirect_target(response)) is not None:
@@ -559,7 +583,7 @@ class Session:
                 request = self._redirected(request, response, location, policy)
                 proxies = self.rebuild_proxies(request, proxies)
             except BaseException as error:
-                response.close()  # the walk ends here, and nobody is going to see it
+                response.keep_undecoded()  # the walk ends here
                 if isinstance(error, RequestException):
                     error.request = error.request or request
                     error.response = response
@@ -567,22 +591,30 @@ class Session:
             if yield_requests:
                 yield request
                 return
-            history = [*response.history, response]
-            response.keep_undecoded()
-            # The body is read when it is known to be the last one's: a redirect's is never decoded.
-            try:
-                following = self.send(
-                    request, stream=True, allow_redirects=False, proxies=proxies, **settings
-                )
-            except UnrewindableBodyError as error:
-                error.response = response  # that it has to be sent again, this one said
-                raise
-            response = following
-            response.history = history + response.history
+            response = self._hop(request, response, proxies, settings)
             hops += 1
             if not stream and self.get_redirect_target(response) is None:
                 _ = response.content
             yield response
+
+    def _hop(
+        self,
+        request: PreparedRequest,
+        response: Response,
+        proxies: Mapping[str, str | None] | None,
+        settings: dict[str, Any],
+    ) -> Response:
+        """Send the request that a redirect asks for."""
+        history = [*response.history, response]
+        response.keep_undecoded()
+        try:
+            # The body is read when it is known to be the last one's: a redirect's is never decoded.
+            following = self.send(request, stream=True, allow_redirects=False, proxies=proxies, **settings)
+        except UnrewindableBodyError as error:
+            error.response = response  # that it has to be sent again, this one said
+            raise
+        following.history = history + following.history
+        return following
 
     def _policy_of_redirects(self, request: PreparedRequest) -> _RedirectPolicy:
         """The session's limit, and what the policy of retries of the first adapter says beyond it."""
@@ -668,7 +700,8 @@ class Session:
             proxies: those of the last one.
         """
         given = proxies.given if isinstance(proxies, _Proxies) else proxies
-        return self._proxies_for(prepared_request.url, given)
+        around = environment.current() if self.trust_env else None
+        return self._proxies_for(prepared_request.url, given, around)
 
     # `request` is looked up on the instance, so that one that was replaced there counts for all of these.
 
@@ -714,8 +747,36 @@ class Session:
             if self.cookies_file is not None and self._process == os.getpid():
                 self.cookies.save(self.cookies_file)
         finally:
-            for adapter in self.adapters.values():
+            for adapter in {self._own_adapter, *self.adapters.values()}:
                 adapter.close()
+
+
+def _complete(response: Response, adapter: BaseAdapter) -> None:
+    """What adapters of others may leave out of a response, or give in their own way."""
+    if type(response.headers) is not Headers:
+        response.headers = Headers.of(response.headers)
+    if response.connection is None:  # a hook that answers a challenge sends through it
+        response.connection = adapter
+
+
+def _hooked(request: PreparedRequest, response: Response, settings: dict[str, Any]) -> Response:
+    """The response that the request's hooks make of one."""
+    made = dispatch_hook("response", request.hooks, response, **settings)
+    if not isinstance(made, Response):
+        raise TypeError(
+            f"a hook for 'response' returned {made!r}: it has to return a Response, or None for its own"
+        )
+    if made is not response and response not in made.history:
+        response.keep_undecoded()  # what a hook puts aside is given back
+    return made
+
+
+def _verified_by_default(around: Environment | None) -> VerifyTypes:
+    """What verify=True stands for: it alone leaves room for the environment, where that is trusted."""
+    if around is not None:
+        return around.ca_bundle or True
+    # OpenSSL's own variables are part of the environment as well.
+    return True if system_store() is SYSTEM_STORE else SYSTEM_STORE
 
 
 def _spoken(proxies: ProxyTypes) -> ProxyTypes:
@@ -724,7 +785,9 @@ def _spoken(proxies: ProxyTypes) -> ProxyTypes:
 
 
 def _checked_proxies(proxies: Any) -> Mapping[str, str | None]:
-    if not isinstance(proxies, Mapping):
+    if not isinstance(proxies, Mapping) or not all(
+        isinstance(key, str) and isinstance(proxy, (str, NoneType)) for key, proxy in proxies.items()
+    ):
         raise TypeError(
             f"proxies are of {type(proxies).__name__}: give a mapping such as {{'https': 'http://proxy:3128'}}"
         )
@@ -732,7 +795,7 @@ def _checked_proxies(proxies: Any) -> Mapping[str, str | None]:
 
 
 def _too_many(limit: int, response: Response, location: str) -> TooManyRedirects:
-    response.close()
+    response.keep_undecoded()
     way = f"from {urls.redacted(response.url)} to {urls.redacted(location)}"
     return TooManyRedirects(f"more than {limit} redirects, the last {way}", response=response)
 

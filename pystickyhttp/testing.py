@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import io
 import json as jsonlib
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
-from itertools import chain
 from typing import IO, Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -29,12 +29,16 @@ from .adapters import BaseAdapter, CertTypes, ProxyTypes, VerifyTypes
 from .exceptions import RequestException
 from .headers import Headers, HeaderTypes
 from .models import PreparedRequest, Response
+from .raw import FileBody
 from .timeouts import UNSET, Deadline, TimeoutTypes
 
 Handler: TypeAlias = Callable[[PreparedRequest], Response]
 
 # A request body up to this size is kept in memory on its way to a WSGI application, a larger one on the disk.
 _SPOOL: Final = 1024 * 1024
+
+# What an application says as its status (PEP 3333): three digits, and a reason phrase.
+_WSGI_STATUS: Final = re.compile(r"([0-9]{3})(?: (.*))?", re.DOTALL)
 
 
 def respond(
@@ -58,12 +62,20 @@ def respond(
         reason: the reason phrase, by default the usual one.
 
     Raises:
+        TypeError: the status is no whole number, or the content is no body.
         ValueError: both content and json are given.
     """
+    if isinstance(status, bool) or not isinstance(status, int):
+        raise TypeError(f"status is {status!r}: give a whole number, such as respond(200)")
     if json is not None:
         if content:
             raise ValueError("a response has one body: give content, or json")
         content = jsonlib.dumps(json)
+    if isinstance(content, Mapping) or not isinstance(content, Iterable):
+        raise TypeError(
+            f"content is {type(content).__name__}: give bytes, text or an iterable of bytes, or a value "
+            f"that becomes JSON as respond({status}, json=...)"
+        )
     response = Response()
     response.status_code = status
     response.reason = _usual_reason(status) if reason is None else reason
@@ -77,9 +89,9 @@ def respond(
     if isinstance(content, (bytes, bytearray, memoryview)):
         content = bytes(content)
         response.headers.setdefault("Content-Length", str(len(content)))
-        response.raw = io.BytesIO(content)
+        response._body = FileBody(io.BytesIO(content))
     else:
-        response.raw = _IterableFile(content)
+        response._body = FileBody(_IterableFile(content))
     return response
 
 
@@ -128,9 +140,17 @@ class MockAdapter(BaseAdapter):
 
     Attributes:
         requests: every request that it was sent, in order.
+
+    Raises:
+        TypeError: the handler can't be called.
     """
 
     def __init__(self, handler: Handler) -> None:
+        if not callable(handler):
+            raise TypeError(
+                f"handler is {handler!r}: give a function from a request to a response, "
+                f"such as lambda request: respond(200)"
+            )
         self._handler = handler
         self.requests: list[PreparedRequest] = []
 
@@ -146,7 +166,7 @@ class MockAdapter(BaseAdapter):
         """Answer a request; nothing but the request counts.
 
         Raises:
-            TypeError: the handler returned no response.
+            TypeError: the handler returned no response, or one that it had returned before.
         """
         self.requests.append(request)
         try:
@@ -159,6 +179,11 @@ class MockAdapter(BaseAdapter):
                 f"the handler returned {response!r} for {request.method} {urls.redacted(request.url)}: "
                 f"it has to return a Response, such as respond(200)"
             )
+        if response.connection is self:  # its body and its history are those of another request
+            raise TypeError(
+                f"the handler returned the same {response!r} again for {request.method} "
+                f"{urls.redacted(request.url)}: it has to make a response for each request"
+            )
         return _answers(response, request, self)
 
 
@@ -167,9 +192,9 @@ def _answers(response: Response, request: PreparedRequest, adapter: BaseAdapter)
     response.url = request.url
     response.connection = adapter
     if request.method == "HEAD":  # RFC 9110, section 9.3.2: fields alone
-        if response.raw is not None:
-            response.raw.close()
-        response.raw = io.BytesIO()
+        if response._body is not None:
+            response._body.close()
+        response._raw, response._body = None, FileBody(io.BytesIO())
     return response
 
 
@@ -183,11 +208,18 @@ class WSGIAdapter(BaseAdapter):
         app: the application.
         environ: entries that are added to the environment of each request.
         errors: what `wsgi.errors` is; by default standard error.
+
+    Raises:
+        TypeError: the application can't be called.
     """
 
     def __init__(
         self, app: Any, environ: Mapping[str, Any] | None = None, errors: IO[str] | None = None
     ) -> None:
+        if not callable(app):
+            raise TypeError(
+                f"app is {app!r}: give a WSGI application, which is called as app(environ, start_response)"
+            )
         self.app = app
         self._environ = dict(environ or {})
         self._errors = errors
@@ -212,11 +244,11 @@ class WSGIAdapter(BaseAdapter):
         run = _Run(body)
         try:
             environ = self._environ_of(request, body)
-            run.begin(self.app(environ, run.start_response))
+            run.begin(self.app(environ, run.start.start_response))
+            return _answers(run.response(), request, self)
         except BaseException:
             run.close()
             raise
-        return _answers(run.response(), request, self)
 
     def _environ_of(self, request: PreparedRequest, body: IO[bytes]) -> dict[str, Any]:
         url = urls.parse(request.url)
@@ -262,46 +294,94 @@ def _pieces_of(request: PreparedRequest) -> Iterable[bytes]:
     return [body] if isinstance(body, bytes) else body
 
 
-class _Run:
-    """One run of a WSGI application, from its call to the end of its body."""
+class _Start:
+    """What a WSGI application says by start_response and by write().
 
-    def __init__(self, body: IO[bytes]) -> None:
-        self._body = body
-        self._head: tuple[str, list[tuple[str, str]]] | None = None
+    It is apart from the run, which has the application's result: a generator refers to the start_response
+    that it was given, and a run that it could reach would not be freed when it is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self.head: tuple[str, list[tuple[str, str]]] | None = None
+        self.sent = False
         self._written: list[bytes] = []
-        self._result: Iterable[bytes] = ()
-        self._pieces: Iterator[bytes] = iter(())
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], object]:
-        """PEP 3333's start_response; called again with exc_info, it takes back what was said."""
-        if self._head is not None and exc_info is None:
+        """PEP 3333's start_response; with exc_info it takes back what was said, if nothing was sent yet."""
+        if exc_info is not None and self.sent:
+            raise exc_info[1].with_traceback(exc_info[2])
+        if self.head is not None and exc_info is None:
             raise RuntimeError("the WSGI application called start_response twice (PEP 3333)")
-        self._head = status, list(headers)
-        return self._written.append
+        self.head = status, list(headers)
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """PEP 3333's write."""
+        self.sent = self.sent or bool(data)
+        self._written.append(data)
+
+    def written(self) -> list[bytes]:
+        """What was written since this was last asked."""
+        written, self._written = self._written, []
+        return written
+
+
+def _in_order(start: _Start, first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    """The bytes of an application: what it wrote before each piece, and the piece."""
+    yield from start.written()
+    yield first
+    for piece in rest:
+        yield from start.written()
+        yield piece
+    yield from start.written()
+
+
+class _Run:
+    """One run of a WSGI application, from its call to the end of its body."""
+
+    def __init__(self, body: IO[bytes]) -> None:
+        self.start = _Start()
+        self._body = body
+        self._result: Iterable[bytes] = ()
+        self._pieces: Iterator[bytes] = iter(())
+
+    def __del__(self) -> None:
+        # PEP 3333: close() is called, even where the response was forgotten.
+        self.close()
 
     def begin(self, result: Iterable[bytes]) -> None:
         """Take the application's result, and run it up to the first bytes: by then the head is known."""
         self._result = result
         rest = iter(result)
         first = next(filter(None, rest), b"")
-        self._pieces = chain(self._written, [first], rest)
+        self.start.sent = True
+        self._pieces = _in_order(self.start, first, rest)
 
     def response(self) -> Response:
-        """The response, whose body is yet to be read."""
-        if self._head is None:
-            self.close()
+        """The response, whose body is yet to be read.
+
+        Raises:
+            RuntimeError: the application said no head, or none that PEP 3333 allows.
+        """
+        if self.start.head is None:
             raise RuntimeError("the WSGI application never called start_response (PEP 3333)")
-        status, headers = self._head
-        code, _, reason = status.partition(" ")
-        made = respond(int(code), self._pieces, headers=headers, reason=reason)
-        made.raw = _IterableFile(self._pieces, self.close)
+        status, headers = self.start.head
+        parsed = _WSGI_STATUS.fullmatch(status) if isinstance(status, str) else None
+        if parsed is None:
+            raise RuntimeError(
+                f"the WSGI application called start_response with the status {status!r}: "
+                f'PEP 3333 wants three digits and a reason, such as "200 OK"'
+            )
+        made = respond(int(parsed[1]), self._pieces, headers=headers, reason=parsed[2] or "")
+        made._body = FileBody(_IterableFile(self._pieces, self.close))
         return made
 
     def close(self) -> None:
         """End the run: the result of the application, and the body that it could read."""
-        close = getattr(self._result, "close", None)
+        result, self._result = self._result, ()
+        close = getattr(result, "close", None)
         try:
             if close is not None:
                 close()

@@ -178,7 +178,7 @@ def merge_params(given: ParamTypes, session: ParamTypes) -> ParamTypes:
         None takes it away. Else the call's, where it has any.
     """
     if not given:
-        return session
+        return session.copy() if type(session) is dict else session  # another thread may add to it
     if isinstance(given, Mapping) and isinstance(session, Mapping):
         return {**session, **given}
     return given
@@ -234,7 +234,10 @@ def check_base(text: str) -> None:
     Raises:
         MissingSchema, InvalidSchema, InvalidURL: it is no absolute URL of http or https.
         ValueError: it has a query or a fragment, to which nothing can be appended.
+        TypeError: it is no text.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"base_url is {text!r}: give a str such as https://example.com/api")
     base = parse(text)
     if base.query is not None or base.fragment is not None:
         raise ValueError(
@@ -250,15 +253,42 @@ def below(base: str, reference: Any) -> Any:
 
     Args:
         base: an absolute URL without query and fragment.
-        reference: what is appended; an absolute URL, or what is no text, is returned as it is.
+        reference: what is appended: text, bytes, or an object whose text is a URL. An absolute URL, and None,
+            are returned as they are. What begins with two slashes is below the base too: it comes of putting
+            a path together, and must not lead the session's credentials to another host.
     """
-    if not isinstance(reference, str) or scheme_of(reference) is not None:
-        return reference
-    if reference.startswith("//"):  # it has a host of its own
-        return f"{parse(base).scheme}:{reference}"
-    if not reference or reference[0] in "?#":
-        return base + reference
-    return f"{base.rstrip('/')}/{reference.lstrip('/')}"
+    if reference is None:
+        return None
+    text = reference.decode("utf-8", "replace") if isinstance(reference, bytes) else str(reference)
+    if scheme_of(text) is not None:
+        return text
+    if not text or text[0] in "?#":
+        return base + text
+    return f"{base.rstrip('/')}/{text.lstrip('/')}"
+
+
+def target_of(text: str) -> str:
+    """Path and query of a URL of any scheme, as the adapter that is mounted for it asks for them."""
+    parts = _split(text)
+    return (parts["path"] or "/") + (f"?{parts['query']}" if parts["query"] else "")
+
+
+def with_params_kept(text: str, params: ParamTypes) -> str:
+    """A URL of a scheme such as `http+unix`: path and query as those of http, and the rest as it is.
+
+    Args:
+        text: the URL.
+        params: as for `with_params`.
+
+    Raises:
+        InvalidURL: a part holds what no URL may.
+    """
+    parts = _split(text)
+    query = "&".join(filter(None, [_quote(parts["query"] or "", _ILLEGAL_IN_QUERY), _encode_params(params)]))
+    fragment = "" if parts["fragment"] is None else f"#{_quote(parts['fragment'], _ILLEGAL_IN_QUERY)}"
+    authority = "" if parts["authority"] is None else f"//{parts['authority']}"
+    path = _quote(remove_dot_segments(parts["path"] or "/"), _ILLEGAL_IN_PATH)
+    return f"{parts['scheme']}:{authority}{path}{f'?{query}' if query else ''}{fragment}"
 
 
 def remove_dot_segments(path: str) -> str:
@@ -328,6 +358,11 @@ def _port(port_text: str, text: str) -> int:
     # isdecimal() alone lets other scripts' digits through, and int() takes as many as there are.
     if port_text.isascii() and port_text.isdecimal() and len(port_text) <= 5 and 0 < int(port_text) < 65536:
         return int(port_text)
+    if "@" in text:  # what looks like a port is the beginning of a password
+        raise InvalidURL(
+            "the URL (not shown, as it may hold a password) has a port that is no number from 1 to 65535: "
+            "in a password write / ? # as %2F %3F %23"
+        )
     raise InvalidURL(f"URL {redacted(text)!r} has the port {port_text!r}: a port is a number from 1 to 65535")
 
 

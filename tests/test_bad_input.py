@@ -203,7 +203,7 @@ def test_a_line_break_in_a_header_value_is_refused_before_a_byte_is_sent(
     with no_socket_left(), pytest.raises(exceptions.InvalidHeader) as caught:
         send(session, server.url(), value)
     assert "X-Thing" in str(caught.value)
-    assert repr(value) in str(caught.value)
+    assert "not shown" in str(caught.value), "most such values are secrets with a line end behind them"
     assert server.accepted == 0
 
 
@@ -220,8 +220,7 @@ def test_a_header_name_that_is_no_token_is_refused_before_a_byte_is_sent(
 def test_a_header_value_that_is_no_text_that_can_be_sent_is_refused(
     server: ScriptedServer, session: pystickyhttp.Session, value: Any
 ) -> None:
-    error = refused(session, exceptions.InvalidHeader, repr(value), server.url(), headers={"X-Thing": value})
-    assert "X-Thing" in str(error)
+    refused(session, exceptions.InvalidHeader, "'X-Thing'", server.url(), headers={"X-Thing": value})
     assert server.accepted == 0
 
 
@@ -242,7 +241,7 @@ def test_a_line_break_in_a_cookie_is_refused_before_a_byte_is_sent(
         session.cookies["name"] = value
     with no_socket_left(), pytest.raises(exceptions.InvalidHeader, match="Cookie") as caught:
         session.get(server.url(), **given)
-    assert repr(value)[1:-1] in str(caught.value)
+    assert "not shown" in str(caught.value)
     assert server.accepted == 0
 
 
@@ -251,7 +250,7 @@ def test_a_line_break_in_the_host_by_hand_is_refused_before_a_byte_is_sent(
     server: ScriptedServer, session: pystickyhttp.Session, value: str
 ) -> None:
     """X7."""
-    refused(session, exceptions.InvalidHeader, repr(value), server.url(), headers={"Host": value})
+    refused(session, exceptions.InvalidHeader, "'Host'", server.url(), headers={"Host": value})
     assert server.accepted == 0
 
 

@@ -245,3 +245,29 @@ def print_nothing(response: Response, **settings: Any) -> None:
 def test_the_names_are_where_requests_has_them() -> None:
     assert pystickyhttp.hooks.default_hooks() == {"response": []}
     assert pystickyhttp.hooks.dispatch_hook("response", None, 5) == 5
+
+
+def test_a_hook_that_sends_again_gives_back_what_it_puts_aside(
+    server: ScriptedServer, session: Session
+) -> None:
+    """R5, R6: the recipe of a token that is renewed."""
+    session.max_connections = 1
+
+    def again(response: Response, **settings: Any) -> Response | None:
+        if response.url.endswith("/first"):
+            response.content  # noqa: B018 - frees the one connection there is
+            return session.get(server.url("/second"))
+        return None
+
+    assert session.get(server.url("/first"), hooks={"response": again}).text == "/second"
+    hooks = {"response": lambda response, **settings: Response()}
+    session.get(server.url("/put-aside"), hooks=hooks, stream=True)
+    assert session.get(server.url("/after")).text == "/after"
+
+
+@pytest.mark.parametrize("returned", ["text", 5, True], ids=repr)
+def test_a_hook_that_returns_no_response_is_told_so(
+    returned: Any, server: ScriptedServer, session: Session
+) -> None:
+    with pytest.raises(TypeError, match="return a Response"):
+        session.get(server.url(), hooks={"response": lambda response, **settings: returned})

@@ -1,4 +1,4 @@
-"""What others wrote for requests, unchanged: OAuth 1, AWS signatures, the streaming encoder of the toolbelt."""
+"""What others wrote for requests, unchanged: OAuth 1, AWS signatures, and an encoder of the toolbelt."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pystickyhttp import Response
 from pystickyhttp.exceptions import InvalidSchema, InvalidURL
-from pystickyhttp.models import REDIRECT_STATUSES, describes_body
+from pystickyhttp.models import REDIRECT_STATI, describes_body
 from pystickyhttp.redirects import (
     SECRET_HEADERS,
     drops_body,
@@ -121,13 +121,13 @@ def test_what_is_secret_and_what_describes_a_body() -> None:
 
 @pytest.mark.parametrize("status", [100, 200, 201, 202, 204, 300, 304, 305, 306, 309, 400, 401, 503])
 def test_another_status_is_no_redirect_whatever_its_location(status: int) -> None:
-    assert status not in REDIRECT_STATUSES
+    assert status not in REDIRECT_STATI
     assert next_redirect(parse("http://h/"), "GET", status, "http://other/") is None
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_without_a_location_there_is_no_redirect(status: int) -> None:
-    assert status in REDIRECT_STATUSES
+    assert status in REDIRECT_STATI
     assert next_redirect(parse("http://h/"), "GET", status, None) is None
 
 

@@ -569,7 +569,7 @@ def test_a_call_without_a_session_that_fails_on_its_redirects_leaves_no_socket(h
 def test_a_cookie_that_a_redirect_sets_takes_the_place_of_the_calls(
     home: Site, session: pystickyhttp.Session
 ) -> None:
-    """A login renews the session's id: the old one is of no use, be it the call's, and sent beside the new."""
+    """A login renews the session's id: the old one is of no use, though the call gave it."""
     home.answers["/login"] = to("/home", Set_Cookie="sid=new; Path=/")
     home.answers["/logout"] = to("/home", Set_Cookie="sid=; Max-Age=0; Path=/")
     session.get(home.url("/login"), cookies={"sid": "old", "theme": "dark"})

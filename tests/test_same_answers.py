@@ -188,6 +188,10 @@ RESPONSES: Table = {
         ),
     ),
     "made by hand": lambda lib, at: _made_by_hand(lib),
+    "made by hand, and nothing set": Case(
+        lambda lib, at: [lib.Response().status_code, lib.Response().url, lib.Response().reason],
+        but=Difference("their types are int and str; each is as false as None", giving([0, "", ""])),
+    ),
     "raise_for_status of a success": lambda lib, at: lib.get(at("/")).raise_for_status(),
     **{
         f"raise_for_status of {status}": Case(
@@ -309,9 +313,10 @@ STREAMS: Table = {
     "raw.read": _stream(lambda response: [response.raw.read(10), response.raw.read()]),
     "raw.read of gzip": _stream(lambda response: response.raw.read(), **GZIPPED),
     "raw.read of gzip, decoded": _stream(lambda response: response.raw.read(decode_content=True), **GZIPPED),
+    "raw.stream of a whole piece": _stream(lambda response: list(response.raw.stream(1000))),
     "raw.stream": _stream(lambda response: b"".join(response.raw.stream(7))),
     "raw, after the end": _stream(lambda response: [response.raw.read(), response.raw.read()]),
-    "raw as a file": _stream(lambda response: shutil_copied(response.raw)),
+    "raw as a file": _stream(lambda response: _copied_to_memory(response.raw)),
     "raw has status, reason and headers": _stream(
         lambda response: [response.raw.status, response.raw.reason, response.raw.headers["Content-Length"]]
     ),
@@ -340,7 +345,7 @@ STREAMS: Table = {
 }
 
 
-def shutil_copied(file: Any) -> bytes:
+def _copied_to_memory(file: Any) -> bytes:
     copy = io.BytesIO()
     shutil.copyfileobj(file, copy)
     return copy.getvalue()

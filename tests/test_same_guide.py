@@ -21,7 +21,7 @@ from tests.beside import OURS, THEIRS, Recorder, assert_same, in_session, outcom
 from tests.servers.certificates import key_pair, server_context
 from tests.servers.proxies import ProxyServer
 from tests.servers.real import RealServer
-from tests.servers.scripted import ScriptedServer, keep_alive, respond
+from tests.servers.scripted import Request, ScriptedServer, keep_alive, respond
 from tests.servers.surroundings import lead_to_loopback
 
 # A snippet takes the library, and the address of httpbin without a path.
@@ -70,7 +70,7 @@ def as_here(facts: Any) -> Any:
 
 
 def without_guesses(facts: dict[str, Any]) -> dict[str, Any]:
-    """What is known of a response that is no text: what it would be if it were one, each guesses by itself."""
+    """What is known of a response that is no text; what it would be as text, each guesses by itself."""
     try:
         facts["content"].decode("utf-8")
     except UnicodeDecodeError:
@@ -481,6 +481,24 @@ def test_a_tunnel_is_asked_for_the_same_host(ca_file: str, tls_context: ssl.SSLC
             return [text, proxy.targets(), [request.target for request in origin.requests]]
 
     assert_same(*both(through))
+
+
+def test_a_tunnel_is_asked_for_in_the_same_words() -> None:
+    """But for the version and Host, which http.client has in later versions of Python (RFC 9110, 9.3.6)."""
+
+    def refuse(request: Request) -> bytes:
+        return respond(status=403, headers=[("Connection", "close")])
+
+    asked = []
+    for library in (THEIRS, OURS):
+        with Recorder(refuse) as proxy:
+            through = {"https": proxy.url("").replace("//", "//user:pass@")}
+            with pytest.raises(library.exceptions.ProxyError):
+                library.get("https://example.com/path", proxies=through)
+        start, *lines = proxy.received[0].split(b"\r\n")
+        asked.append([start.replace(b"HTTP/1.0", b"HTTP/1.1"), sorted({*lines, b"Host: example.com:443"})])
+        assert (library is THEIRS) or b"Host: example.com:443" in lines
+    assert asked[0] == asked[1]
 
 
 def test_what_the_environment_leads_around_a_proxy_goes_there_directly(

@@ -43,7 +43,11 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "requests": {
         "check_compatibility": CHECKS_OF_DEPENDENCIES,
     },
-    "requests.adapters": {"SOCKSProxyManager": POOLS},
+    "requests.adapters": {
+        "DEFAULT_CA_BUNDLE_PATH": "utils and certs have it",
+        "DEFAULT_POOL_TIMEOUT": "Timeout(pool=) is where it is set, and it is finite",
+        "SOCKSProxyManager": POOLS,
+    },
     "requests.adapters.HTTPAdapter": {
         "build_connection_pool_key_attributes": POOLS,
         "cert_verify": POOLS,
@@ -79,7 +83,10 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         ),
         STANDARD_JAR,
     ),
-    "requests.models": {"RequestEncodingMixin": INTERNAL},
+    "requests.models": {
+        "CONTENT_CHUNK_SIZE": "content is read in pieces as they come",
+        "RequestEncodingMixin": INTERNAL,
+    },
     "requests.sessions": {
         "DEFAULT_PORTS": INTERNAL,
         "SessionRedirectMixin": "a part of Session there; its methods are methods of Session",
@@ -325,6 +332,8 @@ def told_apart(theirs: inspect.Signature, ours: inspect.Signature) -> list[str]:
             found.append(f"{each.name} is {same_place.kind.description}")
         elif each.default is not each.empty and same_place.default is each.empty:
             found.append(f"{each.name} has to be given")
+        elif type(each.default) is type(same_place.default) is object:
+            pass  # each has an object of its own that says "none was given"
         elif each.default is not each.empty and same_place.default != each.default:
             found.append(f"{each.name} is {same_place.default!r} by default, and not {each.default!r}")
     taken = {each.name for each in named}

@@ -8,7 +8,7 @@ import os
 import pickle
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -157,10 +157,12 @@ def test_a_session_pickles_with_its_settings(server: ScriptedServer) -> None:
         ("../other", "http://h/other"),
         ("http://other/x", "http://other/x"),
         ("HTTPS://other/x", "https://other/x"),
-        ("//other/x", "http://other/x"),
+        ("//other/x", "http://h/api/other/x"),  # put together of "/" and what a user gave
+        (b"users", "http://h/api/users"),
+        (PurePosixPath("users"), "http://h/api/users"),
     ],
 )
-def test_a_relative_url_is_below_the_base(base: str, reference: str, expected: str) -> None:
+def test_a_relative_url_is_below_the_base(base: str, reference: Any, expected: str) -> None:
     with Session(base_url=base) as session:
         prepared = session.prepare_request(Request("GET", reference))
     assert prepared.url == expected

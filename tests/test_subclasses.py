@@ -337,7 +337,7 @@ def test_an_adapter_of_ones_own_serves_its_scheme(session: Session) -> None:
     session.mount("file://", Files())
     response = session.get("file:///etc/motd")
     assert response.ok
-    assert response.content == b"contents of file:///etc/motd"
+    assert response.content == b"contents of /etc/motd"
 
 
 def test_settings_of_the_pool_are_the_limits() -> None:
@@ -369,3 +369,146 @@ def test_nothing_is_left_open_where_a_subclass_fails(home: Site) -> None:
             with pytest.raises(ZeroDivisionError):
                 session.get(home.url())
         assert session.get(home.url("/end")).text == "arrived"
+
+
+# --- adapters and settings of others
+
+
+def test_an_adapter_may_give_headers_as_it_likes_and_leave_the_url_out(session: Session) -> None:
+    import urllib3
+
+    class Foreign(BaseAdapter):
+        def __init__(self, headers: Any) -> None:
+            self.headers = headers
+
+        def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+            response = Response()
+            response.status_code, response.headers = 200, self.headers
+            return response
+
+    several = urllib3.HTTPHeaderDict()
+    several.add("set-cookie", "a=1")
+    several.add("set-cookie", "b=2, 3")
+    for headers in ({"set-cookie": "a=1"}, several):
+        session.mount("http://", Foreign(headers))
+        session.mount("mock://", Foreign(headers))
+        response = session.get("http://h/")
+        assert response.headers["Set-Cookie"]
+        assert response.connection is session.get_adapter("http://h/")
+        assert session.get("mock://h/").ok
+    assert session.cookies.get_dict() == {"a": "1", "b": "2, 3"}
+
+
+def test_an_adapter_that_returns_no_response_is_told_so(session: Session) -> None:
+    class Nothing(BaseAdapter):
+        def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Any:
+            return None
+
+    session.mount("http://", Nothing())
+    with pytest.raises(TypeError, match="return a Response"):
+        session.get("http://h/")
+
+
+def test_headers_and_hooks_of_a_prepared_request_may_be_any_mapping(home: Site, session: Session) -> None:
+    prepared = session.prepare_request(Request("GET", home.url()))
+    prepared.headers = {"X-Only": "this"}  # type: ignore[assignment]
+    prepared.hooks = {}
+    session.send(prepared)
+    assert [name for name, _ in home.requests[0].headers] == ["Host", "X-Only"]
+
+
+def test_a_policy_of_retries_can_be_assigned_in_every_form(home: Site, session: Session) -> None:
+    adapter = session.get_adapter("http://h/")
+    assert isinstance(adapter, HTTPAdapter)
+    for value, total in ((3, 3), (pystickyhttp.Retry(total=5), 5), (None, 0)):
+        adapter.max_retries = value
+        assert adapter.max_retries.total == total
+        assert session.get(home.url()).ok
+    with pytest.raises(TypeError):
+        adapter.max_retries = "3"
+
+
+def test_adapters_that_were_replaced_are_closed_with_the_session(home: Site) -> None:
+    with no_socket_left(), Session() as session:
+        session.get(home.url())
+        session.mount("http://", HTTPAdapter())
+        session.mount("https://", HTTPAdapter())
+
+
+def test_the_session_that_a_program_puts_in_its_place_is_the_one_of_get(
+    home: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Own(Session):
+        def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
+            request.headers["X-Own"] = "yes"
+            return super().send(request, **kwargs)
+
+    monkeypatch.setattr(pystickyhttp.sessions, "Session", Own)
+    pystickyhttp.get(home.url())
+    assert home.requests[0].header("X-Own") == "yes"
+
+
+def test_a_subclass_may_redirect_upon_any_status(home: Site) -> None:
+    class Refreshing(Session):
+        def get_redirect_target(self, resp: Response) -> str | None:
+            return resp.headers.get("Refresh") or super().get_redirect_target(resp)
+
+    home.answers["/"] = respond(b"", headers=[("Refresh", "/fresh")])
+    with Refreshing() as session:
+        assert session.get(home.url()).url == home.url("/fresh")
+
+
+def test_sending_a_prepared_request_by_hand_takes_what_the_session_says(home: Site) -> None:
+    class Watching(HTTPAdapter):
+        seen: list[Any] = []  # noqa: RUF012
+
+        def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+            self.seen.append(kwargs["cert"])
+            return super().send(request, *args, **kwargs)
+
+    with Session(cert="client.pem") as session:
+        session.mount("http://", Watching())
+        prepared = session.prepare_request(Request("GET", home.url()))
+        session.send(prepared, stream=False, verify=True, proxies={})
+    assert Watching.seen == ["client.pem"]
+
+
+def test_a_walk_by_hand_has_one_deadline(home: Site, session: Session) -> None:
+    """T1: and not one for each hop."""
+    home.answers["/"] = to("/")
+    first = session.get(home.url(), allow_redirects=False)
+    session.max_redirects = 10**9
+    with pytest.raises(pystickyhttp.TotalTimeout):
+        for _ in session.resolve_redirects(first, first.request, timeout=Timeout(total=0.2)):
+            pass
+
+
+def test_a_total_deadline_holds_for_adapters_that_know_of_none(session: Session) -> None:
+    """T1."""
+    from pystickyhttp.testing import MockAdapter
+    from pystickyhttp.testing import respond as respond_with
+
+    session.mount("http://", MockAdapter(lambda request: respond_with(302, headers={"Location": "/"})))
+    session.max_redirects = 10**9
+    with pytest.raises(pystickyhttp.TotalTimeout):
+        session.get("http://h/", timeout=Timeout(total=0.2))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda session: session.mount("http://", "adapter"),
+        lambda session: session.mount(HTTPAdapter(), "http://"),
+        lambda session: session.prepare_request("http://h/"),
+        lambda session: session.get("http://h/", proxies={"http": 5}),
+        lambda session: session.get("http://h/", proxies={5: "http://p"}),
+        lambda session: HTTPAdapter(ssl_context=5),
+        lambda session: HTTPAdapter(resolver=5),
+        lambda session: HTTPAdapter(limits={}),
+        lambda session: HTTPAdapter(pool_connections="10"),
+        lambda session: setattr(session.get_adapter("http://h/"), "limits", None),
+    ],
+)
+def test_what_is_of_no_use_is_told_where_it_is_given(wrong: Any, session: Session) -> None:
+    with pytest.raises(TypeError, match=r"give|takes"):
+        wrong(session)

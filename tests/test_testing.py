@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import json
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.validate import validator
@@ -15,6 +18,7 @@ import pytest
 import pystickyhttp
 from pystickyhttp import PreparedRequest, Response, Session
 from pystickyhttp.exceptions import UnrewindableBodyError
+from pystickyhttp.raw import RawResponse
 from pystickyhttp.testing import MockAdapter, WSGIAdapter, respond
 
 API = "https://api.example.com"
@@ -51,7 +55,54 @@ def test_respond_gives_what_goes_over_the_wire() -> None:
     assert respond(content=gzip.compress(b"x"), headers={"Content-Encoding": "gzip"}).content == b"x"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (("200",), r"respond\(200\)"),
+        ((True,), "whole number"),
+        ((200, {"a": 1}), "json="),
+        ((200, 5), "bytes"),
+    ],
+)
+def test_respond_says_what_it_takes(arguments: Any, remedy: str) -> None:
+    with pytest.raises(TypeError, match=remedy):
+        respond(*arguments)
+
+
 # --- MockAdapter
+
+
+@pytest.mark.parametrize("given", [5, respond(200)])
+def test_a_handler_that_is_no_function_is_told_so(given: Any) -> None:
+    with pytest.raises(TypeError, match="a function from a request to a response"):
+        MockAdapter(given)
+
+
+def test_a_response_that_was_returned_before_is_told_so(session: Session) -> None:
+    again = respond(302, headers={"Location": "/"})
+    mocked(session, lambda request: again)
+    with pytest.raises(TypeError, match="make a response for each request"):
+        session.get(API)
+    assert again.history == []
+
+
+def test_a_handler_may_ask_another_session(session: Session) -> None:
+    with Session() as other:
+        mocked(other, lambda request: respond(200, request.path_url))
+        mocked(session, lambda request: other.send(request))
+        assert [session.get(f"{API}/{name}").text for name in "ab"] == ["/a", "/b"]
+
+
+@pytest.mark.parametrize("content", [b"0123456789", [b"01234", b"56789"]], ids=["bytes", "pieces"])
+def test_raw_of_a_mocked_response_is_as_raw_of_a_real_one(content: Any, session: Session) -> None:
+    mocked(session, lambda request: respond(200, content))
+    raw = session.get(API, stream=True).raw
+    assert isinstance(raw, RawResponse)
+    assert [raw.read(2), raw.read(6), raw.read()] == [b"01", b"234567", b"89"]
+    assert b"".join(session.get(API, stream=True).raw.stream(8)) == b"0123456789"
+    copy = io.BytesIO()
+    shutil.copyfileobj(session.get(API, stream=True).raw, copy)
+    assert copy.getvalue() == b"0123456789"
 
 
 def test_a_handler_answers_requests(session: Session) -> None:
@@ -270,3 +321,117 @@ def test_a_body_that_was_sent_once_is_not_sent_empty_to_an_application(flask_ses
     flask_session.send(prepared)
     with pytest.raises(UnrewindableBodyError):
         flask_session.send(prepared)
+
+
+def test_an_application_that_is_no_function_is_told_so() -> None:
+    with pytest.raises(TypeError, match=r"app\(environ, start_response\)"):
+        WSGIAdapter(5)
+
+
+class Closing:
+    """The result of an application, which notes that it was closed."""
+
+    def __init__(self, closed: list[str], pieces: Iterable[bytes] = (b"a", b"b")) -> None:
+        self._closed = closed
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._pieces)
+
+    def close(self) -> None:
+        self._closed.append("closed")
+
+
+@pytest.mark.parametrize("kind", ["object", "generator"])
+def test_an_application_whose_response_is_forgotten_is_closed_at_once(kind: str, session: Session) -> None:
+    """PEP 3333: close() is called whether or not the body was read to its end."""
+    closed: list[str] = []
+
+    def generate(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        try:
+            yield from [b"a", b"b"]
+        finally:
+            closed.append("closed")
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if kind == "generator":
+            return generate(environ, start_response)
+        start_response("200 OK", [])
+        return Closing(closed)
+
+    session.mount(API, WSGIAdapter(application))
+    gc.disable()
+    try:
+        response = session.get(API, stream=True)
+        assert closed == []
+        del response
+        assert closed == ["closed"]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("status", ["OK", "20 OK", "", 200, "2000 OK"])
+def test_a_status_that_is_none_is_an_error_and_closes_the_application(status: Any, session: Session) -> None:
+    closed: list[str] = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response(status, [])
+        return Closing(closed)
+
+    session.mount(API, WSGIAdapter(application))
+    with pytest.raises(RuntimeError, match="PEP 3333"):
+        session.get(API)
+    assert closed == ["closed"]
+
+
+def test_a_status_without_a_reason_is_one(session: Session) -> None:
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("204", [])
+        return []
+
+    session.mount(API, WSGIAdapter(application))
+    response = session.get(API)
+    assert (response.status_code, response.reason) == (204, "")
+
+
+def test_a_head_that_was_sent_is_not_taken_back(session: Session) -> None:
+    """PEP 3333: start_response raises the error that it was given, once the headers are on their way."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"a"
+        try:
+            raise ZeroDivisionError("late")
+        except ZeroDivisionError:
+            start_response("500 Oops", [], sys.exc_info())
+        yield b"b"
+
+    session.mount(API, WSGIAdapter(application))
+    with pytest.raises(ZeroDivisionError, match="late"):
+        session.get(API)
+
+
+def test_a_head_is_sent_with_what_is_written(session: Session) -> None:
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])(b"sent")
+        start_response("500 Oops", [], (ValueError, ValueError("late"), None))
+        return []
+
+    session.mount(API, WSGIAdapter(application))
+    with pytest.raises(ValueError, match="late"):
+        session.get(API)
+
+
+def test_what_is_written_stays_in_its_place(session: Session) -> None:
+    def application(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        write = start_response("200 OK", [])
+        write(b"0")
+        yield b"1"
+        write(b"2")
+        write(b"3")
+        yield b"4"
+        write(b"5")
+
+    session.mount(API, WSGIAdapter(application))
+    assert session.get(API).content == b"012345"

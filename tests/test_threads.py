@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -223,4 +224,36 @@ def test_a_response_that_is_open_when_another_thread_closes_the_session_is_read_
         server.wait_for_open(0)
         assert session.get(server.url(), timeout=TIMEOUT).content == b"halfhalf"
         assert server.accepted == 2
+        session.close()
+
+
+def test_settings_may_change_while_other_threads_send() -> None:
+    """L4: a request takes them as they stand when it begins, in the middle of a change too."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    done = threading.Event()
+    session = pystickyhttp.Session()
+    session.params = {}
+
+    def change() -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            name = f"X-{number % 50}"
+            session.headers[name] = session.params[name] = "x"
+            session.proxies[f"http://{name}"] = None
+            session.headers.pop(f"X-{(number + 25) % 50}", None)
+            session.params.pop(f"X-{(number + 25) % 50}", None)
+            session.proxies.pop(f"http://X-{(number + 25) % 50}", None)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        for _ in range(3000):
+            prepared = session.prepare_request(pystickyhttp.Request("GET", "http://h/", params={"a": 1}))
+            session.merge_environment_settings(prepared.url, {"all": None}, None, None, None)
+    finally:
+        done.set()
+        changing.join()
+        sys.setswitchinterval(interval)
         session.close()

@@ -25,7 +25,7 @@ def serving(context: ssl.SSLContext) -> ScriptedServer:
     return ScriptedServer(keep_alive(lambda _: respond(b"ok")), tls=context, handshake_may_fail=True)
 
 
-def refused(server: ScriptedServer, reason: str, **settings: object) -> None:
+def refused(server: ScriptedServer, reason: str, **settings: Any) -> None:
     """The request fails with a reason and a remedy, and not a byte of it was sent."""
     with Session() as session, no_socket_left():
         with pytest.raises(SSLError, match=reason) as caught:
@@ -183,7 +183,7 @@ def test_a_file_that_holds_no_certificate_is_an_error_that_names_it(
 
 
 @pytest.mark.parametrize("settings", [{"verify": ""}, {"verify": 3.5}, {"cert": 5}, {"cert": ("a",)}])
-def test_settings_of_no_use_are_refused_before_anything_is_dialled(settings: dict[str, object]) -> None:
+def test_settings_of_no_use_are_refused_before_anything_is_dialled(settings: dict[str, Any]) -> None:
     with (
         closed_port() as port,
         Session() as session,

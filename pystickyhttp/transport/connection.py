@@ -20,6 +20,7 @@ from typing import Any, Final, TypeAlias, cast
 import h11
 
 from ..exceptions import (
+    BodyTimeout,
     ChunkedEncodingError,
     ConnectionLost,
     IncompleteBody,
@@ -505,6 +506,8 @@ class HTTPConnection:
     def _receive_body(self, deadline: Deadline) -> None:
         try:
             data = self._recv(deadline)
+        except ReadTimeout as error:
+            raise BodyTimeout(*error.args) from error
         except ConnectionLost as error:
             raise self._incomplete(tls.reason_of(error.__cause__ or error)) from error
         if data:

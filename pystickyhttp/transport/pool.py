@@ -8,13 +8,14 @@ returns is an `IncomingResponse`, which gives the connection back by itself when
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
 
 from ..exceptions import ConnectionLost, PoolTimeout, TotalTimeout, UnrewindableBodyError
 from ..forks import after_fork_in_child
@@ -88,13 +89,14 @@ class ConnectionPool:
     """
 
     def __init__(self, limits: Limits | None = None, dialer: Dialer | None = None) -> None:
+        limits = Limits() if limits is None else limits
         _check_limits(limits)
         self._dialer = dialer or Dialer()
         # Guards the ledger and the gates of its claims. It is held for bookkeeping alone: nobody dials,
         # waits, closes or talks under it. What is in a slot belongs to the claim that holds the slot, and is
         # its thread's to change without the lock; limits are replaced whole, and may be read at any time.
         self._lock = threading.Lock()
-        self._ledger: Ledger[HTTPConnection] = Ledger(limits or Limits())
+        self._ledger: Ledger[HTTPConnection] = Ledger(limits)
         # Claims whose slots have to be freed: of responses that were collected unread (R6), and of calls that
         # an exception has ended (L3). To put one here is a single step, that nothing can interrupt and that
         # waits for no lock; `_reclaim` does the rest.
@@ -107,8 +109,11 @@ class ConnectionPool:
         ledger = self._ledger
         return f"<ConnectionPool: {ledger.open} open, {ledger.idle} of them idle, {ledger.waiting} waiting>"
 
-    def __del__(self) -> None:
-        # A pool that nobody closed leaves no socket to the collector's warnings.
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        # A pool that nobody closed leaves no socket to the collector's warnings. When the interpreter ends,
+        # the names of this module may be gone, and the system closes what is open.
+        if is_finalizing():
+            return
         with contextlib.suppress(AttributeError):  # __init__ may have failed
             _close_all(self._ledger.retire())
 
@@ -463,9 +468,9 @@ class IncomingResponse:
         self._connection = None
 
 
-def _check_limits(limits: Limits | None) -> None:
-    if limits is not None and not isinstance(limits, Limits):
-        raise TypeError(f"limits are {limits!r}: give Limits(max_per_host=...), or None")
+def _check_limits(limits: Any) -> None:
+    if not isinstance(limits, Limits):
+        raise TypeError(f"limits are {limits!r}: give Limits(max_per_host=...)")
 
 
 def _close_all(connections: Iterable[HTTPConnection]) -> None:
