@@ -21,7 +21,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from .exceptions import InvalidBody, InvalidHeader, InvalidJSONError, UnrewindableBodyError
 from .headers import TOKEN
-from .urls import encode_form
+from .urls import encode_form, is_list
 
 # What one read of a file takes: large enough that the calls do not count, small enough to hold in memory.
 PIECE: Final = 64 * 1024
@@ -214,7 +214,7 @@ def _field_parts(data: BodyTypes) -> Iterator[tuple[str, bytes]]:
             f"pairs; pass what else is to be sent as one more of the files, or without them"
         )
     for name, value in _pairs(data, "data"):
-        for member in value if _is_list(value) else (value,):
+        for member in value if is_list(value) else (value,):
             if member is not None:
                 yield _part_head(name), _field_content(name, member)
 
@@ -331,10 +331,6 @@ def _pairs(given: Any, what: str) -> Iterator[tuple[Any, Any]]:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise InvalidBody(f"{what} has {pair!r} among its pairs: give pairs of name and content")
         yield pair[0], pair[1]
-
-
-def _is_list(value: Any) -> bool:
-    return hasattr(value, "__iter__") and not isinstance(value, (str, bytes, bytearray, memoryview))
 
 
 class MultipartBody:

@@ -63,7 +63,7 @@ class URLRequired(MissingSchema):
 
 
 class InvalidSchema(RequestException, ValueError):
-    """The URL's scheme is one that no adapter of the session serves."""
+    """The scheme is one that no adapter of the session serves, that no redirect leads to, or of no proxy."""
 
 
 class InvalidMethod(RequestException, ValueError):
@@ -207,7 +207,7 @@ class HTTPError(RequestException):
 
 
 class TooManyRedirects(RequestException):
-    """The redirects did not end within the session's `max_redirects`."""
+    """The redirects did not end within the session's `max_redirects`, or the `redirect` of its `Retry`."""
 
 
 class ChunkedEncodingError(RequestException):
@@ -241,7 +241,10 @@ class ContentDecodingError(RequestException):
 
 
 class RetryError(RequestException):
-    """Every attempt that the policy of retries allows has failed."""
+    """The policy of retries allows no further try, and does not accept the status of the last response.
+
+    An error that stays after all tries is raised as it is.
+    """
 
 
 class StreamConsumedError(RequestException, TypeError):
@@ -256,8 +259,8 @@ class RequestsWarning(Warning):
 
 
 class FileModeWarning(RequestsWarning, DeprecationWarning):
-    """A file was opened in text mode, where its length in bytes can't be known."""
+    """A file was opened in text mode. Never raised here, where such files are read; for who filters it."""
 
 
 class RequestsDependencyWarning(RequestsWarning):
-    """An optional dependency is of a version that does not fit."""
+    """A dependency is of a version that does not fit. Never raised here; for who filters it."""

@@ -327,12 +327,15 @@ class PreparedRequest(RequestHooksMixin):
     def prepare_content_length(self, body: BodyTypes) -> None:
         """Take a body that somebody made of the first one, and set the framing that it needs.
 
+        Args:
+            body: the body; None for the one that is there.
+
         Raises:
             InvalidBody: it is of no type that can be sent.
         """
         for name in ("Content-Length", "Transfer-Encoding"):
             self.headers.pop(name, None)
-        self._take_body(bodies.encode(body))
+        self._take_body(bodies.encode(self.body if body is None else body))
 
     def drop_body(self) -> None:
         """Take the body off, and what describes it: a redirect turned the request to a GET."""

@@ -165,7 +165,7 @@ class Session:
             self.cookies = CookieJar.load(cookies_file, missing_ok=True)
             self.cookies.update(cookies or ())
         self.auth: AuthTypes = auth
-        self.params: ParamTypes = {} if params is None else params
+        self.params: Any = {} if params is None else params
         self.hooks: Any = default_hooks()
         self.verify: VerifyTypes = verify
         self.cert: CertTypes = cert

@@ -317,9 +317,9 @@ def encode_form(data: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> str:
     items = data.items() if isinstance(data, Mapping) else data
     pairs: list[tuple[Any, Any]] = []
     for name, value in items:
-        members = value if _is_list(value) else (value,)
+        members = value if is_list(value) else (value,)
         pairs.extend((name, member) for member in members if member is not None)
-    return urlencode(pairs)
+    return urlencode([(name, bytes(v) if isinstance(v, (bytearray, memoryview)) else v) for name, v in pairs])
 
 
 def redacted(text: str) -> str:
@@ -467,5 +467,6 @@ def _encode_params(params: ParamTypes) -> str:
         ) from None
 
 
-def _is_list(value: object) -> bool:
-    return hasattr(value, "__iter__") and not isinstance(value, (str, bytes))
+def is_list(value: object) -> bool:
+    """Whether a value of a form stands for several, each of which is a pair of its own."""
+    return hasattr(value, "__iter__") and not isinstance(value, (str, bytes, bytearray, memoryview))

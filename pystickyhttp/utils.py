@@ -108,9 +108,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-# --- what a session begins with
-
-
 # --- cookies
 
 
@@ -528,9 +525,7 @@ def rewind_body(prepared_request: PreparedRequest) -> None:
     """
     if isinstance(prepared_request.body, (str, bytes, type(None))):
         return
-    body = StreamedBody(prepared_request.body, prepared_request.body_position, None)
-    iter(body)  # only a body that was begun has to be wound back
-    body.rewind()
+    StreamedBody(prepared_request.body, prepared_request.body_position, None).wind_back()
 
 
 def guess_filename(obj: Any) -> str | None:

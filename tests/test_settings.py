@@ -110,8 +110,8 @@ def test_settings_are_given_by_name() -> None:
 
 def test_params_and_headers_of_a_session_can_be_added_to(server: ScriptedServer, session: Session) -> None:
     """As programs for requests do: none of them is None."""
-    session.params["a"] = 1  # type: ignore[index]
-    session.params.update({"b": 2})  # type: ignore[union-attr]
+    session.params["a"] = 1
+    session.params.update({"b": 2})
     session.proxies.update({})
     session.hooks["response"].append(lambda response, **settings: None)
     assert session.get(server.url()).text == "/?a=1&b=2"

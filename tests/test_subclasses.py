@@ -425,7 +425,7 @@ def test_a_policy_of_retries_can_be_assigned_in_every_form(home: Site, session: 
         assert adapter.max_retries.total == total
         assert session.get(home.url()).ok
     with pytest.raises(TypeError):
-        adapter.max_retries = "3"
+        adapter.max_retries = "3"  # type: ignore[assignment]
 
 
 def test_adapters_that_were_replaced_are_closed_with_the_session(home: Site) -> None:
@@ -494,6 +494,10 @@ def test_a_total_deadline_holds_for_adapters_that_know_of_none(session: Session)
         session.get("http://h/", timeout=Timeout(total=0.2))
 
 
+def adapter_of(**settings: Any) -> HTTPAdapter:
+    return HTTPAdapter(**settings)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -502,10 +506,10 @@ def test_a_total_deadline_holds_for_adapters_that_know_of_none(session: Session)
         lambda session: session.prepare_request("http://h/"),
         lambda session: session.get("http://h/", proxies={"http": 5}),
         lambda session: session.get("http://h/", proxies={5: "http://p"}),
-        lambda session: HTTPAdapter(ssl_context=5),
-        lambda session: HTTPAdapter(resolver=5),
-        lambda session: HTTPAdapter(limits={}),
-        lambda session: HTTPAdapter(pool_connections="10"),
+        lambda session: adapter_of(ssl_context=5),
+        lambda session: adapter_of(resolver=5),
+        lambda session: adapter_of(limits={}),
+        lambda session: adapter_of(pool_connections="10"),
         lambda session: setattr(session.get_adapter("http://h/"), "limits", None),
     ],
 )
