@@ -360,8 +360,8 @@ def _port(port_text: str, text: str) -> int:
         return int(port_text)
     if "@" in text:  # what looks like a port is the beginning of a password
         raise InvalidURL(
-            "the URL (not shown, as it may hold a password) has a port that is no number from 1 to 65535: "
-            "in a password write / ? # as %2F %3F %23"
+            "the URL (not shown, as it may hold a password) has no port that can be used: a port is a number "
+            "from 1 to 65535, and in a password / ? # are written %2F %3F %23"
         )
     raise InvalidURL(f"URL {redacted(text)!r} has the port {port_text!r}: a port is a number from 1 to 65535")
 
