@@ -152,6 +152,8 @@ class HTTPAdapter(BaseAdapter):
             raise TypeError(
                 f"the pool knows no {', '.join(pool_settings)}: what is about TLS goes into an ssl_context="
             )
+        if self._server_hostname is not None and not isinstance(self._server_hostname, str):
+            raise TypeError(f"server_hostname is {self._server_hostname!r}: give a str")
         if self._ssl_context is not None and not isinstance(self._ssl_context, ssl.SSLContext):
             raise TypeError(f"ssl_context is {self._ssl_context!r}: give an ssl.SSLContext")
         limits = limits_of(connections, maxsize, block=block) if self._limits is None else self._limits
@@ -556,7 +558,7 @@ def _cert_files(cert: CertTypes) -> tuple[str | None, str | None, str | None]:
     if isinstance(cert, (str, Path)):
         return os.fspath(cert), None, None
     if isinstance(cert, (tuple, list)) and len(cert) == 2:
-        return os.fspath(cert[0]), os.fspath(cert[1]), None
+        return os.fspath(cert[0]), None if cert[1] is None else os.fspath(cert[1]), None
     if isinstance(cert, (tuple, list)) and len(cert) == 3:
         return os.fspath(cert[0]), os.fspath(cert[1]), cert[2]
     raise TypeError(f"cert is {type(cert).__name__}: give a file, or (certificate, key[, password])")

@@ -17,6 +17,7 @@ import stat
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, Final, TypeAlias, TypeVar
 
 from .exceptions import InvalidBody, InvalidHeader, InvalidJSONError, UnrewindableBodyError
@@ -242,6 +243,12 @@ def _unpacked(name: Any, value: Any) -> tuple[Any, Any, Any, Any]:
             f"(filename, content, content type) or (filename, content, content type, headers)"
         )
     filename, content, content_type, headers = (*value, None, None)[:4]
+    # A list of files looks like one of these tuples, and all but one of them would be lost.
+    if not all(isinstance(text, (str, bytes, NoneType)) for text in (filename, content_type)):
+        raise InvalidBody(
+            f"files: {name!r} has a {type(value).__name__} whose filename or content type is no text; several "
+            f"files of one name are pairs: files=[({name!r}, one), ({name!r}, other)]"
+        )
     return filename, content, content_type, headers
 
 

@@ -125,7 +125,6 @@ class Session:
         cert: the client's certificate: a file, or a tuple (certificate, key[, password]).
         stream: whether the body is left for the caller to read. Default False.
         timeout: seconds, (connect, read), a `Timeout`, None for no limit, or `UNSET` for the defaults.
-        max_redirects: how many redirects are followed. Default 30.
         trust_env: whether the environment is asked for proxies, the netrc file and CA files. Default True.
         base_url: as the argument.
         adapters: what `mount` has mounted, the longest prefix first.
@@ -162,6 +161,7 @@ class Session:
         self.cookies_file = cookies_file
         self._process = os.getpid()  # the one that the file belongs to
         if cookies_file is not None:
+            _check_folder_of(cookies_file)
             self.cookies = CookieJar.load(cookies_file, missing_ok=True)
             self.cookies.update(cookies or ())
         self.auth: AuthTypes = auth
@@ -255,6 +255,23 @@ class Session:
         self._proxies: Any = {} if value is None else _checked_proxies(value)
 
     @property
+    def max_redirects(self) -> int:
+        """How many redirects are followed.
+
+        Raises:
+            TypeError, ValueError: on setting what is no whole number from 0 on.
+        """
+        return self._max_redirects
+
+    @max_redirects.setter
+    def max_redirects(self, value: int) -> None:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"max_redirects is {value!r}: give a whole number")
+        if value < 0:
+            raise ValueError(f"max_redirects is {value!r}: give 0 or more")
+        self._max_redirects = value
+
+    @property
     def base_url(self) -> str | None:
         """What relative URLs are appended to, or None.
 
@@ -282,7 +299,8 @@ class Session:
         Raises:
             TypeError: they are none of these.
         """
-        if not isinstance(prefix, str) or not callable(getattr(adapter, "send", None)):
+        is_adapter = callable(getattr(adapter, "send", None)) and not isinstance(adapter, type)
+        if not isinstance(prefix, str) or not is_adapter:
             raise TypeError(
                 f"mount({prefix!r}, {adapter!r}): give a prefix such as 'https://', and an adapter"
             )
@@ -506,6 +524,8 @@ class Session:
         adapter = self._adapter_for(request)
         if isinstance(deadline := settings.get("timeout"), Deadline):  # of which other adapters know nothing
             deadline.clip(None, f"sending {request.method} {urls.redacted(request.url)}")
+        if not isinstance(adapter, HTTPAdapter):
+            settings = {"timeout": None, **settings}  # which adapters for requests may insist on
         response = adapter.send(request, **settings)
         if not isinstance(response, Response):
             raise TypeError(f"{adapter!r} returned {response!r}: an adapter has to return a Response")
@@ -777,6 +797,13 @@ def _verified_by_default(around: Environment | None) -> VerifyTypes:
         return around.ca_bundle or True
     # OpenSSL's own variables are part of the environment as well.
     return True if system_store() is SYSTEM_STORE else SYSTEM_STORE
+
+
+def _check_folder_of(cookies_file: str | os.PathLike[str]) -> None:
+    """A login must not be lost at the end of a program for want of a folder."""
+    folder = os.path.dirname(os.path.abspath(os.fspath(cookies_file)))
+    if not os.fspath(cookies_file) or not os.path.isdir(folder):
+        raise FileNotFoundError(f"cookies_file is {cookies_file!r}: there is no such folder; make it first")
 
 
 def _spoken(proxies: ProxyTypes) -> ProxyTypes:

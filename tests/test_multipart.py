@@ -876,3 +876,13 @@ def test_any_sequence_of_reads_gives_the_same_bytes(files: list[tuple[str, bytes
         assert read == with_boundary(expected, their_type, boundary_of(encoded.content_type))
         assert body.tell() == len(read)
     close_files(given_files)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[io.BytesIO(b"a"), io.BytesIO(b"b")], ("n", b"x", 5), (5, b"x")],
+    ids=["files", "content type", "filename"],
+)
+def test_a_list_of_files_is_refused_and_none_of_them_lost(value: Any) -> None:
+    with pytest.raises(InvalidBody, match="several files of one name are pairs"):
+        encode(None, files={"docs": value})

@@ -415,7 +415,26 @@ def test_a_file_of_cookies_that_cant_be_read_is_told_with_its_line(tmp_path: Pat
 
 def test_closing_closes_the_connections_though_the_file_cant_be_written(tmp_path: Path) -> None:
     with ScriptedServer(keep_alive(lambda request: respond(b"ok"))) as server, no_socket_left():
-        session = Session(cookies_file=tmp_path / "none" / "cookies.txt")
+        folder = tmp_path / "none"
+        folder.mkdir()
+        session = Session(cookies_file=folder / "cookies.txt")
         session.get(server.url())
+        folder.rmdir()
         with pytest.raises(OSError, match="none"):
             session.close()
+
+
+@pytest.mark.parametrize("name", ["none/cookies.txt", ""])
+def test_a_file_of_cookies_that_could_not_be_saved_is_told_ahead_of_the_login(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="cookies_file"):
+        Session(cookies_file=name)
+
+
+@pytest.mark.parametrize("value", ["5", None, 1.5, True, -1], ids=repr)
+def test_max_redirects_of_no_use_is_refused_where_it_is_set(value: Any, session: Session) -> None:
+    with pytest.raises((TypeError, ValueError), match="max_redirects"):
+        session.max_redirects = value
+    assert session.max_redirects == 30

@@ -399,6 +399,20 @@ def test_an_adapter_may_give_headers_as_it_likes_and_leave_the_url_out(session: 
     assert session.cookies.get_dict() == {"a": "1", "b": "2, 3"}
 
 
+def test_an_adapter_for_requests_may_insist_on_every_setting(session: Session) -> None:
+    class Insists(BaseAdapter):
+        def send(  # type: ignore[override]
+            self, request: PreparedRequest, stream: Any, timeout: Any, verify: Any, cert: Any, proxies: Any
+        ) -> Response:
+            assert timeout is None
+            response = Response()
+            response.status_code = 204
+            return response
+
+    session.mount("mock://", Insists())
+    assert session.get("mock://h/").status_code == 204
+
+
 def test_an_adapter_that_returns_no_response_is_told_so(session: Session) -> None:
     class Nothing(BaseAdapter):
         def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Any:
@@ -506,6 +520,8 @@ def adapter_of(**settings: Any) -> HTTPAdapter:
         lambda session: session.prepare_request("http://h/"),
         lambda session: session.get("http://h/", proxies={"http": 5}),
         lambda session: session.get("http://h/", proxies={5: "http://p"}),
+        lambda session: session.mount("http://", HTTPAdapter),
+        lambda session: adapter_of(server_hostname=5),
         lambda session: adapter_of(ssl_context=5),
         lambda session: adapter_of(resolver=5),
         lambda session: adapter_of(limits={}),
