@@ -246,8 +246,8 @@ def _unpacked(name: Any, value: Any) -> tuple[Any, Any, Any, Any]:
     # A list of files looks like one of these tuples, and all but one of them would be lost.
     if not all(isinstance(text, (str, bytes, NoneType)) for text in (filename, content_type)):
         raise InvalidBody(
-            f"files: {name!r} has a {type(value).__name__} whose filename or content type is no text; several "
-            f"files of one name are pairs: files=[({name!r}, one), ({name!r}, other)]"
+            f"files: {name!r} has a {type(value).__name__} whose filename or content type is no text; "
+            f"several files of one name are pairs: files=[({name!r}, one), ({name!r}, other)]"
         )
     return filename, content, content_type, headers
 
