@@ -29,15 +29,20 @@ from .__version__ import __version__
 from .api import delete, get, head, options, patch, post, put, request
 from .exceptions import (
     BodyTimeout,
+    ConnectError,
     ConnectionError,
     ConnectionLost,
     ConnectTimeout,
     FileModeWarning,
+    HandshakeLost,
     HTTPError,
     IncompleteBody,
+    InsecureRequestWarning,
     JSONDecodeError,
     NameResolutionError,
     PoolTimeout,
+    ProxyError,
+    ProxySSLError,
     ReadTimeout,
     RequestException,
     RequestsDependencyWarning,
@@ -45,6 +50,7 @@ from .exceptions import (
     Timeout,
     TooManyRedirects,
     TotalTimeout,
+    TunnelError,
     URLRequired,
     WriteTimeout,
 )
@@ -52,7 +58,7 @@ from .models import PreparedRequest, Request, Response
 from .retries import Retry
 from .sessions import Session, session
 from .status_codes import codes
-from .transport import Address, Limits
+from .transport import Address, KeepAlive, Limits
 
 if TYPE_CHECKING:
     from . import certs, compat, testing, utils
@@ -66,8 +72,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f".{name}", __name__)
     if name == "packages":
         raise AttributeError(
-            "pystickyhttp has no packages: there is no urllib3 below it whose warnings one would switch off: "
-            "drop the line"
+            "pystickyhttp has no packages: there is no urllib3 below it. In the place of disable_warnings() write "
+            "warnings.simplefilter('ignore', pystickyhttp.InsecureRequestWarning)"
         )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
@@ -88,6 +94,7 @@ __all__ = [
     "session",
     "Limits",
     "Address",
+    "KeepAlive",
     "Retry",
     "Request",
     "PreparedRequest",
@@ -98,7 +105,12 @@ __all__ = [
     "ConnectionError",
     "ConnectionLost",
     "NameResolutionError",
+    "ConnectError",
+    "ProxyError",
+    "ProxySSLError",
+    "TunnelError",
     "SSLError",
+    "HandshakeLost",
     "Timeout",
     "ConnectTimeout",
     "ReadTimeout",
@@ -112,6 +124,7 @@ __all__ = [
     "JSONDecodeError",
     "URLRequired",
     "FileModeWarning",
+    "InsecureRequestWarning",
     "RequestsDependencyWarning",
     # modules
     "adapters",

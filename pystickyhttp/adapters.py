@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from . import environment, urls
-from .auth import basic_credentials
-from .exceptions import InvalidMethod, InvalidProxyURL, InvalidURL, RequestException, RetryError
+from .exceptions import InvalidMethod, RequestException, RetryError, TunnelError
 from .headers import Headers, encode_field
+from .identity import UNVERIFIED, CertTypes, Trust, VerifyTypes, identity_of, whom_to_trust
 from .models import PreparedRequest, Response
+from .proxies import PROXY_AUTHORIZATION, basic_fields, forwards_http, proxy_of
 from .retries import Retry, RetryTypes
 from .timeouts import UNSET, Deadline, TimeoutTypes
 from .transport import (
     ConnectionPool,
     Dialer,
     IncomingResponse,
+    KeepAlive,
     Limits,
     OutgoingRequest,
     Proxy,
     Resolver,
     Route,
-    TLSIdentity,
+    SocketOption,
+    SocketSettings,
 )
-from .transport.route import SYSTEM_STORE, Store
+from .transport.sockets import DEFAULT_KEEPALIVE, local_address_of
 from .urls import URL
 
-VerifyTypes: TypeAlias = "bool | str | Path | Store"
-CertTypes: TypeAlias = "str | Path | tuple[str, str] | tuple[str, str, str] | None"
 ProxyTypes: TypeAlias = "Mapping[str, str | None] | None"
 
 
@@ -42,6 +41,15 @@ ProxyTypes: TypeAlias = "Mapping[str, str | None] | None"
 DEFAULT_POOLSIZE: Final = 10
 DEFAULT_RETRIES: Final = 0
 DEFAULT_POOLBLOCK: Final = False
+
+
+class _Way(NamedTuple):
+    """What an adapter says of every connection that it makes, as far as it belongs to the Route (law R1)."""
+
+    context: ssl.SSLContext | None = None
+    server_hostname: str | None = None
+    unix_socket: str | None = None
+    local_address: tuple[str, int] | None = None
 
 
 class BaseAdapter:
@@ -92,10 +100,22 @@ class HTTPAdapter(BaseAdapter):
             one to be free. Default False.
         limits: how many connections there may be, in the place of the three `pool_` arguments; by default
             `Limits()`.
-        resolver: a function from (host, port) to a list of `Address`, by default the system's.
-        ssl_context: used for every https request as it is given; `verify` and `cert` do not count then.
+        resolver: a function from (host, port) to a list of `Address`, or of IP addresses as text; by default
+            the system's.
+        ssl_context: used for every https server as it is given; `verify` and `cert` do not count then.
         server_hostname: the name that a server's certificate is held against, and that is asked for in the
             handshake, in the place of the URL's host (law S3).
+        proxy_headers: header fields for the eyes of every http and https proxy that is gone through, and of
+            nobody else. What is for one alone is told by `proxy_headers()`, or stands in its URL.
+        proxy_ssl_context: used for the connection to an https proxy; by default `verify` counts for it as it
+            does for a server, and `cert` never.
+        unix_socket: the path of a unix socket, which is dialled in the place of every URL's host, whatever
+            proxies there are.
+        local_address: the IP address that connections are made from, or (address, port); by default the
+            system's choice.
+        socket_options: options for each socket, as (level, name, value); they go ahead of our own.
+        keepalive: the probes by which a peer is found out that vanished without a word (law X1); None for
+            none.
 
     Attributes:
         pool: the `ConnectionPool`.
@@ -104,6 +124,7 @@ class HTTPAdapter(BaseAdapter):
 
     Raises:
         TypeError, ValueError: an argument is of no use.
+        InvalidHeader: one of `proxy_headers` can't be sent.
     """
 
     def __init__(
@@ -117,15 +138,30 @@ class HTTPAdapter(BaseAdapter):
         resolver: Resolver | None = None,
         ssl_context: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
+        proxy_headers: Mapping[str, str] | None = None,
+        proxy_ssl_context: ssl.SSLContext | None = None,
+        unix_socket: str | os.PathLike[str] | None = None,
+        local_address: str | tuple[str, int] | None = None,
+        socket_options: Iterable[SocketOption] = (),
+        keepalive: KeepAlive | None = DEFAULT_KEEPALIVE,
     ) -> None:
         self.max_retries = max_retries
         if resolver is not None and not callable(resolver):
             raise TypeError(
                 f"resolver is {resolver!r}: give a function from (host, port) to a list of Address"
             )
+        _check_context("proxy_ssl_context", proxy_ssl_context)
         self._resolver = resolver
-        self._ssl_context = ssl_context
-        self._server_hostname = server_hostname
+        self._proxy_headers = _checked_proxy_headers(proxy_headers)
+        self._proxy_ssl_context = proxy_ssl_context
+        self._way = _Way(unix_socket=None if unix_socket is None else os.fspath(unix_socket))
+        self._keepalive = keepalive
+        self._pool_settings = {
+            "ssl_context": ssl_context,
+            "server_hostname": server_hostname,
+            "socket_options": socket_options,
+            "source_address": local_address,
+        }
         self._limits = limits
         self.init_poolmanager(pool_connections, pool_maxsize, block=pool_block)
         if not isinstance(getattr(self, "pool", None), ConnectionPool):
@@ -141,23 +177,29 @@ class HTTPAdapter(BaseAdapter):
 
         Args:
             connections, maxsize, block: `pool_connections`, `pool_maxsize` and `pool_block`.
-            **pool_settings: `ssl_context` or `server_hostname`, as those of the adapter.
+            **pool_settings: `ssl_context`, `server_hostname` and `socket_options` as those of the adapter,
+                or `source_address`, urllib3's name for its `local_address`.
 
         Raises:
             TypeError, ValueError: an argument is of no use.
         """
-        self._ssl_context = pool_settings.pop("ssl_context", self._ssl_context)
-        self._server_hostname = pool_settings.pop("server_hostname", self._server_hostname)
-        if pool_settings:
+        unknown = pool_settings.keys() - self._pool_settings.keys()
+        if unknown:
             raise TypeError(
-                f"the pool knows no {', '.join(pool_settings)}: what is about TLS goes into an ssl_context="
+                f"the pool knows no {', '.join(unknown)}: what is about TLS goes into an ssl_context="
             )
-        if self._server_hostname is not None and not isinstance(self._server_hostname, str):
-            raise TypeError(f"server_hostname is {self._server_hostname!r}: give a str")
-        if self._ssl_context is not None and not isinstance(self._ssl_context, ssl.SSLContext):
-            raise TypeError(f"ssl_context is {self._ssl_context!r}: give an ssl.SSLContext")
+        self._pool_settings = settings = {**self._pool_settings, **pool_settings}
+        _check_context("ssl_context", settings["ssl_context"])
+        if not isinstance(settings["server_hostname"], (str, type(None))):
+            raise TypeError(f"server_hostname is {settings['server_hostname']!r}: give a str")
+        self._way = self._way._replace(
+            context=settings["ssl_context"],
+            server_hostname=settings["server_hostname"],
+            local_address=local_address_of(settings["source_address"]),
+        )
         limits = limits_of(connections, maxsize, block=block) if self._limits is None else self._limits
-        self.pool = ConnectionPool(limits, Dialer(self._resolver))
+        sockets = SocketSettings(settings["socket_options"], self._keepalive)
+        self.pool = ConnectionPool(limits, Dialer(self._resolver, sockets))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "pool": None, "_limits": self.pool.limits}
@@ -214,7 +256,7 @@ class HTTPAdapter(BaseAdapter):
         started = time.perf_counter()
         try:
             url = urls.parse(request.url)
-            proxy = proxy_for(url, proxies, request.headers) if proxies else None
+            proxy = self._proxy(url, proxies, request.headers, verify) if proxies else None
             route = self._route(url, verify, cert, proxy)
             self.add_headers(
                 request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
@@ -223,6 +265,8 @@ class HTTPAdapter(BaseAdapter):
             response._seconds = time.perf_counter() - started
             return response
         except RequestException as error:
+            if isinstance(error, TunnelError) and error.status is not None and error.response is None:
+                error.response = self._answer_of_proxy(request, error)
             if error.request is None:  # a body may be made of other requests, which have errors of their own
                 error.request = request
                 _tell_what_was_tried(error, request, time.perf_counter() - started, tries.count)
@@ -233,7 +277,7 @@ class HTTPAdapter(BaseAdapter):
     ) -> Response:
         target = self.request_url(request, proxies)
         while True:
-            outgoing = outgoing_request(request, url, target, route.proxy)
+            outgoing = outgoing_request(request, url, target, route)
             try:
                 incoming = self.pool.send(route, outgoing, tries.deadline)
             except RequestException as error:
@@ -246,13 +290,54 @@ class HTTPAdapter(BaseAdapter):
                 return tries.accept(response)
 
     def _route(self, url: URL, verify: VerifyTypes, cert: CertTypes, proxy: Proxy | None) -> Route:
-        if verify is True and url.scheme == "https":
-            verify = system_store()  # part of whom a connection trusts, so part of its Route (law R1)
-        given = (url.origin, verify, cert, self._ssl_context, self._server_hostname, proxy)
+        way = self._way if url.unix_socket is None else self._way._replace(unix_socket=url.unix_socket)
+        if url.scheme != "https":
+            return route_for(url.origin, UNVERIFIED, None, way, proxy)
+        trust = whom_to_trust(verify)
         try:
-            return route_for(*given)
+            return route_for(url.origin, trust, cert, way, proxy)
         except TypeError:  # a list can't be looked up in a cache; the check itself says if it is wrong
-            return route_for.__wrapped__(*given)
+            return route_for.__wrapped__(url.origin, trust, cert, way, proxy)
+
+    def _proxy(
+        self, url: URL, proxies: Mapping[str, str | None], headers: Headers, verify: VerifyTypes
+    ) -> Proxy | None:
+        """The proxy that a request goes through, with all that it is shown, or None."""
+        text = self._proxy_url(url, proxies)
+        if text is None:
+            return None
+        fields = self.proxy_headers(text)
+        # One among the fields of the request is for the proxy as well, and goes ahead of its URL.
+        given = headers.get(PROXY_AUTHORIZATION)
+        if given is not None:
+            fields = {**fields, PROXY_AUTHORIZATION: given}
+        tls = None
+        if text[:6].lower() == "https:":
+            trust = UNVERIFIED if self._proxy_ssl_context is not None else whom_to_trust(verify)
+            tls = identity_of(trust, None, self._proxy_ssl_context, None)
+        return proxy_of(text, fields, tls)
+
+    def _proxy_url(self, url: URL, proxies: ProxyTypes) -> str | None:
+        """The URL of the proxy that a request goes through, or None; to a unix socket none ever leads."""
+        if not proxies or self._way.unix_socket is not None or url.unix_socket is not None:
+            return None
+        return environment.select_proxy(url, proxies)
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """The header fields for the eyes of a proxy; a subclass may have others for each.
+
+        Args:
+            proxy: its URL, as it was given.
+
+        Returns:
+            Those of the argument `proxy_headers`, and Proxy-Authorization by the user and password of the
+            URL, where it has them. They go with CONNECT where the far end is one of https, and with each
+            request of http. A proxy of SOCKS is shown none.
+
+        Raises:
+            InvalidProxyURL, InvalidSchema: the URL can't be used.
+        """
+        return {**self._proxy_headers, **basic_fields(proxy)}
 
     def add_headers(self, request: PreparedRequest, **settings: Any) -> None:
         """Called before each request is sent, for subclasses that add fields to it.
@@ -270,9 +355,10 @@ class HTTPAdapter(BaseAdapter):
             proxies: those of `send`.
         """
         url = urls.parse(request.url)
-        if proxies and url.scheme == "http" and environment.select_proxy(url, proxies) is not None:
-            return url.absolute_target
-        return url.target
+        if not proxies or url.scheme != "http":
+            return url.target
+        proxy = self._proxy_url(url, proxies)
+        return url.target if proxy is None or not forwards_http(proxy) else url.absolute_target
 
     def build_response(self, req: PreparedRequest, resp: IncomingResponse) -> Response:
         """A Response of what came over the wire.
@@ -288,7 +374,21 @@ class HTTPAdapter(BaseAdapter):
         response.reason = resp.reason.decode("utf-8", "replace")
         response.headers = Headers.from_wire(resp.fields)
         response.connection = self
+        response.tls = resp.tls
         response._body = resp
+        return response
+
+    def _answer_of_proxy(self, request: PreparedRequest, error: TunnelError) -> Response:
+        """What a proxy answered that makes no tunnel, as a Response."""
+        assert error.status is not None, "who asks has seen it"
+        response = Response()
+        response.request = request
+        response.url = request.url
+        response.status_code = error.status
+        response.reason = error.reason.decode("utf-8", "replace")
+        response.headers = Headers.from_wire(error.fields)
+        response.connection = self
+        response._undecoded = error.body
         return response
 
     def close(self) -> None:
@@ -389,77 +489,31 @@ def _tell_what_was_tried(
     error.args = (f"{where}: {what} (after {seconds:.3f} s{often})", *others)
 
 
-def system_store() -> Store:
-    """What the environment's SSL_CERT_FILE and SSL_CERT_DIR say of the system's store, as they stand."""
-    around = environment.current()
-    if around.ssl_cert_file is None and around.ssl_cert_dir is None:
-        return SYSTEM_STORE
-    return Store(around.ssl_cert_file, around.ssl_cert_dir)
+def _checked_proxy_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    checked = {} if headers is None else dict(headers)
+    for name, value in checked.items():
+        encode_field(name, value)
+        if name.lower() == PROXY_AUTHORIZATION.lower():
+            raise ValueError(
+                "proxy_headers go to every proxy, and a Proxy-Authorization belongs to one: put user and "
+                "password into its URL, or override proxy_headers()"
+            )
+    return checked
 
 
-# An environment names a handful of proxies; a program that goes through a list of them names hundreds.
-@lru_cache(maxsize=512)
-def proxy_of(text: str, authorization: str | bytes | None = None) -> Proxy:
-    """Read the URL of a proxy.
-
-    Args:
-        text: such as "http://user:password@proxy.example:3128"; without a scheme it is one of http, and
-            without a port it is at that of the scheme.
-        authorization: the value of Proxy-Authorization; None for Basic by the URL's userinfo, if it has any.
-
-    Raises:
-        InvalidProxyURL: it can't be used.
-        InvalidSchema: it is of a kind that is not spoken to.
-    """
-    scheme, separator, rest = text.strip().partition("://")
-    if not separator:
-        scheme, rest = "http", scheme.removeprefix("//")
-    try:
-        credentials, url = _proxy_url(rest)
-        if authorization is None and any(credentials):
-            authorization = basic_credentials(*credentials)
-    except ValueError as error:  # InvalidURL is one; the other is of a user with a colon
-        raise InvalidProxyURL(f"the proxy can't be used: {error}") from error
-    if isinstance(authorization, str):
-        authorization = encode_field("Proxy-Authorization", authorization)[1]
-    return Proxy(scheme.lower(), url.host, url.effective_port, authorization)
+def _check_context(name: str, context: Any) -> None:
+    if context is not None and not isinstance(context, ssl.SSLContext):
+        raise TypeError(f"{name} is {context!r}: give an ssl.SSLContext")
 
 
-def _proxy_url(rest: str) -> tuple[tuple[str, str], URL]:
-    """Credentials and the rest of a proxy's URL, of which what follows its scheme is given."""
-    if urls.is_http(rest):
-        raise InvalidURL("it has no host: write http://host:port")
-    url = urls.parse(f"http://{rest}")
-    # A password with a slash in it ends the authority, and the user would be the host.
-    if "@" in f"{url.target}#{url.fragment}":
-        raise InvalidURL("its password holds / ? or #: write them as %2F, %3F, %23")
-    return url.credentials or ("", ""), url
-
-
-def proxy_for(url: URL, proxies: Mapping[str, str | None], headers: Headers) -> Proxy | None:
-    """The proxy that a request goes through, or None.
-
-    Args:
-        url: the URL of the request.
-        proxies: the proxy for each scheme.
-        headers: the fields of the request. A Proxy-Authorization among them is for the proxy.
-
-    Raises:
-        InvalidProxyURL: its URL can't be used.
-        InvalidSchema: it is of a kind that is not spoken to.
-    """
-    text = environment.select_proxy(url, proxies)
-    return None if text is None else proxy_of(text, headers.get("Proxy-Authorization"))
-
-
-def outgoing_request(request: PreparedRequest, url: URL, target: str, proxy: Proxy | None) -> OutgoingRequest:
+def outgoing_request(request: PreparedRequest, url: URL, target: str, route: Route) -> OutgoingRequest:
     """A PreparedRequest as the transport takes it.
 
     Args:
         request: the request.
         url: its URL.
         target: the request target.
-        proxy: the proxy that it goes through, or None.
+        route: the way that it goes.
 
     Raises:
         InvalidHeader: a field can't be sent (law X7).
@@ -473,12 +527,12 @@ def outgoing_request(request: PreparedRequest, url: URL, target: str, proxy: Pro
         )
     lines = tuple(request.headers.lines())
     host = request.headers.get("Host", url.host_header)
-    # Through a tunnel the request is for the origin's eyes; CONNECT has told the proxy what it has to know.
-    authorization = proxy.authorization if proxy is not None and url.scheme == "http" else None
+    # Through a tunnel the request is for the origin's eyes: the proxy was told what it has to know before.
+    own_fields = route.proxy.own_fields if route.proxy is not None and route.is_forwarded else ()
     try:
-        fields = wire_fields(host, lines, authorization)
+        fields = wire_fields(host, lines, own_fields)
     except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so
-        fields = wire_fields.__wrapped__(host, lines, authorization)
+        fields = wire_fields.__wrapped__(host, lines, own_fields)
     return OutgoingRequest.make(request.method, target, fields, request.outgoing_body())
 
 
@@ -486,7 +540,7 @@ def outgoing_request(request: PreparedRequest, url: URL, target: str, proxy: Pro
 # the credentials and cookies among them, as the session that they come from mostly is.
 @lru_cache(maxsize=512)
 def wire_fields(
-    host: str, lines: tuple[tuple[str, str], ...], proxy_authorization: bytes | None
+    host: str, lines: tuple[tuple[str, str], ...], proxy_fields: tuple[tuple[bytes, bytes], ...]
 ) -> tuple[tuple[bytes, bytes], ...]:
     """The header fields as they go over the wire.
 
@@ -494,71 +548,45 @@ def wire_fields(
         host: the value of Host, which goes first (RFC 9110, section 7.2).
         lines: the other fields. A Host among them is left out, and so is Proxy-Authorization: it is no
             origin's business.
-        proxy_authorization: its value for the proxy that the request goes to, or None.
+        proxy_fields: the fields for the proxy that the request goes to. What they say, no other field says.
 
     Raises:
         InvalidHeader: a field can't be sent (law X7).
     """
     encoded = [encode_field(name, value) for name, value in lines]
-    others = [field for field in encoded if field[0].lower() not in (b"host", b"proxy-authorization")]
-    if proxy_authorization is not None:
-        others.append((b"Proxy-Authorization", proxy_authorization))
-    return encode_field("Host", host), *others
+    left_out = {b"host", b"proxy-authorization", *(name.lower() for name, _ in proxy_fields)}
+    others = [field for field in encoded if field[0].lower() not in left_out]
+    return encode_field("Host", host), *others, *proxy_fields
 
 
 # The identity of a connection is asked for at each request. One is some hundred bytes; a crawler has as many
-# as it has hosts. typed: 1 is equal to True, and no setting of verify.
-@lru_cache(maxsize=1024, typed=True)
+# as it has hosts.
+@lru_cache(maxsize=1024)
 def route_for(
-    origin: tuple[str, str, int],
-    verify: VerifyTypes,
-    cert: CertTypes,
-    context: ssl.SSLContext | None,
-    server_hostname: str | None,
-    proxy: Proxy | None = None,
+    origin: tuple[str, str, int], trust: Trust, cert: CertTypes, way: _Way, proxy: Proxy | None
 ) -> Route:
     """The Route of a request (law R1).
 
     Args:
         origin: scheme, host and port.
-        verify: True, False, a file or folder of root certificates, or what stands for the system's store.
+        trust: whom to trust.
         cert: a file with certificate and key, a pair of files, or those and the password of the key.
-        context: an SSLContext that stands for both, or None.
-        server_hostname: the name in the server's certificate, or None for the host.
+        way: what the adapter says.
         proxy: what the connection goes through, or None.
 
     Raises:
-        TypeError, ValueError: verify or cert is none of these.
+        TypeError: cert is none of these.
     """
     scheme, host, port = origin
-    if scheme == "http":
-        return Route(scheme, host, port, proxy=proxy)
-    tls = dataclasses.replace(_tls_identity(verify, cert, context), server_hostname=server_hostname)
-    return Route(scheme, host, port, tls, proxy=proxy)
-
-
-def _tls_identity(verify: VerifyTypes, cert: CertTypes, context: ssl.SSLContext | None) -> TLSIdentity:
-    if context is not None:
-        return TLSIdentity(context=context)
-    cert_file, key_file, password = _cert_files(cert)
-    if isinstance(verify, Store):
-        return TLSIdentity(store=verify, cert=cert_file, key=key_file, password=password)
-    if isinstance(verify, bool):
-        return TLSIdentity(verify=verify, cert=cert_file, key=key_file, password=password)
-    if not isinstance(verify, (str, Path)):
-        raise TypeError(f"verify is {verify!r}: give True, False, or the path of a CA file or folder")
-    if not str(verify):
-        raise ValueError("verify is an empty path: give True, False, or the path of a CA file or folder")
-    return TLSIdentity(ca=os.fspath(verify), cert=cert_file, key=key_file, password=password)
-
-
-def _cert_files(cert: CertTypes) -> tuple[str | None, str | None, str | None]:
-    if cert is None:
-        return None, None, None
-    if isinstance(cert, (str, Path)):
-        return os.fspath(cert), None, None
-    if isinstance(cert, (tuple, list)) and len(cert) == 2:
-        return os.fspath(cert[0]), None if cert[1] is None else os.fspath(cert[1]), None
-    if isinstance(cert, (tuple, list)) and len(cert) == 3:
-        return os.fspath(cert[0]), os.fspath(cert[1]), cert[2]
-    raise TypeError(f"cert is {type(cert).__name__}: give a file, or (certificate, key[, password])")
+    tls = identity_of(trust, cert, way.context, way.server_hostname) if scheme == "https" else None
+    if scheme not in ("http", "https"):  # the host of http+unix is the path of the socket
+        scheme, host = "http", "localhost"
+    return Route(
+        scheme,
+        host,
+        port,
+        tls,
+        unix_socket=way.unix_socket,
+        local_address=None if way.unix_socket is not None else way.local_address,
+        proxy=proxy,
+    )

@@ -129,6 +129,8 @@ class HTTPBearerAuth(AuthBase):
 class HTTPNetrcAuth(AuthBase):
     """Basic authentication with the credentials that a netrc file has for the host, where it has any.
 
+    For unix sockets it has none.
+
     A session asks the environment's file by itself (`trust_env`); this is for a file of one's own, and for
     auth that goes ahead of the session's. The file is read as it stands at the request.
 
@@ -155,7 +157,9 @@ class HTTPNetrcAuth(AuthBase):
     def _credentials(self, url: str) -> tuple[str, str] | None:
         if not urls.is_http(url):
             return None
-        host = urls.parse(url).host
+        host = environment.netrc_machine(urls.parse(url))
+        if host is None:
+            return None
         if self.file is None:
             return environment.netrc_credentials(host)
         netrc = environment.Environment.read({"NETRC": self.file}).netrc()

@@ -1,6 +1,6 @@
-"""Where a bundle of root certificates is, for programs that hand its path to others.
+"""Stores of root certificates: the platform's own as a setting, and where a bundle is, for other programs.
 
-This client does not need it: it has the system's store by `verify=True`, wherever that is (law S1).
+This client needs neither by itself: it has the system's store by `verify=True`, wherever that is (law S1).
 """
 
 from __future__ import annotations
@@ -8,6 +8,14 @@ from __future__ import annotations
 import os
 import ssl
 import sys
+from typing import Final
+
+from .transport.route import Store
+
+# For `verify=`: whom to trust is for the platform's own verifier to say, by what its users and administrators
+# have set there: the Security framework on macOS, CryptoAPI on Windows, elsewhere OpenSSL with the system's
+# store. It takes the extra `truststore`; without it the first https connection is an SSLError that says so.
+PLATFORM: Final = Store(platform=True)
 
 
 def where() -> str:

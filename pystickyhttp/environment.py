@@ -99,18 +99,20 @@ class Environment:
             no_proxy: rules that take the place of NO_PROXY; None, the default, for NO_PROXY.
 
         Returns:
-            `proxies`, or nothing where the host is a loopback's or the rules say that it is reached directly.
+            `proxies`, or nothing where the URL is reached directly, see `bypasses`.
         """
         if not self.proxies:
             return _NO_PROXIES
         return _NO_PROXIES if self.bypasses(url, no_proxy) else self.proxies
 
     def bypasses(self, url: URL, no_proxy: str | None = None) -> bool:
-        """Whether a URL is reached directly: its host is a loopback's, or the rules say so.
+        """Whether a URL is reached directly: by a unix socket, as a loopback, or because the rules say so.
 
         Args:
             url, no_proxy: as for `proxies_for`.
         """
+        if url.is_unix:
+            return True
         rules = self.no_proxy if no_proxy is None else no_proxy
         return is_loopback(url.host) or bypasses_proxy(url.host, url.effective_port, rules)
 
@@ -443,9 +445,10 @@ def select_proxy(url: URL, proxies: ProxyMapping) -> str | None:
             None or "" as the URL means that there is to be no proxy.
 
     Returns:
-        The text as it stands in the mapping, or None for none.
+        The text as it stands in the mapping, or None for none. No proxy reaches a unix socket, whatever the
+        mapping says.
     """
-    if not proxies:
+    if not proxies or url.is_unix:
         return None
     key = _closest(_Scope(url.scheme, url.host, str(url.effective_port)), proxies)
     return None if key is None else proxies[key] or None
@@ -545,6 +548,14 @@ def netrc_credentials(host: str) -> Credentials | None:
     """User and password of the netrc file for a host, see `Netrc.credentials`."""
     file = netrc()
     return None if file is None else file.credentials(host)
+
+
+def netrc_machine(url: URL) -> str | None:
+    """The machine of a netrc file that a URL leads to; None for a unix socket.
+
+    A socket is no machine, and must not get what the file has for all others (`default`).
+    """
+    return None if url.is_unix else url.host
 
 
 def _netrc_paths(named: str | None, home: str | None) -> tuple[str, ...]:

@@ -106,11 +106,26 @@ class UnrewindableBodyError(RequestException):
 
 
 class ConnectionError(RequestException, builtins.ConnectionError):
-    """The server could not be reached, or the connection broke."""
+    """The server could not be reached, or the connection broke.
+
+    Attributes:
+        leg: which leg of the way failed where no connection came about: "name", "tcp", "proxy", "tunnel" or
+            "tls"; None where there was one already.
+    """
+
+    leg: str | None = None
 
 
 class NameResolutionError(ConnectionError):
     """The host's name has no address."""
+
+    leg = "name"
+
+
+class ConnectError(ConnectionError):
+    """No address of the host took the connection, or the unix socket did not."""
+
+    leg = "tcp"
 
 
 class InvalidProxyURL(InvalidURL):
@@ -118,13 +133,24 @@ class InvalidProxyURL(InvalidURL):
 
 
 class ProxyError(ConnectionError):
-    """The proxy could not be reached, or refused the tunnel.
+    """The proxy could not be reached, or did not do what was asked of it; its subclasses say what."""
+
+    leg = "proxy"
+
+
+class TunnelError(ProxyError):
+    """The proxy, one of http or SOCKS, gave no tunnel to the far end.
 
     Attributes:
-        status: the status with which it refused, or None.
+        status: the status with which an http proxy refused, or None. What a Session raises has the whole
+            answer as its `response`.
         reason: the reason phrase beside it, as it came.
-        fields: the header fields of its answer: names and values as they came.
+        fields: the header fields of that answer: names and values as they came.
+        body: the beginning of its body, undecoded.
+        reply: the reply code with which a SOCKS proxy refused (RFC 1928, section 6), or None.
     """
+
+    leg = "tunnel"
 
     def __init__(
         self,
@@ -132,6 +158,8 @@ class ProxyError(ConnectionError):
         status: int | None = None,
         reason: bytes = b"",
         fields: Sequence[tuple[bytes, bytes]] = (),
+        body: bytes = b"",
+        reply: int | None = None,
         request: Any = None,
         response: Any = None,
     ) -> None:
@@ -139,10 +167,24 @@ class ProxyError(ConnectionError):
         self.status = status
         self.reason = reason
         self.fields = fields
+        self.body = body
+        self.reply = reply
 
 
 class SSLError(ConnectionError):
-    """TLS failed: the certificate was refused, or the handshake broke."""
+    """TLS failed: a certificate was refused, or there is no common ground."""
+
+    leg = "tls"
+
+
+class HandshakeLost(SSLError):
+    """The connection broke before TLS was agreed upon, and nothing was refused."""
+
+
+class ProxySSLError(ProxyError, SSLError):
+    """TLS with an https proxy failed. The far end was not asked for anything."""
+
+    leg = "proxy"
 
 
 class ConnectionLost(ConnectionError):
@@ -260,6 +302,10 @@ class RequestsWarning(Warning):
 
 class FileModeWarning(RequestsWarning, DeprecationWarning):
     """A file was opened in text mode. Never raised here, where such files are read; for who filters it."""
+
+
+class InsecureRequestWarning(RequestsWarning):
+    """A connection was made without verifying whom it leads to (`verify=False`); once for each host."""
 
 
 class RequestsDependencyWarning(RequestsWarning):

@@ -32,6 +32,7 @@ from .headers import TOKEN, Headers, HeaderTypes, parse_links
 from .hooks import Hook, Hooks, as_hooks, default_hooks
 from .raw import FileBody, RawBody, RawResponse
 from .retries import RequestHistory
+from .transport import TLSInfo
 from .urls import ParamTypes
 
 Progress: TypeAlias = Callable[[int, int | None], object]
@@ -639,6 +640,8 @@ class Response:
         headers: its fields, case-insensitive.
         history: the responses that redirected to it, and those that auth answered, oldest first.
         connection: the adapter that it came through.
+        tls: facts of the TLS with the server: `version`, `cipher`, `alpn`, `resumed`, `certificate`,
+            `certificate_der`; None for http. Where a proxy stands between, they are still the server's.
     """
 
     # What most responses never have is not set on each of them.
@@ -647,6 +650,7 @@ class Response:
     status_code: int = 0
     reason: str = ""
     connection: Any = None
+    tls: TLSInfo | None = None
     _body: RawBody | None = None
     _raw: Any = None  # the file that `raw` is, once somebody asked for it
     _seconds: float = 0.0

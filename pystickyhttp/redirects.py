@@ -10,7 +10,7 @@ from typing import Final
 from .cookies import Cookie
 from .exceptions import InvalidSchema
 from .models import Response
-from .urls import URL, join, parse, redacted, scheme_of
+from .urls import UNIX, URL, join, parse, redacted, scheme_of
 
 # What the caller wrote by hand for an origin, and nobody else shall see; auth objects and cookies go with it.
 SECRET_HEADERS: Final = ("Cookie", "Host", "Proxy-Authorization")
@@ -39,15 +39,33 @@ def redirect_target(url: URL, location: str) -> URL:
         location: the Location of its response, as text: a URL, or a reference relative to `url`.
 
     Raises:
-        InvalidSchema: it leads to what is neither http nor https.
+        InvalidSchema: it leads to what is neither http nor https, or to another unix socket.
         InvalidURL: it is no URL.
     """
     target = join(url, location)
-    if scheme_of(target) not in ("http", "https"):
+    scheme = scheme_of(target)
+    if scheme not in ("http", "https", UNIX):
         raise InvalidSchema(
             f"{redacted(str(url))} redirects to {redacted(target)!r}: only http and https are followed"
         )
-    return parse(target)
+    new = parse(target)
+    if url.is_unix and _names_itself(url, new):
+        return URL(url.scheme, url.userinfo, url.host, None, new.path, new.query, new.fragment)
+    if new.is_unix and new.origin != url.origin:
+        raise InvalidSchema(
+            f"{redacted(str(url))} redirects to the unix socket {redacted(target)!r}: a socket is never "
+            f"reached by a redirect from elsewhere, as what listens there trusts who can open it"
+        )
+    return new
+
+
+def _names_itself(url: URL, target: URL) -> bool:
+    """Whether a server behind a unix socket means itself by an absolute URL.
+
+    It knows no other name of itself than the Host of the request, and many make a whole URL of that. Who
+    listens at that name over TCP is somebody else.
+    """
+    return (target.scheme, target.userinfo, target.host_header) == ("http", None, url.host_header)
 
 
 def redirected_method(method: str, status: int) -> str:

@@ -24,9 +24,11 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, Self, Ty
 from .exceptions import (
     BodyTimeout,
     ChunkedEncodingError,
+    ConnectError,
     ConnectionError,
     ConnectionLost,
     ConnectTimeout,
+    HandshakeLost,
     NameResolutionError,
     PoolTimeout,
     ProxyError,
@@ -35,6 +37,7 @@ from .exceptions import (
     SSLError,
     Timeout,
     TotalTimeout,
+    TunnelError,
     WriteTimeout,
 )
 from .timeouts import MAX_SECONDS
@@ -48,7 +51,7 @@ Kind: TypeAlias = Literal["connect", "read", "other"]
 # after its response was handed out, and what was read of it can't be taken back.
 _NEVER: Final = (SSLError, PoolTimeout, TotalTimeout, ChunkedEncodingError, BodyTimeout)
 # Raised while a connection is made, before there is one that a request could be written to.
-_WHILE_CONNECTING: Final = (ConnectTimeout, NameResolutionError, ProxyError)
+_WHILE_CONNECTING: Final = (ConnectTimeout, NameResolutionError, ConnectError, ProxyError, HandshakeLost)
 # Raised once a request is under way: the server may have read it, and acted upon it.
 _UNDER_WAY: Final = (ReadTimeout, WriteTimeout, RemoteProtocolError)
 
@@ -411,21 +414,24 @@ def kind_of(error: BaseException) -> Kind | None:
     kind of this package's own, so that nobody knows how far the request got. What lies with the caller, such
     as a URL or a body that can't be sent or wound back, comes out the same each time.
     """
-    if isinstance(error, _NEVER) or _is_refused_by_proxy(error):
+    if _comes_out_the_same(error):
         return None
     if isinstance(error, ConnectionLost):
         return "read" if error.sent else "connect"
-    # A ConnectionError that is no finer one comes from the making of a connection.
-    if isinstance(error, _WHILE_CONNECTING) or type(error) is ConnectionError:
+    if isinstance(error, _WHILE_CONNECTING):
         return "connect"
     if isinstance(error, _UNDER_WAY):
         return "read"
     return "other" if isinstance(error, (ConnectionError, Timeout)) else None
 
 
-def _is_refused_by_proxy(error: BaseException) -> bool:
-    """Whether a proxy said that the fault is the client's, such as wrong credentials: they stay wrong."""
-    return isinstance(error, ProxyError) and error.status is not None and 400 <= error.status < 500
+def _comes_out_the_same(error: BaseException) -> bool:
+    """Whether the fault is one that another try won't mend, or that came when no try is left."""
+    if isinstance(error, HandshakeLost):  # nothing was refused
+        return False
+    if isinstance(error, TunnelError):  # 4xx and "not allowed": to the proxy the fault is the client's
+        return error.reply == 2 or (error.status is not None and 400 <= error.status < 500)
+    return isinstance(error, _NEVER)
 
 
 def retry_after_seconds(text: str, now: float) -> float | None:

@@ -11,14 +11,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from . import environment, redirects, urls
 from .__version__ import __version__
-from .adapters import (
-    BaseAdapter,
-    CertTypes,
-    HTTPAdapter,
-    ProxyTypes,
-    VerifyTypes,
-    system_store,
-)
+from .adapters import BaseAdapter, HTTPAdapter, ProxyTypes
 from .auth import AuthTypes
 from .bodies import BodyTypes, FileTypes
 from .cookies import CookieJar, CookieTypes
@@ -27,6 +20,7 @@ from .environment import Environment
 from .exceptions import InvalidSchema, RequestException, TooManyRedirects, UnrewindableBodyError
 from .headers import Headers, HeaderTypes, merge_headers
 from .hooks import default_hooks, dispatch_hook, merge_hooks
+from .identity import CertTypes, VerifyTypes, system_store
 from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response
 from .models import REDIRECT_STATI as REDIRECT_STATI  # programs import it from here
 from .retries import RetryTypes
@@ -179,6 +173,7 @@ class Session:
         self._own_adapter = HTTPAdapter(limits=limits, max_retries=retries, resolver=resolver)
         self.mount("https://", self._own_adapter)
         self.mount("http://", self._own_adapter)
+        self.mount(f"{urls.UNIX}://", self._own_adapter)
 
     def __repr__(self) -> str:
         adapters = dict.fromkeys(self.adapters.values())

@@ -25,9 +25,10 @@ from typing import IO, Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from . import bodies, urls
-from .adapters import BaseAdapter, CertTypes, ProxyTypes, VerifyTypes
+from .adapters import BaseAdapter, ProxyTypes
 from .exceptions import RequestException
 from .headers import Headers, HeaderTypes
+from .identity import CertTypes, VerifyTypes
 from .models import PreparedRequest, Response
 from .raw import FileBody
 from .timeouts import UNSET, Deadline, TimeoutTypes

@@ -2,23 +2,35 @@
 
 The law on URLs: an existing %XX is never touched, only what is illegal gets encoded, and params are
 appended to the query that is there.
+
+Besides http and https, URLs of http+unix are read: in the place of the host they have the percent-encoded
+path of a unix socket, as in http+unix://%2Fvar%2Frun%2Fdocker.sock/version. No standard knows them; the
+plug-ins for requests that speak to sockets have agreed upon them.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from ipaddress import IPv6Address
 from typing import Any, Final, TypeAlias
-from urllib.parse import unquote_to_bytes, urlencode
+from urllib.parse import quote_from_bytes, unquote_to_bytes, urlencode
 
 from .exceptions import InvalidSchema, InvalidURL, MissingSchema, URLRequired
 
 ParamTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]] | str | bytes | None"
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+UNIX: Final = "http+unix"  # the scheme of URLs whose host is the path of a unix socket
+# Who is asked for over a unix socket: there is no host, and every request has to name one (RFC 9112, 3.2).
+UNIX_HOST_HEADER: Final = "localhost"
+# Bytes that a path may have; unix(7) and the BSDs keep room for one more, the NUL at its end.
+_IS_LINUX: Final = sys.platform in ("linux", "android")
+LONGEST_SOCKET_PATH: Final = 107 if _IS_LINUX else 103
 
 # RFC 3986, appendix B, with the scheme held to its grammar (section 3.1).
 _PARTS = re.compile(
@@ -36,6 +48,8 @@ _LINE_BREAKERS = re.compile(r"[\r\n\0]")
 _UNRESERVED_AND_SUBDELIMS = r"A-Za-z0-9\-._~!$&'()*+,;="
 _ILLEGAL_IN_PATH = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:@/%]+|%(?![0-9A-Fa-f]{{2}})")
 _ILLEGAL_IN_QUERY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:@/?%]+|%(?![0-9A-Fa-f]{{2}})")
+# A colon too: that there is no port is told where the path is asked for.
+_ILLEGAL_IN_SOCKET = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9A-Fa-f]{{2}})")
 _ILLEGAL_IN_USERINFO = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9A-Fa-f]{{2}})")
 
 
@@ -46,8 +60,9 @@ class URL:
     Attributes:
         scheme: in lower case.
         userinfo: what stands before the @, still percent-encoded, or None.
-        host: in lower case, names outside ASCII by IDNA, IPv6 without its brackets.
-        port: the port that the URL names, or None.
+        host: in lower case, names outside ASCII by IDNA, IPv6 without its brackets. Of http+unix the
+            percent-encoded path of the socket, in the case that it has.
+        port: the port that the URL names, or None, which it always is of http+unix.
         path: percent-encoded, "/" where the URL has none.
         query: what follows the "?", or None.
         fragment: what follows the "#", or None; it is never sent.
@@ -63,17 +78,52 @@ class URL:
 
     @cached_property
     def effective_port(self) -> int:
-        """The port that is dialled: the URL's own, or its scheme's."""
-        return self.port if self.port is not None else DEFAULT_PORTS[self.scheme]
+        """The port that is dialled: the URL's own, or its scheme's; that of http over a unix socket."""
+        if self.port is not None:
+            return self.port
+        return DEFAULT_PORTS["http" if self.is_unix else self.scheme]
 
     @cached_property
     def origin(self) -> tuple[str, str, int]:
         """Scheme, host and effective port: what secrets are bound to (RFC 6454, section 4)."""
-        return self.scheme, self.host, self.effective_port
+        host = socket_spelling(self.host) if self.is_unix else self.host
+        return self.scheme, host, self.effective_port
+
+    @property
+    def is_unix(self) -> bool:
+        """Whether it leads to a unix socket."""
+        return self.scheme == UNIX
+
+    @cached_property
+    def unix_socket(self) -> str | None:
+        """The path of the unix socket that it leads to, as `os.fsdecode` has it; None for http and https.
+
+        Raises:
+            InvalidURL: nothing can be dialled by that path, see `socket_path`.
+        """
+        if not self.is_unix:
+            return None
+        shown = redacted(self.text)
+        if ":" in self.host:
+            raise InvalidURL(
+                f"URL {shown!r} has a colon in its host: a unix socket has no port, and a colon of its path "
+                f"is written %3A"
+            )
+        try:
+            return socket_path(unquote_to_bytes(self.host))
+        except ValueError as error:
+            raise InvalidURL(f"URL {shown!r} leads to no unix socket: {error}") from None
+
+    @cached_property
+    def cookie_host(self) -> str:
+        """The host as cookies know it: IPv6 without its zone id, and a unix socket in one spelling."""
+        return socket_spelling(self.host) if self.is_unix else self.host.partition("%")[0]
 
     @cached_property
     def host_header(self) -> str:
         """The value of Host: brackets around IPv6, no zone id (RFC 6874), no port that is the default."""
+        if self.is_unix:
+            return UNIX_HOST_HEADER
         host = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
         if self.port is None or self.port == DEFAULT_PORTS[self.scheme]:
             return host
@@ -100,7 +150,8 @@ class URL:
     @property
     def authority(self) -> str:
         """Userinfo, host and port, as they stand in the URL."""
-        host = f"[{self.host.replace('%', '%25')}]" if ":" in self.host else self.host
+        is_ipv6 = ":" in self.host and not self.is_unix
+        host = f"[{self.host.replace('%', '%25')}]" if is_ipv6 else self.host
         userinfo = "" if self.userinfo is None else f"{self.userinfo}@"
         port = "" if self.port is None else f":{self.port}"
         return f"{userinfo}{host}{port}"
@@ -117,12 +168,15 @@ class URL:
 
 @lru_cache(maxsize=512)  # the URLs that a program calls over and over; one costs about a kilobyte
 def parse(text: str) -> URL:
-    """Read an absolute http or https URL, and encode what is illegal in it.
+    """Read an absolute URL of http, https or http+unix, and encode what is illegal in it.
+
+    Whether there can be a socket by the path of the last one is asked by `URL.unix_socket`: where an adapter
+    of the caller's is mounted, it may mean something else by it.
 
     Raises:
         URLRequired: the text is empty.
         MissingSchema: it has no scheme.
-        InvalidSchema: its scheme is neither http nor https.
+        InvalidSchema: its scheme is none of these.
         InvalidURL: it has no host, its port is out of range, or a part holds what no URL may.
     """
     if _LINE_BREAKERS.search(text):
@@ -137,13 +191,15 @@ def parse(text: str) -> URL:
         raise MissingSchema(
             f"URL {redacted(text)!r} has no scheme. Did you mean https://{redacted(text).lstrip('/')} ?"
         )
-    if scheme.lower() not in DEFAULT_PORTS:
+    scheme = scheme.lower()
+    if scheme not in DEFAULT_PORTS and scheme != UNIX:
         raise InvalidSchema(f"URL {redacted(text)!r} is neither http nor https")
     if not parts["authority"]:
-        raise InvalidURL(f"URL {redacted(text)!r} has no host: write {scheme}://host/path")
-    userinfo, host, port = _split_authority(parts["authority"], text)
+        hint = _encoded_as_socket(text) if scheme == UNIX else f"{scheme}://host/path"
+        raise InvalidURL(f"URL {redacted(text)!r} has no host: write {hint}")
+    userinfo, host, port = _split_authority(scheme, parts["authority"], text)
     return URL(
-        scheme=scheme.lower(),
+        scheme=scheme,
         userinfo=userinfo,
         host=host,
         port=port,
@@ -163,7 +219,7 @@ def scheme_of(text: str) -> str | None:
 
 def is_http(text: str) -> bool:
     """Whether a URL is one of ours to read; others are left to the adapters that are mounted for them."""
-    return text[:6].lower().startswith(("http:", "https:"))
+    return text[:10].lower().startswith(("http:", "https:", "http+unix:"))
 
 
 def merge_params(given: ParamTypes, session: ParamTypes) -> ParamTypes:
@@ -232,7 +288,7 @@ def check_base(text: str) -> None:
     """Check the base of relative URLs.
 
     Raises:
-        MissingSchema, InvalidSchema, InvalidURL: it is no absolute URL of http or https.
+        MissingSchema, InvalidSchema, InvalidURL: it is no absolute URL of http, https or http+unix.
         ValueError: it has a query or a fragment, to which nothing can be appended.
         TypeError: it is no text.
     """
@@ -274,7 +330,7 @@ def target_of(text: str) -> str:
 
 
 def with_params_kept(text: str, params: ParamTypes) -> str:
-    """A URL of a scheme such as `http+unix`: path and query as those of http, and the rest as it is.
+    """A URL of a scheme such as `http+docker`: path and query as those of http, and the rest as it is.
 
     Args:
         text: the URL.
@@ -327,18 +383,98 @@ def redacted(text: str) -> str:
     return _UP_TO_AT.sub(r"\1", text)
 
 
+# --- unix sockets
+
+
+def socket_path(path: str | bytes | os.PathLike[Any]) -> str:
+    r"""The path of a unix socket, checked for what can be dialled.
+
+    Args:
+        path: absolute, or the name of an abstract socket of Linux behind a NUL, such as "\0name".
+
+    Returns:
+        It as text, as `os.fsdecode` has it.
+
+    Raises:
+        TypeError: it is no path.
+        ValueError: it is relative, too long, or holds what no path may.
+    """
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        raise TypeError(
+            f"the path of a unix socket is {path!r}: give a str such as '/var/run/docker.sock'"
+        ) from None
+    length = len(os.fsencode(text))
+    if text.startswith("\0"):
+        _check_abstract(text, length)
+        return text
+    if not text.startswith("/"):
+        # Where it leads would change with the working directory, and the connections in the pool would not.
+        raise ValueError(
+            f"its path {text!r} is not absolute: give os.path.abspath({text!r}), percent-encoded in a URL"
+        )
+    if "\0" in text:
+        raise ValueError(f"its path {text!r} holds a NUL, where the system takes it to end")
+    if length > LONGEST_SOCKET_PATH:
+        raise ValueError(
+            f"its path has {length} bytes, and the system takes {LONGEST_SOCKET_PATH} at most: {text!r}; "
+            f"make a symbolic link with a shorter path to the folder that the socket is in"
+        )
+    return text
+
+
+def _check_abstract(name: str, length: int) -> None:
+    """unix(7): an abstract socket is no file. Its name begins with a NUL, and there may be others in it."""
+    if not _IS_LINUX:
+        raise ValueError(f"{name!r} begins with a NUL: only Linux has abstract sockets; give a path")
+    if length < 2:
+        raise ValueError("the name of an abstract socket is what follows the NUL, and nothing does")
+    if length > LONGEST_SOCKET_PATH + 1:  # no NUL at its end
+        raise ValueError(
+            f"the name of the abstract socket has {length - 1} bytes, and the system takes "
+            f"{LONGEST_SOCKET_PATH} at most: {name!r}"
+        )
+
+
+def socket_spelling(host: str) -> str:
+    """The host of a URL of http+unix in the one spelling that all have that lead to the same path.
+
+    It begins with a %, as no name and no address of a host does.
+    """
+    raw = unquote_to_bytes(host)
+    return f"%{raw[0]:02X}{quote_from_bytes(raw[1:], safe='')}"
+
+
+def _encoded_as_socket(text: str) -> str:
+    """What was most likely meant by a URL of http+unix whose path begins where its host should."""
+    path = _split(redacted(text))["path"]
+    if not path.strip("/"):
+        return f"{UNIX}://%2Fpath%2Fof.sock/path"
+    file = re.match(r".*?\.sock(?:et)?(?=/|\Z)", path)
+    end = len(path) if file is None else file.end()
+    socket = quote_from_bytes(os.fsencode(f"/{path[:end].lstrip('/')}"), safe="%")
+    return f"the path of the socket percent-encoded, such as {UNIX}://{socket}{path[end:] or '/'}"
+
+
+# --- parts
+
+
 def _split(text: str) -> dict[str, Any]:
     match = _PARTS.fullmatch(text)
     assert match is not None, "the expression of appendix B matches every text"
     return match.groupdict()
 
 
-def _split_authority(authority: str, text: str) -> tuple[str | None, str, int | None]:
+def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None, str, int | None]:
     if "\\" in authority:
         # Browsers take it for a slash, others for a part of the userinfo: they would go to different hosts.
         raise InvalidURL(f"URL {redacted(text)!r} has a backslash ahead of its path: write a slash, or %5C")
     userinfo, at, rest = authority.rpartition("@")
-    if rest.startswith("["):
+    port_text = ""
+    if scheme == UNIX:
+        host = _encoded_socket(rest, text)
+    elif rest.startswith("["):
         host, bracket, port_text = rest[1:].partition("]")
         if not bracket or (port_text and not port_text.startswith(":")):
             raise InvalidURL(f"URL {redacted(text)!r} has a broken IPv6 address: write [address]:port")
@@ -352,6 +488,12 @@ def _split_authority(authority: str, text: str) -> tuple[str | None, str, int | 
         host,
         _port(port_text, text) if port_text else None,
     )
+
+
+def _encoded_socket(host: str, text: str) -> str:
+    if not host:
+        raise InvalidURL(f"URL {redacted(text)!r} has no host: write {UNIX}://%2Fpath%2Fof.sock/path")
+    return _quote(host, _ILLEGAL_IN_SOCKET)
 
 
 def _port(port_text: str, text: str) -> int:

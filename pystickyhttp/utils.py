@@ -206,7 +206,7 @@ _NOT_QUOTED: Final = "!#$&'()*+,/:;=?@[]~"
 
 
 def _as_url(text: str) -> URL:
-    """A URL of any scheme: http and https as they are dialled, others as the standard library reads them."""
+    """A URL of any scheme: those that we dial as we read them, others as the standard library does."""
     if urls.is_http(text):
         return urls.parse(text)
     parts = urlsplit(text)
@@ -280,7 +280,9 @@ def getproxies() -> dict[str, str]:
 
 
 def should_bypass_proxies(url: str, no_proxy: str | None = None) -> bool:
-    """Whether a URL is reached without the environment's proxies: a loopback's, or one that NO_PROXY covers.
+    """Whether a URL is reached without the environment's proxies.
+
+    So is that of a loopback, of a unix socket, and one that NO_PROXY covers.
 
     Args:
         url: the URL, of any scheme. One without a host needs no proxy.
@@ -367,8 +369,8 @@ def get_netrc_auth(url: str | bytes, raise_errors: bool = False) -> tuple[str, s
     """
     if raise_errors:
         _read_netrc()
-    host = _as_url(url.decode("utf-8") if isinstance(url, bytes) else url).host
-    return environment.netrc_credentials(host) if host else None
+    machine = environment.netrc_machine(_as_url(url.decode("utf-8") if isinstance(url, bytes) else url))
+    return environment.netrc_credentials(machine) if machine else None
 
 
 def _read_netrc() -> None:

@@ -177,8 +177,8 @@ def test_a_proxy_that_is_not_there_is_a_proxy_error(session: Session) -> None:
     [
         ("http://", InvalidProxyURL),
         ("http://h:port", InvalidProxyURL),
-        ("socks5://127.0.0.1:1080", InvalidSchema),
-        ("https://127.0.0.1:3128", InvalidSchema),
+        ("socks4://127.0.0.1:1080", InvalidSchema),
+        ("quic://127.0.0.1:3128", InvalidSchema),
     ],
 )
 def test_a_proxy_of_no_use_is_an_error_and_nothing_goes_around_it(

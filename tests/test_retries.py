@@ -30,20 +30,24 @@ from urllib3.response import HTTPResponse
 
 from pystickyhttp import exceptions
 from pystickyhttp.exceptions import (
+    ConnectError,
     ConnectionError,
     ConnectionLost,
     ConnectTimeout,
+    HandshakeLost,
     IncompleteBody,
     InvalidBody,
     NameResolutionError,
     PoolTimeout,
     ProxyError,
+    ProxySSLError,
     ReadTimeout,
     RemoteProtocolError,
     RequestException,
     SSLError,
     Timeout,
     TotalTimeout,
+    TunnelError,
     WriteTimeout,
 )
 from pystickyhttp.retries import RequestHistory, Retry, kind_of, retry_after_seconds
@@ -81,7 +85,7 @@ OTHER = OwnError("who knows how far it got")
 ERRORS: dict[str, tuple[Exception, Exception]] = {
     "connect timeout": (CONNECT, urllib3.exceptions.ConnectTimeoutError(None, "no answer")),
     "refused": (
-        ConnectionError("refused"),
+        ConnectError("refused"),
         urllib3.exceptions.NewConnectionError(None, "refused"),  # type: ignore[arg-type]
     ),
     "read timeout": (READ, urllib3.exceptions.ReadTimeoutError(None, URL, "silence")),  # type: ignore[arg-type]
@@ -500,13 +504,16 @@ def test_what_urllib3s_object_holds_is_checked_as_ours_is() -> None:
 # What is not named here is never tried again, though it may derive from what is: SSLError, PoolTimeout,
 # TotalTimeout, IncompleteBody, InvalidProxyURL, UnrewindableBodyError … Plain Timeout is raised by nothing.
 KINDS = {
-    "ConnectionError": "connect",
+    "ConnectError": "connect",
     "ConnectTimeout": "connect",
+    "HandshakeLost": "connect",
     "NameResolutionError": "connect",
     "ProxyError": "connect",
+    "TunnelError": "connect",
     "ReadTimeout": "read",
     "WriteTimeout": "read",
     "RemoteProtocolError": "read",
+    "ConnectionError": "other",
     "Timeout": "other",
 }
 CLASSES = {
@@ -543,8 +550,13 @@ def test_a_lost_connection_is_of_connecting_only_if_not_a_byte_was_sent() -> Non
     [
         (type("Mine", (ConnectTimeout,), {})("x"), "connect"),
         (type("Mine", (ProxyError,), {})("x"), "connect"),
-        (ProxyError("x", status=503), "connect"),
-        (ProxyError("x", status=407), None),
+        (TunnelError("x", status=503), "connect"),
+        (TunnelError("x", status=407), None),
+        (TunnelError("x", reply=5), "connect"),
+        (TunnelError("x", reply=2), None),
+        (ProxyError("x"), "connect"),
+        (ProxySSLError("x"), None),
+        (HandshakeLost("x"), "connect"),
         (type("Mine", (NameResolutionError,), {})("x"), "connect"),
         (type("Mine", (ReadTimeout,), {})("x"), "read"),
         (type("Mine", (SSLError,), {})("x"), None),
@@ -614,7 +626,7 @@ def reads_all(peer: Peer) -> None:
 def test_a_refused_connection_is_of_connecting() -> None:
     with closed_port() as port:
         error = error_of(Route("http", "127.0.0.1", port))
-    assert (type(error), kind_of(error)) == (ConnectionError, "connect")
+    assert (type(error), kind_of(error)) == (ConnectError, "connect")
 
 
 def test_a_connect_that_hangs_is_of_connecting() -> None:
@@ -657,7 +669,7 @@ def test_a_handshake_that_is_reset_is_of_connecting() -> None:
 
     with ScriptedServer(resets) as server:
         error = error_of(to(server, TLSIdentity()))
-    assert (type(error), kind_of(error)) == (ConnectionError, "connect")
+    assert (type(error), kind_of(error)) == (HandshakeLost, "connect")
 
 
 def test_a_refused_certificate_is_never_tried_again(tls_context: ssl.SSLContext) -> None:

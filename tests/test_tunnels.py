@@ -17,9 +17,7 @@ import trustme
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pystickyhttp.adapters import proxy_of
 from pystickyhttp.exceptions import (
-    ConnectionError,
     ConnectTimeout,
     InvalidHeader,
     InvalidProxyURL,
@@ -27,7 +25,9 @@ from pystickyhttp.exceptions import (
     ProxyError,
     SSLError,
     TotalTimeout,
+    TunnelError,
 )
+from pystickyhttp.proxies import basic_fields, proxy_of
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import (
     Address,
@@ -300,9 +300,9 @@ def test_a_route_and_its_proxy_show_no_secret() -> None:
     assert copy.proxy.authorization == b"Basic geheim"
 
 
-@pytest.mark.parametrize("scheme", ["https", "socks4", "socks5", "socks5h", "ftp", ""])
+@pytest.mark.parametrize("scheme", ["socks4", "socks", "ftp", "quic", ""])
 def test_a_proxy_that_can_not_be_spoken_to_is_refused_and_never_passed_by(scheme: str) -> None:
-    with pytest.raises(InvalidSchema, match=rf"'p\.example' .* by {scheme}://, .* give an http:// one"):
+    with pytest.raises(InvalidSchema, match=rf"'p\.example' .* by {scheme}://, .* give one of http://, "):
         Proxy(scheme, "p.example", 1080, b"Basic geheim")
 
 
@@ -333,6 +333,11 @@ def test_a_unix_socket_through_a_proxy_is_refused() -> None:
 # --- the URL of a proxy
 
 
+def read(text: str) -> Proxy:
+    """The proxy of a URL, with the fields by which that URL introduces us."""
+    return proxy_of(text, basic_fields(text))
+
+
 def basic_of(user: str, password: str) -> bytes:
     return basic(user, password).encode()
 
@@ -359,17 +364,29 @@ def basic_of(user: str, password: str) -> bytes:
         ("http://127.0.0.1:3128", Proxy("http", "127.0.0.1", 3128)),
         ("//p:3128", Proxy("http", "p", 3128)),
         ("http://@p", Proxy("http", "p", 80)),
+        ("https://p", Proxy("https", "p", 443)),
+        ("HTTPS://u:w@p:8443", Proxy("https", "p", 8443, basic_of("u", "w"))),
+        ("socks5://p", Proxy("socks5", "p", 1080)),
+        ("socks5h://p:9050", Proxy("socks5h", "p", 9050)),
+        ("socks5://u%3Aser:p%C3%A9@p", Proxy("socks5", "p", 1080, credentials=(b"u:ser", b"p\xc3\xa9"))),
+        ("socks5h://u@p", Proxy("socks5h", "p", 1080, credentials=(b"u", b""))),
     ],
 )
 def test_the_url_of_a_proxy_is_read(text: str, expected: Proxy) -> None:
-    """RFC 7617: the userinfo is percent-decoded, and its bytes are those of UTF-8."""
-    assert proxy_of(text) == expected
+    """RFC 7617, RFC 1929: the userinfo is percent-decoded, and its bytes are those of UTF-8."""
+    assert read(text) == expected
 
 
-def test_credentials_that_are_given_by_themselves_go_ahead_of_those_in_the_url() -> None:
-    assert proxy_of("http://user:pw@p.example", "Bearer abc").authorization == b"Bearer abc"
+def test_the_fields_of_a_proxy_are_shown_to_one_of_http_and_are_part_of_who_it_is() -> None:
+    """R1, X7."""
+    fields = {"X-Team": "a", "proxy-authorization": "Bearer abc"}
+    proxy = proxy_of("http://user:pw@p.example", fields)
+    assert proxy == Proxy("http", "p.example", 80, b"Bearer abc", fields=((b"X-Team", b"a"),))
+    assert proxy.own_fields == ((b"X-Team", b"a"), (b"Proxy-Authorization", b"Bearer abc"))
+    assert proxy != proxy_of("http://user:pw@p.example", {**fields, "X-Team": "b"})
+    assert proxy_of("socks5://p.example", fields).own_fields == ()
     with pytest.raises(InvalidHeader):
-        proxy_of("http://p.example", "Bearer a\r\nX: y")
+        proxy_of("http://p.example", {"X-Team": "a\r\nX: y"})
 
 
 @pytest.mark.parametrize(
@@ -396,16 +413,19 @@ def test_the_url_of_a_proxy_that_is_of_no_use_is_an_error_that_says_why_and_show
 ) -> None:
     """X7."""
     with pytest.raises(InvalidProxyURL, match=why) as caught:
-        proxy_of(text)
+        read(text)
     assert "heim" not in str(caught.value)
 
 
-@pytest.mark.parametrize("scheme", ["https", "socks4", "socks5", "socks5h", "SOCKS5"])
+@pytest.mark.parametrize(
+    ("scheme", "remedy"), [("socks4", "socks5://"), ("SOCKS", "socks5h://"), ("ftp", "http://")]
+)
 def test_the_url_of_a_proxy_of_another_kind_is_an_error_that_says_which_kind_can_be_spoken_to(
-    scheme: str,
+    scheme: str, remedy: str
 ) -> None:
-    with pytest.raises(InvalidSchema, match=rf"{scheme.lower()}://, which this version can't") as caught:
-        proxy_of(f"{scheme}://user:geheim@p.example:1080")
+    why = rf"'p\.example:1080' is to be spoken to by {scheme.lower()}://, .* {remedy}"
+    with pytest.raises(InvalidSchema, match=why) as caught:
+        read(f"{scheme}://user:geheim@p.example:1080")
     assert "geheim" not in str(caught.value)
 
 
@@ -729,7 +749,7 @@ def test_an_interrupt_on_any_leg_leaves_no_socket_and_no_slot(stage: str) -> Non
         (Boom, Boom),
         (ValueError, ValueError),
         (ProxyError, ProxyError),
-        (OSError, ConnectionError),
+        (OSError, TunnelError),
         (TimeoutError, ConnectTimeout),
     ],
 )
@@ -744,7 +764,7 @@ def test_whatever_ends_a_step_closes_the_socket_and_errors_of_the_system_become_
     ours, theirs = socket.socketpair()
     with theirs:
         with pytest.raises(ours_of_it):
-            _step(ours, Budget(Timeout().start()), "testing", explode)
+            _step(ours, Budget(Timeout().start()), "testing", TunnelError, explode)
         assert ours.fileno() == -1
 
 
@@ -757,7 +777,7 @@ def test_a_step_for_which_no_time_is_left_is_not_taken_and_closes_the_socket() -
     taken: list[float | None] = []
     with theirs:
         with pytest.raises(TotalTimeout, match=r"testing: the total timeout of 1e-09 s passed"):
-            _step(ours, Budget(deadline), "testing", taken.append)
+            _step(ours, Budget(deadline), "testing", TunnelError, taken.append)
         assert ours.fileno() == -1
     assert not taken
 

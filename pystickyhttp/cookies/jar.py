@@ -27,6 +27,7 @@ from .rules import (
     create_cookie,
     domain_matches,
     domains_for,
+    is_socket,
     morsel_to_cookie,
     parse_set_cookie,
     path_matches,
@@ -165,7 +166,7 @@ class CookieJar:
         now = time.time() if now is None else now
         found: list[_Entry] = []
         with _lock:
-            for domain in domains_for(url.host):
+            for domain in domains_for(url.cookie_host):
                 for key, entry in list(self._by_domain.get(domain, {}).items()):
                     if entry.cookie.is_expired(now):
                         self._drop(key)
@@ -501,6 +502,7 @@ class CookieJar:
         """The cookies as a jar of `http.cookiejar`, for urllib or requests.
 
         That one looks for the cookies of a host without a dot, such as localhost, under localhost.local.
+        Those of a unix socket are kept in it, and sent to nobody.
         """
         import http.cookiejar  # loaded where it is asked for: it is slow to import
 
@@ -630,7 +632,7 @@ def _to_standard_library(cookie: Cookie) -> http.cookiejar.Cookie:
     import http.cookiejar
 
     domain = f".{cookie.domain}" if cookie.domain_specified else cookie.domain
-    if domain and "." not in cookie.domain:
+    if domain and "." not in cookie.domain and not is_socket(cookie.domain):
         domain += ".local"
     rest = {key: value or "" for key, value in cookie.rest.items()}
     if cookie.http_only:

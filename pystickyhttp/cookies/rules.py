@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .. import urls
-from ..urls import URL
+from ..urls import UNIX_HOST_HEADER, URL
 
 if TYPE_CHECKING:
     from http.cookies import Morsel
@@ -54,7 +54,7 @@ class Cookie:
     Attributes:
         name, value: as they came, quotes included.
         domain: the host or domain that it is for, in lower case and without a dot ahead; "" for every host
-            (set in code only).
+            (set in code only). Of a unix socket it is the path as a URL of http+unix has it.
         path: the path below which it is sent.
         expires: seconds since 1970, or None for the time of the session.
         secure: whether it goes over https only.
@@ -80,7 +80,7 @@ class Cookie:
         """Whether it goes with a request of that URL (section 5.8.3, step 3)."""
         return (
             (not self.secure or url.scheme == "https")
-            and self._matches_host(url.host)
+            and self._matches_host(url.cookie_host)
             and path_matches(url.path, self.path)
         )
 
@@ -166,7 +166,7 @@ def parse_set_cookie(
     if not (name or value) or len(name) + len(value) > _MOST_OF_PAIR:
         return None
     attributes = _attributes(attribute_texts)
-    scope = _scope(_last(attributes, "domain"), url.host)
+    scope = _scope(_last(attributes, "domain"), url)
     if scope is None:
         return None
     domain, host_only = scope
@@ -219,18 +219,19 @@ def _max_age(value: str, now: float) -> float | None:
     return now if value.startswith("-") else now + int(value.lstrip("0")[:12] or "0")
 
 
-def _scope(domain: str, host: str) -> tuple[str, bool] | None:
+def _scope(domain: str, url: URL) -> tuple[str, bool] | None:
     """The domain that a cookie is for, and whether for that host alone (section 5.7, steps 7 to 10).
 
     Args:
         domain: the value of its Domain, "" for none.
-        host: the host that sets it.
+        url: the URL of the request that set it.
 
     Returns:
         Both, or None where that host may not set cookies for that domain.
     """
+    host = url.cookie_host
     domain = _without_brackets(domain.removeprefix(".").lower())
-    if not domain:
+    if not domain or (url.is_unix and domain == UNIX_HOST_HEADER):  # as which the server knows itself
         return host, True
     if not domain_matches(host, domain):  # which no domain outside ASCII does (step 8), as hosts are within
         return None
@@ -294,8 +295,8 @@ def parse_date(text: str) -> float | None:
 
 
 def domain_matches(host: str, domain: str) -> bool:
-    """Section 5.1.3: the same, or below it; an IP address is below nothing."""
-    return host == domain or (host.endswith("." + domain) and not _is_address(host))
+    """Section 5.1.3: the same, or below it; an IP address is below nothing, and so is a unix socket."""
+    return host == domain or (host.endswith("." + domain) and not (_is_address(host) or is_socket(host)))
 
 
 def path_matches(path: str, cookie_path: str) -> bool:
@@ -339,6 +340,11 @@ def _is_address(host: str) -> bool:
     return ":" in host or _ENDS_IN_A_NUMBER.fullmatch(host) is not None
 
 
+def is_socket(domain: str) -> bool:
+    """Whether a cookie's domain is a unix socket: no name and no address begins so (`URL.cookie_host`)."""
+    return domain.startswith("%")
+
+
 def domains_for(host: str) -> Iterator[str]:
     """The domains whose cookies may go to a host: every host's, its own, and those above it."""
     yield ""
@@ -348,8 +354,16 @@ def domains_for(host: str) -> Iterator[str]:
 
 
 def canonical(domain: str) -> str:
-    """A domain given in code, as cookies have it: lower case, no dot ahead, by IDNA (section 5.1.2)."""
-    name = _without_brackets(domain.lstrip(".").lower())
+    """A domain given in code, as cookies have it: lower case, no dot ahead, by IDNA (section 5.1.2).
+
+    An IPv6 address is without its zone, and a unix socket in the spelling of `URL.cookie_host`.
+    """
+    name = domain.lstrip(".")
+    if is_socket(name):
+        return urls.socket_spelling(name)
+    name = _without_brackets(name.lower())
+    if ":" in name:
+        return name.partition("%")[0]
     return name if name.isascii() else urls.parse(f"http://{name}/").host
 
 

@@ -12,12 +12,14 @@ It can be used alone:
 from __future__ import annotations
 
 from .connection import HTTPConnection
-from .dial import Address, Dialer, Resolver
+from .dial import Dialer, Resolver
 from .duplex import DuplexStream
 from .ledger import Limits
 from .pool import ConnectionPool, IncomingResponse
 from .request import OutgoingRequest
 from .route import Proxy, Route, TLSIdentity
+from .sockets import Address, KeepAlive, SocketOption, SocketSettings
+from .tls import TLSInfo
 
 __all__ = [
     "Address",
@@ -26,10 +28,14 @@ __all__ = [
     "DuplexStream",
     "HTTPConnection",
     "IncomingResponse",
+    "KeepAlive",
     "Limits",
     "OutgoingRequest",
     "Proxy",
     "Resolver",
     "Route",
+    "SocketOption",
+    "SocketSettings",
     "TLSIdentity",
+    "TLSInfo",
 ]

@@ -99,6 +99,7 @@ class HTTPConnection:
         served: the exchanges that ran to their end.
         sent: bytes of the present request that were written.
         received: bytes of the present response that came.
+        tls: facts of the TLS with the far end, None where there is none.
     """
 
     __slots__ = (
@@ -123,15 +124,18 @@ class HTTPConnection:
         "route",
         "sent",
         "served",
+        "tls",
     )
 
-    def __init__(self, sock: socket.socket, route: Route, now: float) -> None:
+    def __init__(self, sock: tls.AnySocket, route: Route, now: float) -> None:
         self.route = route
         self.served = 0
         self.sent = 0
         self.received = 0
         self._socket = sock
-        self._tls = sock if isinstance(sock, ssl.SSLSocket) else None
+        # Where a proxy forwards each request, the TLS is with the proxy, and says nothing of the far end.
+        self._tls = sock if isinstance(sock, tls.TLSSocket) else None
+        self.tls = None if self._tls is None or route.tls is None else tls.TLSInfo.of(self._tls)
         self._timeout: float | None = sock.gettimeout()
         self._h11 = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         self._state = State.ACTIVE
@@ -488,7 +492,7 @@ class HTTPConnection:
         self._ended = True
         if self._tls is not None and not self.served:
             # S2: tickets come behind the handshake, so they are there by now. One a connection will do.
-            tls.tickets.keep(self._tls, self.route)
+            tls.keep_tickets(self._tls, self.route)
 
     def _broken_body(self, error: h11.RemoteProtocolError) -> ChunkedEncodingError:
         if self._h11.trailing_data[1]:
@@ -642,15 +646,16 @@ class HTTPConnection:
         try:
             if self._tls is None:
                 return not self._poll()
-            return self._only_tls_news(self._tls) if self._poll() else not self._tls.pending()
+            # What TLS has at hand already, a poll does not show.
+            return not (self._poll() or self._tls.pending()) or self._only_tls_news(self._tls)
         except (OSError, ValueError):  # ValueError: poll() of a socket that somebody closed
             return False
 
-    def _only_tls_news(self, tls: ssl.SSLSocket) -> bool:
+    def _only_tls_news(self, sock: tls.TLSSocket) -> bool:
         # A TLS 1.3 server sends session tickets when it likes. OpenSSL takes them in, and then wants more.
         self._limit(0.0)
         try:
-            tls.recv(1)
+            sock.recv(1)
         except ssl.SSLWantReadError:
             return True
         return False
@@ -668,11 +673,11 @@ class HTTPConnection:
         self._state = State.CLOSED
         self._socket.close()
 
-    def _say_goodbye(self, tls: ssl.SSLSocket) -> None:
+    def _say_goodbye(self, sock: tls.TLSSocket) -> None:
         """Send close_notify (RFC 8446, section 6.1), and wait for nothing: the peer may be long gone."""
         try:
             self._limit(0.0)
-            tls.unwrap()
+            sock.unwrap()
         except (OSError, ValueError):
             pass  # an answer has not come yet, or never will
 

@@ -1,4 +1,4 @@
-"""From a Route to a connected socket: DNS, racing addresses, tunnel, TLS (laws X1, T1, T2, T3).
+"""From a Route to a connected socket: DNS, racing addresses, proxy, tunnel, TLS (laws T1, T2, T3).
 
 Which address is tried when is decided by `AddressRace`, which has no socket and no clock. The rest is the
 shell around it: every step draws on one `Budget` of time, and a socket that did not win is closed.
@@ -8,29 +8,41 @@ from __future__ import annotations
 
 import _thread
 import errno
-import ipaddress
-import os
 import queue
 import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from ..exceptions import (
+    ConnectError,
     ConnectionError,
     ConnectTimeout,
+    HandshakeLost,
     NameResolutionError,
     ProxyError,
+    ProxySSLError,
     RequestException,
+    SSLError,
     TotalTimeout,
+    TunnelError,
 )
 from ..timeouts import Deadline
 from . import tls, tunnels
 from .route import Route
+from .sockets import (
+    Address,
+    SocketSettings,
+    addresses_of,
+    configure,
+    connect_failure,
+    literal,
+    reachable_from,
+)
 
 # RFC 8305, section 5: "a recommended value for a default delay is 250 milliseconds".
 ATTEMPT_DELAY: Final = 0.25
@@ -41,20 +53,8 @@ MAX_CONCURRENT_ATTEMPTS: Final = 6
 _IN_PROGRESS: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
 
 
-class Address(NamedTuple):
-    """Where a socket can connect to: the family and the address as `socket.connect` takes it."""
-
-    family: int
-    sockaddr: Any
-
-    def __str__(self) -> str:
-        if not isinstance(self.sockaddr, tuple):
-            return str(self.sockaddr)
-        host, port = self.sockaddr[:2]
-        return f"[{host}]:{port}" if self.family == socket.AF_INET6 else f"{host}:{port}"
-
-
-Resolver: TypeAlias = Callable[[str, int], Sequence[Address]]
+# What it returns is read by `addresses_of`.
+Resolver: TypeAlias = Callable[[str, int], Iterable[Any]]
 
 
 def resolve(host: str, port: int) -> list[Address]:
@@ -77,11 +77,12 @@ class Budget:
         self._deadline = deadline
         self._connect_by = None if limit is None else time.monotonic() + limit
 
-    def left(self, doing: str) -> float | None:
+    def left(self, doing: str, leg: str | None) -> float | None:
         """Seconds that are left, None without limit.
 
         Args:
             doing: the step that wants them, for the message.
+            leg: the leg that the step is on, as `ConnectionError.leg` has it.
 
         Raises:
             ConnectTimeout, TotalTimeout: none are left.
@@ -92,8 +93,15 @@ class Budget:
         until = self._connect_by - time.monotonic()
         if until <= 0:
             limit = self._deadline.timeout.connect
-            raise ConnectTimeout(f"{doing} did not end within the connect timeout of {limit:g} s")
+            raise self.exceeded(f"{doing} did not end within the connect timeout of {limit:g} s", leg)
         return until if left is None or until < left else left
+
+    @staticmethod
+    def exceeded(what: str, leg: str | None) -> ConnectTimeout:
+        """The error of a step that did not end in time."""
+        error = ConnectTimeout(what)
+        error.leg = leg
+        return error
 
 
 class Dialer:
@@ -103,10 +111,12 @@ class Dialer:
         resolver: a function from host and port to addresses, by default the system's (`resolve`). It runs in
             a thread of its own, so that the connect timeout covers it (T2). A thread whose resolver hangs is
             left behind until it comes back; it is a daemon, so it does not hold up the end of the program.
+        settings: what the sockets are made with, by default `SocketSettings()`.
     """
 
-    def __init__(self, resolver: Resolver | None = None) -> None:
+    def __init__(self, resolver: Resolver | None = None, settings: SocketSettings | None = None) -> None:
         self._resolver = resolver or resolve
+        self._settings = settings or SocketSettings()
 
     def dial(self, route: Route, deadline: Deadline) -> socket.socket:
         """Connect to the far end of a Route, tunnel and TLS included; to its proxy where it is one of http.
@@ -116,59 +126,84 @@ class Dialer:
             deadline: its connect timeout counts from here, over all steps together.
 
         Returns:
-            The socket, with TCP_NODELAY and SO_KEEPALIVE set (X1).
+            The socket, made with the settings; TLS, and TLS within the proxy's TLS, behave as a socket does.
 
         Raises:
             NameResolutionError: the name has no address.
-            ConnectionError: every address refused; the message names each.
-            ProxyError: either of them befell the proxy, or it gave no tunnel.
-            SSLError: the TLS handshake failed.
+            ConnectError: every address refused; the message names each.
+            ProxyError, ProxySSLError: the proxy could not be reached.
+            TunnelError: the proxy gave no tunnel.
+            SSLError, HandshakeLost: the TLS handshake with the far end failed.
             ConnectTimeout, TotalTimeout: the time ran out.
+            InsecureRequestWarning: where warnings are errors: nobody is going to be verified.
         """
         budget = Budget(deadline)
-        sock = self._connect(route, budget) if route.proxy is None else self._connect_to_proxy(route, budget)
-        if route.tls is None:
-            return sock
-        if route.proxy is not None:
+        tls.warn_if_unverified(route)
+        sock = self._connect(route, budget) if route.proxy is None else self._go_through_proxy(route, budget)
+        return sock if route.tls is None else _secure(sock, route, budget)
+
+    def _go_through_proxy(self, route: Route, budget: Budget) -> socket.socket:
+        """A socket that leads to the far end, or to the proxy where that one forwards each request."""
+        assert route.proxy is not None, "who asks has seen that there is a proxy"
+        if route.proxy.scheme == "socks5":
+            return self._try_addresses_through_socks(route, budget)
+        sock = self._connect_to_proxy(route, budget)
+        if route.proxy.is_socks:
+            _socks_tunnel(sock, route, route.host, budget)
+        elif not route.is_forwarded:
             _tunnel(sock, route, budget)
-        return _secure(sock, route, budget)
+        return sock
+
+    def _try_addresses_through_socks(self, route: Route, budget: Budget) -> socket.socket:
+        """The name is resolved here, and the proxy asked for one address after the other."""
+        refusals: list[TunnelError] = []
+        for address in interleave(self._addresses(route, budget)):
+            sock = self._connect_to_proxy(route, budget)
+            try:
+                _socks_tunnel(sock, route, address.sockaddr[0], budget)
+                return sock
+            except TunnelError as error:
+                if not tunnels.is_worth_another_address(error):
+                    raise
+                refusals.append(error)
+        if len(refusals) == 1:
+            raise refusals[0]
+        reasons = "; ".join(str(error) for error in refusals)
+        raise TunnelError(f"no address of {route.host!r} will do: {reasons}") from refusals[-1]
 
     def _connect_to_proxy(self, route: Route, budget: Budget) -> socket.socket:
         """The first leg of a Route with a proxy; its errors say that it is the proxy that they are about."""
+        leg = route.to_proxy
         try:
-            return self._connect(route.to_proxy, budget)
+            tls.warn_if_unverified(leg)
+            sock = self._connect(leg, budget)
+            return sock if leg.tls is None else _secure(sock, leg, budget)
         except (ConnectTimeout, TotalTimeout) as error:
             error.args = (f"{route}: {error}",)
+            if isinstance(error, ConnectTimeout):
+                error.leg = ProxyError.leg
             raise
+        except SSLError as error:
+            kind = ProxyError if isinstance(error, HandshakeLost) else ProxySSLError
+            raise kind(f"{route}: TLS with the proxy failed: {error}") from error
         except ConnectionError as error:
             raise ProxyError(f"{route}: the proxy can't be reached: {error}") from error
 
     def _connect(self, route: Route, budget: Budget) -> socket.socket:
         try:
-            return connect(self._addresses(route, budget), route, budget)
+            return connect(self._addresses(route, budget), route, budget, self._settings)
         except RequestException:
             raise
         except OSError as error:  # of the system's making, such as too many open files
-            raise ConnectionError(f"connecting to {route} failed: {error.strerror or error}") from error
+            raise ConnectError(f"connecting to {route} failed: {error.strerror or error}") from error
 
     def _addresses(self, route: Route, budget: Budget) -> Sequence[Address]:
         if route.unix_socket is not None:
             return [Address(socket.AF_UNIX, route.unix_socket)]
-        literal = _literal(route.host, route.port)
-        if literal is not None:
-            return [literal]
+        address = literal(route.host, route.port)
+        if address is not None:
+            return [address]
         return _resolve_within(self._resolver, route, budget)
-
-
-def _literal(host: str, port: int) -> Address | None:
-    """T2: an IP address needs no resolver, unless it has a zone, whose number only the system knows."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return None
-    if address.version == 4:
-        return Address(socket.AF_INET, (host, port))
-    return None if "%" in host else Address(socket.AF_INET6, (host, port, 0, 0))
 
 
 def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequence[Address]:
@@ -178,19 +213,19 @@ def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequenc
 
     def ask() -> None:
         try:
-            outcome.put(resolver(route.host, route.port))
+            outcome.put(addresses_of(resolver(route.host, route.port), route.host, route.port))
         except BaseException as error:  # noqa: BLE001 (it is raised in the thread that waits)
             outcome.put(error)
 
-    left = budget.left(doing)
+    left = budget.left(doing, NameResolutionError.leg)
     # Not a threading.Thread: its start() waits, and leaves a mess behind if a signal comes then. A bare
     # thread does not hold up the end of the program either.
     _thread.start_new_thread(ask, ())
     try:
         found = outcome.get(timeout=left)
     except queue.Empty:
-        budget.left(doing)  # raises: the time is up
-        raise ConnectTimeout(f"{doing} did not end in time") from None
+        budget.left(doing, NameResolutionError.leg)  # raises: the time is up
+        raise budget.exceeded(f"{doing} did not end in time", NameResolutionError.leg) from None
     if isinstance(found, (OSError, UnicodeError)):
         raise NameResolutionError(f"{route.host!r} can't be resolved: {found}") from found
     if isinstance(found, BaseException):
@@ -248,27 +283,30 @@ class AddressRace:
         self._next_start = now
 
 
-def connect(addresses: Sequence[Address], route: Route, budget: Budget) -> socket.socket:
+def connect(
+    addresses: Sequence[Address], route: Route, budget: Budget, settings: SocketSettings
+) -> socket.socket:
     """Connect to the first address that answers.
 
     Args:
         addresses: in the resolver's order.
         route: for the local address, and for messages.
         budget: the time for all attempts together.
+        settings: what the sockets are made with.
 
     Returns:
         The winner's socket; those of all others are closed.
 
     Raises:
-        ConnectionError: every address failed.
+        ConnectError: every address failed.
         ConnectTimeout, TotalTimeout: none answered in time.
     """
-    with _Attempts(addresses, route) as attempts:
+    with _Attempts(reachable_from(addresses, route.local_address), route, settings) as attempts:
         while True:
             winner = attempts.advance(time.monotonic())
             if winner is not None:
                 return winner
-            attempts.wait(budget.left(f"connecting to {route} ({attempts.summary()})"))
+            attempts.wait(budget.left(f"connecting to {route} ({attempts.summary()})", ConnectError.leg))
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,9 +321,10 @@ class _Failure:
 class _Attempts:
     """The sockets of a race."""
 
-    def __init__(self, addresses: Sequence[Address], route: Route) -> None:
+    def __init__(self, addresses: Sequence[Address], route: Route, settings: SocketSettings) -> None:
         self._race = AddressRace(addresses, time.monotonic())
         self._route = route
+        self._settings = settings
         self._selector = selectors.DefaultSelector()
         self._pending: dict[socket.socket, Address] = {}
         self._failures: list[_Failure] = []
@@ -311,7 +350,7 @@ class _Attempts:
             if sock is not None:
                 return sock
         if self._race.over:
-            raise ConnectionError(f"connecting to {self._route} failed: {self.summary()}") from (
+            raise ConnectError(f"connecting to {self._route} failed: {self.summary()}") from (
                 self._failures[-1].error
             )
         return self._take_connected(now)
@@ -331,12 +370,12 @@ class _Attempts:
         try:
             sock = socket.socket(address.family, socket.SOCK_STREAM)
             self._pending[sock] = address
-            _configure(sock, address, self._route)
+            configure(sock, address.family, self._settings, self._route.local_address)
             code = sock.connect_ex(address.sockaddr)
             if code == 0:
                 return self._win(sock)
             if code not in _IN_PROGRESS:
-                raise OSError(code, os.strerror(code))
+                raise connect_failure(code, self._route.local_address)
             self._selector.register(sock, selectors.EVENT_WRITE)
         except OSError as error:
             self._fail(sock, address, error, now)
@@ -350,7 +389,7 @@ class _Attempts:
             self._selector.unregister(sock)
             if code == 0:
                 return self._win(sock)
-            self._fail(sock, self._pending[sock], OSError(code, os.strerror(code)), now)
+            self._fail(sock, self._pending[sock], connect_failure(code, self._route.local_address), now)
         return None
 
     def _win(self, sock: socket.socket) -> socket.socket:
@@ -365,43 +404,46 @@ class _Attempts:
         self._race.failed(now)
 
 
-def _configure(sock: socket.socket, address: Address, route: Route) -> None:
-    sock.setblocking(False)
-    if address.family == socket.AF_UNIX:
-        return
-    # X1: a request is one small write, which Nagle's algorithm would hold back until the last one is
-    # acknowledged; and a peer that vanished without a word should be found out some day.
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if route.local_address is not None:
-        sock.bind(route.local_address)
-
-
 def _tunnel(sock: socket.socket, route: Route, budget: Budget) -> None:
     def ask(seconds: float | None) -> None:
         tunnels.connect_tunnel(sock, route, seconds)
 
-    _step(sock, budget, f"asking for the tunnel to {route}", ask)
+    _step(sock, budget, f"asking for the tunnel to {route}", TunnelError, ask)
+
+
+def _socks_tunnel(sock: socket.socket, route: Route, host: str, budget: Budget) -> None:
+    def ask(seconds: float | None) -> None:
+        # A zone is of this machine, and means nothing to the proxy.
+        tunnels.socks_tunnel(sock, route, host.partition("%")[0], route.port, seconds)
+
+    _step(sock, budget, f"asking for the tunnel to {route}", TunnelError, ask)
 
 
 def _secure(sock: socket.socket, route: Route, budget: Budget) -> socket.socket:
-    def shake_hands(seconds: float | None) -> socket.socket:
+    def shake_hands(seconds: float | None) -> tls.TLSSocket:
         sock.settimeout(seconds)
         return tls.handshake(sock, route)
 
-    return _step(sock, budget, f"the TLS handshake with {route}", shake_hands)
+    return _step(sock, budget, f"the TLS handshake with {route}", HandshakeLost, shake_hands)
 
 
 _T = TypeVar("_T")
 
 
-def _step(sock: socket.socket, budget: Budget, doing: str, take: Callable[[float | None], _T]) -> _T:
+def _step(
+    sock: socket.socket,
+    budget: Budget,
+    doing: str,
+    broken: type[ConnectionError],
+    take: Callable[[float | None], _T],
+) -> _T:
     """Take one step over a connected socket. Whatever goes wrong closes it (L3).
 
     Args:
         sock: the socket.
         budget: the time.
         doing: the step, for messages.
+        broken: the error of a connection that breaks in it; its `leg` is the one that the step is on.
         take: does it within so many seconds, or raises TimeoutError.
 
     Raises:
@@ -410,14 +452,14 @@ def _step(sock: socket.socket, budget: Budget, doing: str, take: Callable[[float
         RequestException: those that `take` raises.
     """
     try:
-        left = budget.left(doing)
+        left = budget.left(doing, broken.leg)
         try:
             return take(left)
         except TimeoutError as error:
-            budget.left(doing)  # raises: the time is up
-            raise ConnectTimeout(f"{doing} did not end in time") from error
+            budget.left(doing, broken.leg)  # raises: the time is up
+            raise budget.exceeded(f"{doing} did not end in time", broken.leg) from error
     except BaseException as error:
         sock.close()
         if isinstance(error, OSError) and not isinstance(error, RequestException):
-            raise ConnectionError(f"{doing} broke off: {error}") from error
+            raise broken(f"{doing} broke off: {error}") from error
         raise

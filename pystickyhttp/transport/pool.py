@@ -329,9 +329,10 @@ class IncomingResponse:
         status: the status code.
         reason: the reason phrase as it came.
         fields: names as they came, and values, in order.
+        tls: facts of the TLS with the server, None where there is none.
     """
 
-    __slots__ = ("_claim", "_connection", "_deadline", "_pool", "fields", "reason", "status")
+    __slots__ = ("_claim", "_connection", "_deadline", "_pool", "fields", "reason", "status", "tls")
 
     def __init__(
         self,
@@ -344,6 +345,7 @@ class IncomingResponse:
         self.status = head.status_code
         self.reason = bytes(head.reason)
         self.fields = head.headers.raw_items()
+        self.tls = connection.tls
         self._pool = pool
         self._claim = claim
         self._deadline = deadline

@@ -9,8 +9,10 @@ from typing import Final, NamedTuple
 
 from ..exceptions import InvalidProxyURL, InvalidSchema
 
-# How a proxy can be spoken to. Whoever asks for another way is told so, and never connected past the proxy.
-SPOKEN_TO_PROXIES: Final = frozenset({"http"})
+# How a proxy can be spoken to, and where it listens by custom (RFC 1928 for SOCKS). Whoever asks for another
+# way is told so, and never connected past the proxy.
+PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_SOCKS: Final = frozenset({"socks5", "socks5h"})
 # X7, and what else no field may hold (RFC 9110, section 5.5): h11 would refuse it too, and show the value.
 _UNSENDABLE: Final = re.compile(rb"[\x00-\x1f\x7f]|\A | \Z")
 
@@ -21,10 +23,13 @@ class Store(NamedTuple):
     Attributes:
         file: a file of root certificates, or None for the system's.
         folder: a folder of them, or several as in PATH, or None for the system's.
+        platform: whether the platform's own verifier is asked, by the extra `truststore`, which looks at
+            neither file nor folder.
     """
 
     file: str | None = None
     folder: str | None = None
+    platform: bool = False
 
 
 SYSTEM_STORE: Final = Store()
@@ -43,6 +48,8 @@ class TLSIdentity:
         context: an `ssl.SSLContext` to use as it is given; then none of the above counts.
         server_hostname: the name that the certificate is held against, or None for the Route's host.
         store: where there is no `ca`: what the environment says of the system's store.
+        ca_version: which state of the file or folder `ca` is asked for (`tls.file_version`), where somebody
+            looked: a connection that was verified by what stood there before serves nobody who asks for this.
     """
 
     verify: bool = True
@@ -53,6 +60,7 @@ class TLSIdentity:
     context: ssl.SSLContext | None = None
     server_hostname: str | None = None
     store: Store = SYSTEM_STORE
+    ca_version: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +68,15 @@ class Proxy:
     """What stands between us and the far end of a Route.
 
     Attributes:
-        scheme: how it is spoken to; "http" is the only way so far.
+        scheme: how it is spoken to: "http" and "https" forward http and make tunnels for https, "socks5" and
+            "socks5h" make tunnels for both; names are resolved here for "socks5", and there for "socks5h".
         host: a name or an IP address without brackets, in lower case.
         port: the port that is dialled.
-        authorization: the value of Proxy-Authorization, or None. It is part of who a connection belongs to,
-            and no message shows it.
+        authorization: the value of Proxy-Authorization, or None. Like all that follows it is part of who a
+            connection belongs to, and no message shows it.
+        credentials: user and password for SOCKS, or None.
+        fields: header fields for an http proxy's eyes alone, beside Proxy-Authorization.
+        tls: the TLS identity for the connection to an https proxy, None for the others.
 
     Raises:
         InvalidSchema: the scheme is one that we can't speak.
@@ -75,12 +87,15 @@ class Proxy:
     host: str
     port: int
     authorization: bytes | None = field(default=None, repr=False)
+    credentials: tuple[bytes, bytes] | None = field(default=None, repr=False)
+    fields: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
+    tls: TLSIdentity | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if self.scheme not in SPOKEN_TO_PROXIES:
+        if self.scheme not in PROXY_PORTS:
             raise InvalidSchema(
-                f"the proxy {self.host!r} is to be spoken to by {self.scheme}://, which this version can't: "
-                f"give an http:// one, which requests of https go through as well"
+                f"the proxy {self.host!r} is to be spoken to by {self.scheme}://, which nobody here can: "
+                f"give one of {', '.join(f'{scheme}://' for scheme in PROXY_PORTS)}"
             )
         if not self.host:
             raise InvalidProxyURL("the proxy has no host: give http://host:port")
@@ -90,6 +105,18 @@ class Proxy:
                 f"the proxy {str(self)!r} has a control character such as CR, LF or NUL in its host or its "
                 f"credentials, or a space at an end: strip() them"
             )
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it makes tunnels by SOCKS5, and knows nothing of HTTP."""
+        return self.scheme in _SOCKS
+
+    @property
+    def own_fields(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The header fields that are sent to it, and to nobody else."""
+        if self.authorization is None:
+            return self.fields
+        return *self.fields, (b"Proxy-Authorization", self.authorization)
 
     def __str__(self) -> str:
         """Where it is, for messages: no secret is part of it."""
@@ -107,9 +134,7 @@ class Route:
         tls: the TLS identity for https, None for http.
         unix_socket: the path of a socket that is dialled instead of host and port, or None.
         local_address: the (address, port) that the socket is bound to, or None. Port 0 is any.
-        proxy: what the connection goes through, or None. Over http it is connected to the proxy, and whoever
-            sends over it writes the request target in absolute form (RFC 9112, section 3.2.2) and
-            Proxy-Authorization into each request. Over https it is a tunnel to the far end.
+        proxy: what the connection goes through, or None.
 
     Raises:
         ValueError: it has a unix socket and a proxy, which can't both be dialled.
@@ -128,7 +153,16 @@ class Route:
         """The Route of the connection to the proxy, over which the far end is reached."""
         assert self.proxy is not None, "who asks has seen that there is a proxy"
         proxy = self.proxy
-        return Route(proxy.scheme, proxy.host, proxy.port, local_address=self.local_address)
+        return Route(proxy.scheme, proxy.host, proxy.port, proxy.tls, local_address=self.local_address)
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether the connection ends at the proxy, which forwards each request; else it is a tunnel.
+
+        Over such a one the request target is in absolute form (RFC 9112, section 3.2.2), and the proxy's own
+        fields are part of each request.
+        """
+        return self.proxy is not None and self.scheme == "http" and not self.proxy.is_socks
 
     @property
     def authority(self) -> str:

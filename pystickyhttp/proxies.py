@@ -1,0 +1,138 @@
+"""From the URL of a proxy, and what is said beside it, to the `Proxy` of a Route.
+
+Which proxy a request goes through is decided in `environment`. Here is read how that one is spoken to, and
+what it is shown: credentials and fields of a proxy are part of its identity (law R1), so that a connection
+through it serves nobody who has others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from . import urls
+from .auth import basic_credentials
+from .exceptions import InvalidProxyURL, InvalidSchema, InvalidURL
+from .headers import encode_field
+from .transport import Proxy, TLSIdentity
+from .transport.route import PROXY_PORTS
+
+PROXY_AUTHORIZATION: Final = "Proxy-Authorization"
+
+
+class ProxyURL(NamedTuple):
+    """The URL of a proxy in its parts.
+
+    Attributes:
+        scheme: in lower case, one of `PROXY_PORTS`.
+        host, port: where it is dialled.
+        credentials: user and password, percent-decoded, or None.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    credentials: tuple[str, str] | None
+
+
+# An environment names a handful of proxies; a program that goes through a list of them names hundreds.
+@lru_cache(maxsize=512)
+def read_url(text: str) -> ProxyURL:
+    """Read the URL of a proxy.
+
+    Args:
+        text: such as "http://user:password@proxy.example:3128"; without a scheme it is one of http, and
+            without a port it is at that of the scheme.
+
+    Raises:
+        InvalidProxyURL: it can't be used.
+        InvalidSchema: it is of a kind that is not spoken to.
+    """
+    scheme, separator, rest = text.strip().partition("://")
+    if not separator:
+        scheme, rest = "http", scheme.removeprefix("//")
+    scheme = scheme.lower()
+    if scheme not in PROXY_PORTS:
+        raise _unspoken(scheme, rest)
+    try:
+        url = _after_scheme(rest)
+    except InvalidURL as error:
+        raise InvalidProxyURL(f"the proxy can't be used: {error}") from error
+    credentials = url.credentials if url.credentials and any(url.credentials) else None
+    return ProxyURL(scheme, url.host, PROXY_PORTS[scheme] if url.port is None else url.port, credentials)
+
+
+def _unspoken(scheme: str, rest: str) -> InvalidSchema:
+    place = rest.rpartition("@")[2]
+    kind = "socks5:// or socks5h://" if scheme.startswith("socks") else "http://, https:// or socks5://"
+    return InvalidSchema(
+        f"the proxy {place!r} is to be spoken to by {scheme}://, which nobody here can: give {kind}"
+    )
+
+
+def _after_scheme(rest: str) -> urls.URL:
+    """What follows the scheme of a proxy's URL, read as if it were one of http."""
+    if urls.is_http(rest):
+        raise InvalidURL("it has no host: write http://host:port")
+    url = urls.parse(f"http://{rest}")
+    # A password with a slash in it ends the authority, and the user would be the host.
+    if "@" in f"{url.target}#{url.fragment}":
+        raise InvalidURL("its password holds / ? or #: write them as %2F, %3F, %23")
+    return url
+
+
+def basic_fields(text: str) -> dict[str, str]:
+    """The fields by which a proxy's URL introduces us: Proxy-Authorization, where it has user and password.
+
+    Raises:
+        InvalidProxyURL, InvalidSchema: as `read_url`; and the user holds a colon.
+    """
+    proxy = read_url(text)
+    if proxy.credentials is None or proxy.scheme.startswith("socks"):
+        return {}
+    try:
+        return {PROXY_AUTHORIZATION: basic_credentials(*proxy.credentials)}
+    except ValueError as error:
+        raise InvalidProxyURL(f"the proxy can't be used: {error}") from error
+
+
+def forwards_http(text: str) -> bool:
+    """Whether a proxy takes requests of http in absolute form; those of SOCKS make tunnels alone."""
+    return not read_url(text).scheme.startswith("socks")
+
+
+def proxy_of(text: str, fields: Mapping[str, str | bytes], tls: TLSIdentity | None = None) -> Proxy:
+    """The proxy of a URL.
+
+    Args:
+        text: as for `read_url`.
+        fields: header fields for an http or https proxy, Proxy-Authorization among them.
+        tls: whom to trust as an https proxy.
+
+    Raises:
+        InvalidProxyURL, InvalidSchema: as `read_url`.
+        InvalidHeader: a field can't be sent (law X7).
+    """
+    return _made(text, tuple(fields.items()), tls)
+
+
+@lru_cache(maxsize=512)  # as many as `read_url` has
+def _made(text: str, fields: tuple[tuple[str, str | bytes], ...], tls: TLSIdentity | None) -> Proxy:
+    scheme, host, port, credentials = read_url(text)
+    if scheme.startswith("socks"):
+        if credentials is None:
+            return Proxy(scheme, host, port)
+        user, password = credentials
+        return Proxy(scheme, host, port, credentials=(user.encode(), password.encode()))
+    encoded = [encode_field(name, value) for name, value in fields]
+    shown = [value for name, value in encoded if name.lower() == b"proxy-authorization"]
+    others = tuple(field for field in encoded if field[0].lower() != b"proxy-authorization")
+    return Proxy(
+        scheme,
+        host,
+        port,
+        authorization=shown[-1] if shown else None,
+        fields=others,
+        tls=tls if scheme == "https" else None,
+    )

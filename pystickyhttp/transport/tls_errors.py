@@ -1,0 +1,303 @@
+"""Why TLS failed, in words: the reason as OpenSSL has it, and what can be done about it.
+
+Pure: from an error of `ssl` to a sentence. OpenSSL's own words stand in each, since they are what people look
+for; behind them comes the remedy.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+# More names than these make a message that nobody reads; those of a shared server can be hundreds.
+_NAMES_SHOWN: Final = 5
+
+
+class Advice(NamedTuple):
+    """How whoever made the connection says whom it trusts, and as whom it appears.
+
+    Attributes:
+        trust: how to trust an authority.
+        pin: how to trust the very certificate that was shown.
+        present: how to show a client certificate.
+    """
+
+    trust: str
+    pin: str
+    present: str
+
+
+BY_SETTINGS: Final = Advice(
+    trust="pass verify='/path/to/its/ca.pem'",
+    pin="pass verify='/path/to/that/certificate.pem'",
+    present="cert=(certificate, key)",
+)
+# Beside a context that is given, verify= and cert= do not count.
+BY_CONTEXT: Final = Advice(
+    trust="give '/path/to/its/ca.pem' to load_verify_locations() of the ssl_context",
+    pin="give '/path/to/that/certificate.pem' to load_verify_locations() of the ssl_context",
+    present="load_cert_chain() of the ssl_context",
+)
+
+# --- certificates that were refused
+
+_TOO_WEAK: Final = (
+    "the server's operator has to get one with a key of 2048 bits of RSA or more, signed by SHA-256; until "
+    "then an ssl_context= with set_ciphers('DEFAULT:@SECLEVEL=0') accepts it"
+)
+_TAMPERED: Final = (
+    "the certificate was not signed by the authority that it names: somebody may stand in between, or the CA "
+    "file has another authority of the same name"
+)
+_BROKEN_CHAIN: Final = (
+    "an authority in its chain was not allowed to issue it: the server's operator has to get one of an "
+    "authority that is"
+)
+_BROKEN_DATES: Final = "the certificate is damaged: the server's operator has to get another one"
+_TOO_STRICT: Final = (
+    "the authority that issued it has to keep to RFC 5280; until then take VERIFY_X509_STRICT out of the "
+    "verify_flags of the ssl_context"
+)
+_NO_CRL: Final = (
+    "give the lists of revoked certificates to load_verify_locations() of the ssl_context, or take "
+    "VERIFY_CRL_CHECK_LEAF and VERIFY_CRL_CHECK_CHAIN out of its verify_flags"
+)
+_OTHER_NAME: Final = "use the name that the certificate is for, or say it by server_hostname="
+
+# What OpenSSL calls a failed verification (the numbers of x509_vfy.h), and what can be done about it.
+_REMEDIES: Final[Mapping[int, str]] = {
+    2: "{trust}, with all of its chain in that file",
+    3: _NO_CRL,
+    7: _TAMPERED,
+    9: "see whether this machine's clock is right; if it is, the server's operator was too early with it",
+    10: "the server's operator has to renew it (if this machine's clock is right)",
+    11: _NO_CRL,
+    12: _NO_CRL,
+    13: _BROKEN_DATES,
+    14: _BROKEN_DATES,
+    18: "{pin} if you trust it",
+    19: "{trust} if you trust it",
+    20: "{trust}, or add that CA to the system's store",
+    21: "the server has to send its intermediate certificates, or {trust}",
+    22: "the server's operator has to shorten the chain of certificates",
+    23: "the key may be in other hands: send nothing, its operator has to get a new certificate",
+    24: _BROKEN_CHAIN,
+    25: _BROKEN_CHAIN,
+    26: "it was not issued for servers (extended key usage): the server's operator has to get one that is",
+    27: "{trust} if you trust it for this use",
+    28: "the CA file says that it must not be trusted for this use",
+    32: _BROKEN_CHAIN,
+    33: _NO_CRL,
+    34: "a critical extension is one that OpenSSL does not know: the server's operator has to do without",
+    47: _BROKEN_CHAIN,
+    48: _BROKEN_CHAIN,
+    62: _OTHER_NAME,
+    64: _OTHER_NAME,
+    66: _TOO_WEAK,
+    67: _TOO_WEAK,
+    68: _TOO_WEAK,
+    76: _TOO_WEAK,
+    79: _BROKEN_CHAIN,
+    **dict.fromkeys(range(80, 95), _TOO_STRICT),
+}
+_ELSE: Final = "see the reason; {trust} if it should be trusted nevertheless"
+
+
+def why_refused(
+    error: ssl.SSLCertVerificationError, shown: Mapping[str, Any], advice: Advice, now: float
+) -> str:
+    """Why a certificate was refused, and the remedy.
+
+    Args:
+        error: the error of the handshake.
+        shown: the certificate, as `getpeercert()` has it; nothing where nobody knows it.
+        advice: how to make it otherwise.
+        now: the time, in seconds since 1970.
+    """
+    # Verifiers other than OpenSSL's raise the error by hand, and do not set all that it has.
+    code = getattr(error, "verify_code", 0)
+    reason = (getattr(error, "verify_message", "") or str(error)).removesuffix(".")
+    remedy = _REMEDIES.get(code, _ELSE).format_map(advice._asdict())
+    return f"{reason}{_fact(code, shown, now)}: {remedy}"
+
+
+def _fact(code: int, shown: Mapping[str, Any], now: float) -> str:
+    """What the certificate itself has to say to the reason, in brackets; nothing where it has not."""
+    if code in (62, 64):
+        return _names(shown)
+    if code == 9 and _is_after(shown.get("notBefore"), now):
+        return f" (it is valid from {shown['notBefore']})"
+    if code == 10 and shown.get("notAfter") and not _is_after(shown["notAfter"], now):
+        return f" (it was valid until {shown['notAfter']})"
+    if code in (2, 18, 19, 20, 21):
+        return _issuer(shown)
+    return ""
+
+
+def _is_after(date: str | None, now: float) -> bool:
+    # The certificate that is out of date may be another one of the chain.
+    return date is not None and ssl.cert_time_to_seconds(date) > now
+
+
+def _names(shown: Mapping[str, Any]) -> str:
+    if not shown:
+        return ""
+    names = [value for kind, value in shown.get("subjectAltName", ()) if kind in ("DNS", "IP Address")]
+    if not names:
+        return " (it has no subjectAltName, and the common name does not count)"
+    more = len(names) - _NAMES_SHOWN
+    others = f" and {more} more" if more > 0 else ""
+    return f" (it is for {', '.join(map(repr, names[:_NAMES_SHOWN]))}{others})"
+
+
+def _issuer(shown: Mapping[str, Any]) -> str:
+    fields = dict(field for part in shown.get("issuer", ()) for field in part)
+    names = [fields[name] for name in ("organizationName", "commonName") if name in fields]
+    return f" (it was issued by {', '.join(map(repr, names))})" if names else ""
+
+
+# --- handshakes that failed
+
+_NO_TLS: Final = "the port does not speak TLS, use http://"
+_TOO_OLD: Final = (
+    "the server speaks TLS 1.1 at most, which is no longer safe (RFC 8996): its operator has to bring it up "
+    "to date; until then an ssl_context= with a lower minimum_version and "
+    "set_ciphers('DEFAULT:@SECLEVEL=0') reaches it"
+)
+_NOTHING_IN_COMMON: Final = "an ssl_context= with set_ciphers() can offer it others"
+_WEAK_SERVER: Final = (
+    "the server's operator has to choose stronger keys; until then an ssl_context= with "
+    "set_ciphers('DEFAULT:@SECLEVEL=0') accepts them"
+)
+
+# What OpenSSL says where it was this side that ended the handshake.
+_OUR_REASONS: Final[Mapping[str, str]] = {
+    "WRONG_VERSION_NUMBER": _NO_TLS,
+    # What OpenSSL 3.2 and later say in its place.
+    "PACKET_LENGTH_TOO_LONG": _NO_TLS,
+    "RECORD_LAYER_FAILURE": _NO_TLS,
+    "HTTP_REQUEST": _NO_TLS,
+    "UNSUPPORTED_PROTOCOL": _TOO_OLD,
+    "WRONG_SSL_VERSION": _TOO_OLD,
+    "DH_KEY_TOO_SMALL": _WEAK_SERVER,
+    "EE_KEY_TOO_SMALL": _WEAK_SERVER,
+    "WRONG_SIGNATURE_TYPE": _WEAK_SERVER,
+    "BAD_ECPOINT": _WEAK_SERVER,
+    "WRONG_CIPHER_RETURNED": _NOTHING_IN_COMMON,
+    "NO_CIPHERS_AVAILABLE": "the ssl_context has no cipher for the versions of TLS that it allows",
+    "NO_PROTOCOLS_AVAILABLE": "the ssl_context allows no version of TLS that OpenSSL is set up for",
+    "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": (
+        "the server does not know RFC 5746 (secure renegotiation): its operator has to bring it up to date; "
+        "until then an ssl_context= with ssl.OP_LEGACY_SERVER_CONNECT in its options reaches it"
+    ),
+}
+
+
+class _Alert(NamedTuple):
+    """What a peer means by an alert (RFC 8446, section 6.2), and the remedy."""
+
+    meaning: str
+    remedy: str
+
+
+_CLIENT_CERTIFICATE_REFUSED: Final = _Alert(
+    "it does not accept the client certificate, or that there is none",
+    "give one that it accepts by {present}",
+)
+_CONFUSED: Final = _Alert("it could make nothing of what it was sent", "its log may say why")
+
+# By the names that they have in OpenSSL's reasons.
+_ALERTS: Final[Mapping[str, _Alert]] = {
+    "HANDSHAKE_FAILURE": _Alert(
+        "it has no cipher or key exchange in common with us, or wants a client certificate",
+        f"{_NOTHING_IN_COMMON}, and a certificate is given by {{present}}",
+    ),
+    "INSUFFICIENT_SECURITY": _Alert("it wants stronger ciphers than it was offered", _NOTHING_IN_COMMON),
+    "PROTOCOL_VERSION": _Alert("it has no version of TLS in common with us", _TOO_OLD),
+    "CERTIFICATE_REQUIRED": _Alert("it wants a client certificate", "give one by {present}"),
+    "BAD_CERTIFICATE": _CLIENT_CERTIFICATE_REFUSED,
+    "UNSUPPORTED_CERTIFICATE": _CLIENT_CERTIFICATE_REFUSED,
+    "CERTIFICATE_UNKNOWN": _CLIENT_CERTIFICATE_REFUSED,
+    "NO_CERTIFICATE": _CLIENT_CERTIFICATE_REFUSED,
+    "CERTIFICATE_EXPIRED": _Alert(
+        "the client certificate has expired", "renew it, and give the new one by {present}"
+    ),
+    "CERTIFICATE_REVOKED": _Alert(
+        "the client certificate was revoked", "get a new one, and give it by {present}"
+    ),
+    "UNKNOWN_CA": _Alert(
+        "it does not know the authority that issued the client certificate",
+        "give one of an authority that it knows by {present}, with the intermediate certificates in its file",
+    ),
+    "ACCESS_DENIED": _Alert(
+        "it knows the client certificate, and does not let it in", "give another by {present}"
+    ),
+    "DECRYPT_ERROR": _Alert(
+        "a signature did not hold", "see whether the client's certificate and key belong together"
+    ),
+    "UNRECOGNIZED_NAME": _Alert(
+        "it does not serve the name that it was asked for", "server_hostname= asks for another"
+    ),
+    "NO_APPLICATION_PROTOCOL": _Alert(
+        "it does not speak HTTP/1.1 here, as ALPN tells", "see whether host and port are right"
+    ),
+    "INTERNAL_ERROR": _Alert("something failed on its side", "its log may say why"),
+    "USER_CANCELLED": _Alert("it was told to stop", "its log may say why"),
+    "UNEXPECTED_MESSAGE": _CONFUSED,
+    "ILLEGAL_PARAMETER": _CONFUSED,
+    "DECODE_ERROR": _CONFUSED,
+    "BAD_RECORD_MAC": _CONFUSED,
+    "RECORD_OVERFLOW": _CONFUSED,
+    "MISSING_EXTENSION": _CONFUSED,
+    "UNSUPPORTED_EXTENSION": _CONFUSED,
+}
+
+
+def is_alert(error: BaseException) -> bool:
+    """Whether the peer said why it ends TLS (RFC 8446, section 6.2)."""
+    return isinstance(error, ssl.SSLError) and _alert_name(error) is not None
+
+
+def _alert_name(error: ssl.SSLError) -> str | None:
+    """The alert that the peer sent, as OpenSSL's reasons name it: they tell from which version it is too."""
+    version, _, name = (error.reason or "").partition("_")
+    if version not in ("SSLV3", "TLSV1", "TLSV13"):
+        return None
+    # The later ones are named without the word.
+    return name.removeprefix("ALERT_") if name.startswith("ALERT_") or name in _ALERTS else None
+
+
+def why_failed(error: ssl.SSLError | ValueError, advice: Advice) -> str:
+    """Why a handshake failed, or what the peer said behind it, and the remedy.
+
+    Args:
+        error: the error.
+        advice: how to make it otherwise.
+    """
+    reason = reason_of(error)
+    alert = _alert_name(error) if isinstance(error, ssl.SSLError) else None
+    if alert is not None:
+        meaning, remedy = _ALERTS.get(alert, _CONFUSED)
+        return f"the peer ended it by an alert ({reason}): {meaning}: {remedy.format_map(advice._asdict())}"
+    said = error.reason if isinstance(error, ssl.SSLError) else None
+    remedy = _OUR_REASONS.get(said or "", "")
+    return f"{reason}: {remedy}" if remedy else reason
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection broke or was closed, rather than that something was refused."""
+    if isinstance(error, TimeoutError):
+        return False
+    if isinstance(error, ssl.SSLError):
+        return isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError))
+    return isinstance(error, OSError)
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error of a socket, TLS or not, says of its cause."""
+    if isinstance(error, ssl.SSLEOFError):
+        return "the TLS stream ended without close_notify"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
+    return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)

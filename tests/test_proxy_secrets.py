@@ -1,0 +1,772 @@
+"""Which headers arrive where: journeys over redirects, through any two proxies, with every kind of secret.
+
+Four origins and eight proxies, two of each kind, keep all that they can read. A case is a journey: the places
+that a request is led to, and the way to each of them. What has to arrive, and where, is worked out beside it
+by an oracle that knows RFC 9110 (sections 7 and 9.3.6), RFC 9112 (section 3.2) and the laws on proxies,
+redirects, auth and cookies, and nothing of the client. Everything is compared: what arrives in which order
+with which fields, and then, for each server and each secret, whether the server can read it anywhere.
+
+What the oracle says of who sees what:
+
+- the credentials and the fields of a proxy go to that one, as fields of CONNECT, or of each request of http
+  that it forwards; a proxy of SOCKS is shown user and password, and no fields;
+- an http or https proxy sees all of a request of http, for it has to forward it; a SOCKS proxy sees all of it
+  in its tunnel; none sees more of one of https than host and port;
+- the client's certificate, and what netrc says of the proxy's host, no proxy sees.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import socket
+import ssl
+import threading
+import traceback
+import warnings
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import quote
+
+import pytest
+import trustme
+
+import pystickyhttp
+from pystickyhttp import Address, Response, Session
+from pystickyhttp.adapters import HTTPAdapter
+from pystickyhttp.auth import HTTPDigestAuth, HTTPProxyAuth
+from pystickyhttp.cookies import Cookie
+from tests.servers.certificates import key_pair, server_context
+from tests.servers.recording import (
+    Arrival,
+    Greeting,
+    Log,
+    RecordingOrigin,
+    RecordingProxy,
+    RecordingServer,
+    RecordingSocks,
+    Tape,
+)
+from tests.servers.scripted import Request, ScriptedServer, closed_port, respond
+
+# -- the world --------------------------------------------------------------------------------------------
+
+
+class Place(NamedTuple):
+    """An origin on the default port of its scheme."""
+
+    scheme: str
+    host: str
+
+    @property
+    def port(self) -> int:
+        return {"http": 80, "https": 443}[self.scheme]
+
+    @property
+    def authority(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def told(self) -> str:
+        """Its authority by the address that a proxy of SOCKS is told."""
+        return f"{ADDRESSES[self.host]}:{self.port}"
+
+    def url(self, path: str = "/", userinfo: str = "") -> str:
+        return f"{self.scheme}://{userinfo}{self.host}{path}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}"
+
+
+HOME, HOME_TLS = Place("http", "home.test"), Place("https", "home.test")
+AWAY, AWAY_TLS = Place("http", "away.test"), Place("https", "away.test")
+PLACES = (HOME, HOME_TLS, AWAY, AWAY_TLS)
+# What a resolver of ours has to tell a SOCKS proxy: nobody listens there, and nobody but the proxies knows it.
+ADDRESSES = {"home.test": "127.0.0.2", "away.test": "127.0.0.3"}
+
+Way: TypeAlias = "str | None"  # the name of a proxy, None for the direct way
+KINDS = ("http", "https", "socks5", "socks5h")
+FIRST_PROXIES = tuple(f"{kind}-1" for kind in KINDS)
+PROXIES = FIRST_PROXIES + tuple(f"{kind}-2" for kind in KINDS)
+
+
+def kind_of(proxy: str) -> str:
+    return proxy.partition("-")[0]
+
+
+def user_of(proxy: str) -> str:
+    return f"us@er %{proxy}"
+
+
+def password_of(proxy: str) -> str:
+    """It has all that a URL does not take as it stands."""
+    return f"{proxy}:/?#[%]@ pässwörd"
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode("ascii")
+
+
+class World:
+    """All origins and proxies, and what arrived at them, in order."""
+
+    def __init__(self, ca: trustme.CA, ca_file: str, folder: Path) -> None:
+        self.ca_file = ca_file
+        client = key_pair(ca, folder / "client", "client.test")
+        self.client = (client.certificate, client.key)
+        self.client_certificate = ssl.PEM_cert_to_DER_cert(first_of_chain(client.certificate))
+        self.netrc = folder / "netrc"
+        self.netrc.write_text("".join(netrc_line(host) for host in NETRC))
+        self.log: Log = []
+        self.answers: dict[tuple[Place, str], Callable[[Request], bytes] | bytes] = {}
+        self.told_to_proxies: set[Place] = set()  # whose addresses only proxies know
+        tls = asking_for_certificates(ca, "home.test", "away.test")
+        self.origins = {
+            place: RecordingOrigin(
+                str(place), self.log, self._at(place), tls=tls if place.scheme == "https" else None
+            )
+            for place in PLACES
+        }
+        # Where they are is known when they run.
+        self._names = {name: ("", 0) for place in PLACES for name in (place.authority, place.told)}
+        proxy_tls = asking_for_certificates(ca, "127.0.0.1")
+        self.proxies: dict[str, RecordingProxy | RecordingSocks] = {
+            name: (
+                RecordingSocks(name, self.log, self._names)
+                if kind_of(name).startswith("socks")
+                else RecordingProxy(
+                    name, self.log, self._names, tls=proxy_tls if kind_of(name) == "https" else None
+                )
+            )
+            for name in PROXIES
+        }
+
+    @property
+    def servers(self) -> Mapping[str, RecordingServer]:
+        return {server.name: server for server in (*self.origins.values(), *self.proxies.values())}
+
+    def __enter__(self) -> World:
+        with contextlib.ExitStack() as stack:
+            for server in self.servers.values():
+                stack.enter_context(server)
+            self._stack = stack.pop_all()
+        for place, origin in self.origins.items():
+            self._names[place.authority] = origin.address
+            self._names[place.told] = origin.address
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def _at(self, place: Place) -> Callable[[Request], bytes]:
+        def answer(request: Request) -> bytes:
+            found = self.answers.get((place, request.target), answer_of(place))
+            return found(request) if callable(found) else found
+
+        return answer
+
+    def resolve(self, host: str, port: int) -> list[Address]:
+        """Only the world is known, so that who strays does not reach another one."""
+        for place, origin in self.origins.items():
+            if (place.host, place.port) == (host, port):
+                told = place in self.told_to_proxies
+                return [Address(socket.AF_INET, (ADDRESSES[host], port) if told else origin.address)]
+        raise socket.gaierror(socket.EAI_NONAME, f"there is no {host}:{port} in this world")
+
+    def url(self, proxy: str, *, userinfo: bool = False) -> str:
+        said = f"{quote(user_of(proxy), safe='')}:{quote(password_of(proxy), safe='')}@" if userinfo else ""
+        return f"{kind_of(proxy)}://{said}127.0.0.1:{self.proxies[proxy].port}"
+
+    def session(self, **given: Any) -> Session:
+        """A session of one field, so that all that arrives beside it has a reason of its own."""
+        session = Session(resolver=self.resolve, verify=self.ca_file, **given)
+        session.headers = {"User-Agent": "journey"}
+        return session
+
+    def mount(self, session: Session, adapter: HTTPAdapter) -> None:
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+
+    def forget(self) -> None:
+        """Nothing arrived, nothing redirects, and no proxy wants anything."""
+        self.log.clear()
+        self.answers.clear()
+        self.told_to_proxies.clear()
+        for server in self.servers.values():
+            server.forget()
+        for proxy in self.proxies.values():
+            proxy.wants = None
+
+    def arrived(self) -> list[str]:
+        """What arrived where, in short."""
+        return [f"{arrival.where}: {line_of(arrival)}" for arrival in self.log]
+
+    def check_scripts(self) -> None:
+        for server in self.servers.values():
+            assert not server.errors, f"{server.name}: {server.errors}"
+
+
+def answer_of(place: Place, status: int = 200, **fields: str) -> bytes:
+    said = [(name.replace("_", "-"), value) for name, value in fields.items()]
+    return respond(b"arrived", status=status, headers=[("X-Answer", answer_word(place)), *said])
+
+
+def answer_word(place: Place) -> str:
+    return f"answer-of-{place.scheme}-{place.host}"
+
+
+def netrc_line(host: str) -> str:
+    user, password = NETRC[host]
+    return f"machine {host} login {user} password {password}\n"
+
+
+def first_of_chain(path: str) -> str:
+    head, end, _ = Path(path).read_text().partition("-----END CERTIFICATE-----\n")
+    return head + end
+
+
+def asking_for_certificates(ca: trustme.CA, *names: str) -> ssl.SSLContext:
+    """A server's context that takes a client with a certificate and one without."""
+    context = server_context(ca, *names, client_ca=ca)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+@pytest.fixture(scope="module")
+def whole_world(ca: trustme.CA, ca_file: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with World(ca, ca_file, tmp_path_factory.mktemp("world")) as world:
+        yield world
+
+
+@pytest.fixture
+def world(whole_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("NETRC", str(whole_world.netrc))
+    whole_world.forget()
+    yield whole_world
+    whole_world.check_scripts()
+
+
+# -- the secrets ------------------------------------------------------------------------------------------
+
+BY_HAND = "Bearer by-hand.s3cret"
+TOKEN = "token.s3cret"
+COOKIE = "own.s3cret"
+AUTHORIZATION = "Bearer origin.s3cret"
+ORIGIN_USER, ORIGIN_PASSWORD = "origin-user", "origin:pa@ss/word"
+NETRC = {host: (f"netrc-{host}", f"netrc.s3cret.{host}") for host in ("home.test", "away.test", "127.0.0.1")}
+# Name and value by place; the second of home is for TLS alone.
+JAR = {
+    HOME: "jar=home.s3cret",
+    HOME_TLS: "jar=home.s3cret; safe=safe.s3cret",
+    AWAY: "jar=away.s3cret",
+    AWAY_TLS: "jar=away.s3cret",
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a journey is given to keep to whom it belongs.
+
+    Attributes:
+        call: arguments of the call.
+        session: attributes of the session; headers are added to its own.
+        userinfo: whether the URL of each proxy has user and password.
+        by_hand: the value of Proxy-Authorization that call or session have, or None.
+        token: whether the adapter has a field for all proxies.
+        own_tokens: whether the adapter's hook has a field for each.
+        bearers: whether that hook has a Proxy-Authorization for each.
+        origin_userinfo: whether the first URL has user and password.
+        authorization: what arrives at the first origin, and where its secrets may go.
+        netrc: whether there is a netrc file.
+        jar: whether the jar holds cookies.
+        cookie: the value of the call's cookie, or None.
+        certificate: whether the client has one.
+    """
+
+    call: Mapping[str, Any] = field(default_factory=dict)
+    session: Mapping[str, Any] = field(default_factory=dict)
+    userinfo: bool = False
+    by_hand: str | None = None
+    token: bool = False
+    own_tokens: bool = False
+    bearers: bool = False
+    origin_userinfo: bool = False
+    authorization: str | None = None
+    netrc: bool = False
+    jar: bool = False
+    cookie: str | None = None
+    certificate: bool = False
+
+
+NOTHING = Given()
+EVERYTHING = Given(
+    call={
+        "auth": (ORIGIN_USER, ORIGIN_PASSWORD),
+        "cookies": {"own": COOKIE},
+        "headers": {"Proxy-Authorization": BY_HAND},
+    },
+    userinfo=True,
+    by_hand=BY_HAND,
+    token=True,
+    own_tokens=True,
+    origin_userinfo=True,
+    authorization=basic(ORIGIN_USER, ORIGIN_PASSWORD),
+    netrc=True,
+    jar=True,
+    cookie=COOKIE,
+    certificate=True,
+)
+SECRETS: Mapping[str, Given] = {
+    "everything": EVERYTHING,
+    "proxy-url": Given(userinfo=True),
+    "proxy-header-of-call": Given({"headers": {"Proxy-Authorization": BY_HAND}}, by_hand=BY_HAND),
+    "proxy-header-over-url": Given(
+        {"headers": {"proxy-authorization": BY_HAND.encode()}}, userinfo=True, by_hand=BY_HAND
+    ),
+    "proxy-header-of-session": Given(
+        session={"headers": {"Proxy-Authorization": BY_HAND}}, userinfo=True, by_hand=BY_HAND
+    ),
+    "proxy-auth": Given({"auth": HTTPProxyAuth("by", "hand")}, userinfo=True, by_hand=basic("by", "hand")),
+    "proxy-auth-of-session": Given(
+        session={"auth": HTTPProxyAuth("by", "hand")}, by_hand=basic("by", "hand")
+    ),
+    "adapter": Given(token=True, userinfo=True),
+    "hook": Given(own_tokens=True, userinfo=True),
+    "hook-of-authorization": Given(bearers=True),
+    "auth": Given(
+        {"auth": (ORIGIN_USER, ORIGIN_PASSWORD)}, authorization=basic(ORIGIN_USER, ORIGIN_PASSWORD)
+    ),
+    "auth-of-session": Given(
+        session={"auth": (ORIGIN_USER, ORIGIN_PASSWORD)}, authorization=basic(ORIGIN_USER, ORIGIN_PASSWORD)
+    ),
+    "url": Given(origin_userinfo=True, authorization=basic(ORIGIN_USER, ORIGIN_PASSWORD)),
+    "header": Given({"headers": {"Authorization": AUTHORIZATION}}, authorization=AUTHORIZATION),
+    "header-of-session": Given(
+        session={"headers": {"Authorization": AUTHORIZATION}}, authorization=AUTHORIZATION
+    ),
+    "netrc": Given(netrc=True),
+    "cookies": Given({"cookies": {"own": COOKIE}}, jar=True, cookie=COOKIE),
+    "certificate": Given(certificate=True, userinfo=True),
+}
+
+
+def own_token(proxy: str) -> str:
+    return f"mine.s3cret.{proxy}"
+
+
+def words() -> set[bytes]:
+    """All secrets in all forms in which they may be written, each of them nowhere part of anything else."""
+    found = [BY_HAND, basic("by", "hand"), TOKEN, COOKIE, AUTHORIZATION, *itertools.chain(*NETRC.values())]
+    pairs = [(ORIGIN_USER, ORIGIN_PASSWORD), *NETRC.values()]
+    pairs += [(user_of(proxy), password_of(proxy)) for proxy in PROXIES]
+    for user, password in pairs:
+        found += [basic(user, password).split()[1], user, password, quote(password), quote(password, safe="")]
+    found += map(own_token, PROXIES)
+    found += [cookie.partition("=")[2] for said in JAR.values() for cookie in said.split("; ")]
+    return {word.encode() for word in found}
+
+
+WORDS = words()
+
+
+class Hooked(HTTPAdapter):
+    """An adapter that knows each proxy."""
+
+    def __init__(self, world: World, given: Given, **settings: Any) -> None:
+        self._by_port = {server.port: proxy for proxy, server in world.proxies.items()}
+        self._given = given
+        super().__init__(**settings)
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        name = self._by_port[int(proxy.rpartition(":")[2])]
+        fields = super().proxy_headers(proxy)
+        if self._given.own_tokens:
+            fields["X-Proxy-Own"] = own_token(name)
+        if self._given.bearers:
+            fields["proxy-authorization"] = f"Bearer {own_token(name)}"
+        return fields
+
+
+# -- the oracle -------------------------------------------------------------------------------------------
+
+
+class Hop(NamedTuple):
+    """A place, and the way to it."""
+
+    place: Place
+    way: Way
+
+
+class Seen(NamedTuple):
+    """What arrives at a server; the names of fields are in lower case, "user" is that of SOCKS."""
+
+    where: str
+    line: str
+    fields: Mapping[str, str]
+
+
+@dataclass
+class Expected:
+    """What has to come of a journey.
+
+    Attributes:
+        seen: what arrives, in order.
+        read: what a server can read, by its name.
+        answers: the origins whose answers a proxy can read, by its name.
+        certificates: the servers that are shown the client's certificate.
+    """
+
+    seen: list[Seen] = field(default_factory=list)
+    read: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    answers: dict[str, set[Place]] = field(default_factory=lambda: defaultdict(set))
+    certificates: set[str] = field(default_factory=set)
+
+    def add(self, seen: Seen) -> None:
+        self.seen.append(seen)
+        self.read[seen.where] += [seen.line, *seen.fields.values()]
+
+
+def is_trusted(old: Place, new: Place) -> bool:
+    """Law: the origin itself, and http on 80 to https on 443 of the same host."""
+    return new == old or (old.host == new.host and (old.scheme, new.scheme) == ("http", "https"))
+
+
+def is_socks(proxy: str) -> bool:
+    return proxy.startswith("socks")
+
+
+def fields_for_origin(place: Place, trusted: bool, given: Given) -> dict[str, str]:
+    fields = {"host": place.host, "user-agent": "journey"}
+    if given.netrc:
+        fields["authorization"] = basic(*NETRC[place.host])
+    if trusted and given.authorization is not None:
+        fields["authorization"] = given.authorization
+    cookies = [JAR[place]] if given.jar else []
+    if trusted and given.cookie is not None:
+        cookies.append(f"own={given.cookie}")
+    return fields | ({"cookie": "; ".join(cookies)} if cookies else {})
+
+
+def fields_for_proxy(proxy: str, by_hand: str | None, given: Given) -> dict[str, str]:
+    """Law: credentials belong to the proxy, go to it alone, and never to another."""
+    user, password = user_of(proxy), password_of(proxy)
+    if is_socks(proxy):
+        return {"user": user, "password": password} if given.userinfo else {}
+    fields = {}
+    if given.token:
+        fields["x-proxy-token"] = TOKEN
+    if given.own_tokens:
+        fields["x-proxy-own"] = own_token(proxy)
+    if given.userinfo:
+        fields["proxy-authorization"] = basic(user, password)
+    if given.bearers:
+        fields["proxy-authorization"] = f"Bearer {own_token(proxy)}"
+    if by_hand is not None:
+        fields["proxy-authorization"] = by_hand
+    return fields
+
+
+def expected(journey: Sequence[Hop], given: Given) -> Expected:
+    result, trusted, by_hand, tunnels = Expected(), True, given.by_hand, set()
+    for number, (place, way) in enumerate(journey):
+        if number > 0:
+            trusted = trusted and is_trusted(journey[number - 1].place, place)
+            # It was given for the proxy of the first hop: it goes to no other, and off its origin it is gone.
+            by_hand = by_hand if trusted and way == journey[0].way else None
+        request = fields_for_origin(place, trusted, given)
+        if given.certificate and place.scheme == "https":
+            result.certificates.add(str(place))
+        if way is not None and place.scheme == "http":
+            result.answers[way].add(place)
+        if way is not None:
+            own = fields_for_proxy(way, by_hand, given)
+            authority = place.authority
+            if not is_socks(way) and place.scheme == "http":
+                result.add(Seen(way, f"GET {place.url(f'/{number}')}", request | own))
+            else:
+                # R1: a tunnel serves again who comes by the same way, with the same words for the proxy.
+                tunnel = (place, way, *own.values())
+                if is_socks(way):
+                    greeting = Seen(way, f"SOCKS {place.told if kind_of(way) == 'socks5' else authority}", own)
+                else:
+                    greeting = Seen(way, f"CONNECT {authority}", {"host": authority} | own)
+                if tunnel not in tunnels:
+                    result.add(greeting)
+                tunnels.add(tunnel)
+                if place.scheme == "http":
+                    result.read[way] += request.values()
+        result.add(Seen(str(place), f"GET /{number}", request))
+    return result
+
+
+# -- a journey --------------------------------------------------------------------------------------------
+
+
+Urls: TypeAlias = "Mapping[Place, str | None]"
+Proxies: TypeAlias = "dict[str, str | None]"
+Writer: TypeAlias = "Callable[[Urls], Proxies | None]"
+Messenger: TypeAlias = "Callable[[Session, Proxies], Proxies | None]"
+
+
+def line_of(arrival: Arrival) -> str:
+    what = arrival.what
+    return f"SOCKS {what.target}" if isinstance(what, Greeting) else f"{what.method} {what.target}"
+
+
+def seen_of(arrival: Arrival) -> Seen:
+    where, what = arrival
+    if isinstance(what, Greeting):
+        user, password = what.credentials or (b"", b"")
+        said = {"user": user.decode(), "password": password.decode()} if what.credentials else {}
+        return Seen(where, line_of(arrival), said)
+    # That the connection ends is only ever said by the proxies of the tests.
+    fields = [(name.lower(), value) for name, value in what.headers if (name, value) != ("Connection", "close")]
+    assert len(dict(fields)) == len(fields), f"a field came twice: {fields}"
+    return Seen(where, line_of(arrival), dict(fields))
+
+
+def by_host(urls: Urls) -> Proxies | None:
+    """The mapping of proxies that has the most to say."""
+    return {str(place): url for place, url in urls.items()}
+
+
+def in_the_call(session: Session, proxies: Proxies) -> Proxies | None:
+    return proxies
+
+
+def settle(world: World, session: Session, journey: Sequence[Hop], given: Given) -> None:
+    """Let each place at /0, /1 and so on redirect to the next, and give the session what belongs to it."""
+    world.forget()
+    world.told_to_proxies = {place for place, way in journey if way is not None and kind_of(way) == "socks5"}
+    for number, (here, there) in enumerate(itertools.pairwise(journey)):
+        world.answers[here.place, f"/{number}"] = answer_of(
+            here.place, 302, Location=there.place.url(f"/{number + 1}")
+        )
+    for name, value in given.session.items():
+        if name == "headers":
+            session.headers.update(value)
+        else:
+            setattr(session, name, value)
+    if given.jar:
+        for place, said in JAR.items():
+            for name, _, value in (pair.partition("=") for pair in said.split("; ")):
+                secure = name == "safe"
+                session.cookies.set_cookie(Cookie(name, value, domain=place.host, path="/", secure=secure, host_only=True))
+    if given.certificate:
+        session.cert = world.client
+    token = {"X-Proxy-Token": TOKEN} if given.token else None
+    world.mount(session, Hooked(world, given, resolver=world.resolve, proxy_headers=token))
+
+
+def first_url(journey: Sequence[Hop], given: Given) -> str:
+    userinfo = f"{ORIGIN_USER}:{quote(ORIGIN_PASSWORD, safe='')}@" if given.origin_userinfo else ""
+    return journey[0].place.url("/0", userinfo)
+
+
+def run(
+    world: World,
+    journey: Sequence[Hop],
+    given: Given,
+    write: Writer = by_host,
+    hand_over: Messenger = in_the_call,
+) -> bool:
+    """Make a journey, and hold against the oracle what arrived, and what could be read.
+
+    Args:
+        world: the world.
+        journey: the places, and the way to each.
+        given: the secrets.
+        write: writes down which place is reached through which proxy.
+        hand_over: tells the session of it.
+
+    Returns:
+        Whether it can be written down that way.
+    """
+    urls = {
+        place: None if way is None else world.url(way, userinfo=given.userinfo) for place, way in journey
+    }
+    proxies = write(urls)
+    if proxies is None:
+        return False
+    with world.session() as session:
+        session.trust_env = given.netrc
+        settle(world, session, journey, given)
+        said = hand_over(session, proxies)
+        response = session.get(first_url(journey, given), proxies=said, **given.call)
+    check(world, response, journey, given)
+    return True
+
+
+def check(world: World, response: Response, journey: Sequence[Hop], given: Given) -> None:
+    case = " -> ".join(f"{place} by {way}" for place, way in journey)
+    wanted = expected(journey, given)
+    assert [seen_of(arrival) for arrival in world.log] == wanted.seen, case
+    assert response.text == "arrived", case
+    for name, server in world.servers.items():
+        readable = server.readable()
+        may_read = "\n".join(wanted.read[name]).encode()
+        for word in WORDS:
+            assert (word in readable) == (word in may_read), f"{case}: {word!r} at {name}"
+        shown = [world.client_certificate] * len(server.certificates()) if name in wanted.certificates else []
+        assert server.certificates() == shown, f"{case}: the client's certificate at {name}"
+        assert bool(shown) == (name in wanted.certificates), case
+    for name, proxy in world.proxies.items():
+        answers = {place for place in PLACES if answer_word(place).encode() in proxy.sent()}
+        assert answers == wanted.answers[name], f"{case}: answers at {name}"
+        for tape in proxy.tapes:
+            check_tunnel(proxy, tape, case)
+
+
+def check_tunnel(proxy: RecordingServer, tape: Tape, case: str) -> None:
+    """To a place of TLS a tunnel leads TLS (RFC 8446, section 5.1), and nothing that is read without a key."""
+    if tape.tunnel_from is None:
+        return
+    target = tape.greeting.target if tape.greeting else proxy.requests_on(tape)[-1].target
+    if target.endswith(":443"):
+        assert tape.tunnelled.startswith(b"\x16\x03"), case
+        assert b"HTTP/1.1" not in tape.tunnelled, case
+    else:
+        assert tape.tunnelled.startswith(b"GET /"), case
+
+
+# -- over redirects ---------------------------------------------------------------------------------------
+
+STEPS: Mapping[str, tuple[Place, ...]] = {
+    "same": (HOME, HOME),
+    "same-tls": (HOME_TLS, HOME_TLS),
+    "host": (HOME, AWAY, HOME),
+    "host-tls": (HOME_TLS, AWAY_TLS, HOME_TLS),
+    "upgrade": (HOME, HOME_TLS, HOME_TLS),
+    "downgrade": (HOME_TLS, HOME, HOME_TLS),
+    "upgrade-host": (HOME, AWAY_TLS, HOME),
+    "downgrade-host": (HOME_TLS, AWAY, HOME_TLS),
+}
+FIRST_WAYS: tuple[Way, ...] = (None, *FIRST_PROXIES)
+WAYS: tuple[Way, ...] = (None, *PROXIES)
+
+
+def journeys_of(first: Way, second: Way) -> Iterator[list[Hop]]:
+    """To the first place of each step by the first way, to all others by the second."""
+    for places in STEPS.values():
+        if first == second or len(set(places)) > 1:  # nobody can have two ways to one place
+            yield [Hop(place, first if place == places[0] else second) for place in places]
+
+
+@pytest.mark.parametrize("second", WAYS, ids=str)
+@pytest.mark.parametrize("first", FIRST_WAYS, ids=str)
+def test_over_any_two_ways_each_secret_goes_to_its_own_and_to_nobody_else(
+    world: World, first: Way, second: Way
+) -> None:
+    """The laws on proxies, redirects, auth and cookies; R1."""
+    for journey in journeys_of(first, second):
+        assert run(world, journey, EVERYTHING)
+
+
+PAIRS: tuple[tuple[Way, Way], ...] = (
+    (None, "http-1"),
+    ("http-1", "https-1"),
+    ("https-1", "socks5-1"),
+    ("socks5h-1", None),
+    ("http-1", "http-1"),
+)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_each_kind_of_secret_alone_goes_to_its_own_and_to_nobody_else(world: World, secret: str) -> None:
+    for first, second in PAIRS:
+        for journey in journeys_of(first, second):
+            assert run(world, journey, SECRETS[secret])
+
+
+def by_port(urls: Urls) -> Proxies | None:
+    return {f"{place.scheme}://{place.authority}": url for place, url in urls.items()}
+
+
+def by_scheme(urls: Urls) -> Proxies | None:
+    return consistent((place.scheme, url) for place, url in urls.items())
+
+
+def by_all_of_host(urls: Urls) -> Proxies | None:
+    return consistent((f"all://{place.host}", url) for place, url in urls.items())
+
+
+def by_all(urls: Urls) -> Proxies | None:
+    return consistent(("all", url) for url in urls.values())
+
+
+def by_all_but_for_hosts(urls: Urls) -> Proxies | None:
+    """One proxy for all, and none for some."""
+    proxies = consistent(("all", url) for url in urls.values() if url is not None)
+    return None if proxies is None else {**by_direct(urls), **proxies}
+
+
+def by_direct(urls: Urls) -> Proxies:
+    return {f"{place.scheme}://{place.authority}": None for place, url in urls.items() if url is None}
+
+
+def consistent(pairs: Iterable[tuple[str, str | None]]) -> Proxies | None:
+    """A mapping, or None where it would say two things by one key."""
+    pairs = list(pairs)
+    return dict(pairs) if len(dict(pairs)) == len(set(pairs)) else None
+
+
+WRITERS: Mapping[str, Writer] = {
+    "host": by_host,
+    "port": by_port,
+    "scheme": by_scheme,
+    "all-of-host": by_all_of_host,
+    "all": by_all,
+    "all-but": by_all_but_for_hosts,
+}
+
+
+@pytest.fixture
+def in_the_environment(monkeypatch: pytest.MonkeyPatch) -> Messenger:
+    """Says it by variables; what is to be reached directly by NO_PROXY."""
+
+    def hand_over(session: Session, proxies: Proxies) -> None:
+        for scheme in ("http", "https", "all"):
+            monkeypatch.setenv(f"{scheme}_proxy", proxies.get(scheme) or "")
+        past = [key.partition("://")[2] for key, url in proxies.items() if url is None and "://" in key]
+        monkeypatch.setenv("NO_PROXY", ",".join(past))
+
+    return hand_over
+
+
+@pytest.fixture
+def messengers(
+    world: World, monkeypatch: pytest.MonkeyPatch, in_the_environment: Messenger
+) -> Mapping[str, Messenger]:
+    """Each says something else at the places that count for less than its own."""
+    bait = {"all": world.url("http-2", userinfo=True)}
+
+    def by_call(session: Session, proxies: Proxies) -> Proxies:
+        in_the_environment(session, dict(bait))
+        session.proxies = dict(bait)
+        return proxies
+
+    def by_session(session: Session, proxies: Proxies) -> None:
+        in_the_environment(session, dict(bait))
+        session.proxies = proxies
+
+    return {"call": by_call, "session": by_session, "environment": in_the_environment}
+
+
+@pytest.mark.parametrize("first", FIRST_WAYS, ids=str)
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("messenger", ["call", "session", "environment"])
+def test_whoever_names_the_proxies_no_other_one_is_asked(
+    world: World, messengers: Mapping[str, Messenger], messenger: str, writer: str, first: Way
+) -> None:
+    """The law of precedence: the call, the session, the environment; one whose word does not count sees nothing."""
+    if messenger == "environment" and writer not in ("scheme", "all", "all-but"):
+        writer = "scheme"  # variables have no hosts in their names
+    ways: tuple[Way, ...] = (first, None, "http-1", "socks5h-1")
+    journeys = itertools.chain.from_iterable(journeys_of(first, second) for second in dict.fromkeys(ways))
+    made = [run(world, each, EVERYTHING, WRITERS[writer], messengers[messenger]) for each in journeys]
+    assert any(made)
