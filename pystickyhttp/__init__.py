@@ -72,7 +72,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f".{name}", __name__)
     if name == "packages":
         raise AttributeError(
-            "pystickyhttp has no packages: there is no urllib3 below it. In the place of disable_warnings() write "
+            "pystickyhttp has no packages: there is no urllib3 below it. For disable_warnings() write "
             "warnings.simplefilter('ignore', pystickyhttp.InsecureRequestWarning)"
         )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

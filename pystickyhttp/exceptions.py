@@ -148,6 +148,8 @@ class TunnelError(ProxyError):
         fields: the header fields of that answer: names and values as they came.
         body: the beginning of its body, undecoded.
         reply: the reply code with which a SOCKS proxy refused (RFC 1928, section 6), or None.
+        wants_credentials: whether a SOCKS proxy refused for want of credentials, or of better ones. One of
+            http says so by the status 407.
     """
 
     leg = "tunnel"
@@ -160,6 +162,7 @@ class TunnelError(ProxyError):
         fields: Sequence[tuple[bytes, bytes]] = (),
         body: bytes = b"",
         reply: int | None = None,
+        wants_credentials: bool = False,
         request: Any = None,
         response: Any = None,
     ) -> None:
@@ -169,6 +172,7 @@ class TunnelError(ProxyError):
         self.fields = fields
         self.body = body
         self.reply = reply
+        self.wants_credentials = wants_credentials
 
 
 class SSLError(ConnectionError):

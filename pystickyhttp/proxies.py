@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from . import urls
 from .auth import basic_credentials
@@ -27,13 +28,13 @@ class ProxyURL(NamedTuple):
     Attributes:
         scheme: in lower case, one of `PROXY_PORTS`.
         host, port: where it is dialled.
-        credentials: user and password, percent-decoded, or None.
+        credentials: user and password, percent-decoded, or None. Their bytes are as the URL has them.
     """
 
     scheme: str
     host: str
     port: int
-    credentials: tuple[str, str] | None
+    credentials: tuple[bytes, bytes] | None
 
 
 # An environment names a handful of proxies; a program that goes through a list of them names hundreds.
@@ -59,7 +60,8 @@ def read_url(text: str) -> ProxyURL:
         url = _after_scheme(rest)
     except InvalidURL as error:
         raise InvalidProxyURL(f"the proxy can't be used: {error}") from error
-    credentials = url.credentials if url.credentials and any(url.credentials) else None
+    user, _, password = map(unquote_to_bytes, (url.userinfo or "").partition(":"))
+    credentials = (user, password) if user or password else None
     return ProxyURL(scheme, url.host, PROXY_PORTS[scheme] if url.port is None else url.port, credentials)
 
 
@@ -121,10 +123,7 @@ def proxy_of(text: str, fields: Mapping[str, str | bytes], tls: TLSIdentity | No
 def _made(text: str, fields: tuple[tuple[str, str | bytes], ...], tls: TLSIdentity | None) -> Proxy:
     scheme, host, port, credentials = read_url(text)
     if scheme.startswith("socks"):
-        if credentials is None:
-            return Proxy(scheme, host, port)
-        user, password = credentials
-        return Proxy(scheme, host, port, credentials=(user.encode(), password.encode()))
+        return Proxy(scheme, host, port, credentials=credentials)
     encoded = [encode_field(name, value) for name, value in fields]
     shown = [value for name, value in encoded if name.lower() == b"proxy-authorization"]
     others = tuple(field for field in encoded if field[0].lower() != b"proxy-authorization")

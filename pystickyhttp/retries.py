@@ -430,7 +430,8 @@ def _comes_out_the_same(error: BaseException) -> bool:
     if isinstance(error, HandshakeLost):  # nothing was refused
         return False
     if isinstance(error, TunnelError):  # 4xx and "not allowed": to the proxy the fault is the client's
-        return error.reply == 2 or (error.status is not None and 400 <= error.status < 500)
+        refused = error.status is not None and 400 <= error.status < 500
+        return refused or error.wants_credentials or error.reply == 2
     return isinstance(error, _NEVER)
 
 

@@ -104,13 +104,19 @@ class URL:
         if not self.is_unix:
             return None
         shown = redacted(self.text)
+        path = unquote_to_bytes(self.host)
         if ":" in self.host:
             raise InvalidURL(
                 f"URL {shown!r} has a colon in its host: a unix socket has no port, and a colon of its path "
                 f"is written %3A"
             )
+        if not path.startswith((b"/", b"\0")):
+            raise InvalidURL(
+                f"URL {shown!r} has the host {self.host!r}, which is no absolute path: write that of the "
+                f"socket percent-encoded, such as {_encoded_as_socket(self.text)}"
+            )
         try:
-            return socket_path(unquote_to_bytes(self.host))
+            return socket_path(path)
         except ValueError as error:
             raise InvalidURL(f"URL {shown!r} leads to no unix socket: {error}") from None
 
@@ -195,8 +201,7 @@ def parse(text: str) -> URL:
     if scheme not in DEFAULT_PORTS and scheme != UNIX:
         raise InvalidSchema(f"URL {redacted(text)!r} is neither http nor https")
     if not parts["authority"]:
-        hint = _encoded_as_socket(text) if scheme == UNIX else f"{scheme}://host/path"
-        raise InvalidURL(f"URL {redacted(text)!r} has no host: write {hint}")
+        raise InvalidURL(f"URL {redacted(text)!r} has no host: write {_with_host(scheme, text)}")
     userinfo, host, port = _split_authority(scheme, parts["authority"], text)
     return URL(
         scheme=scheme,
@@ -411,9 +416,7 @@ def socket_path(path: str | bytes | os.PathLike[Any]) -> str:
         return text
     if not text.startswith("/"):
         # Where it leads would change with the working directory, and the connections in the pool would not.
-        raise ValueError(
-            f"its path {text!r} is not absolute: give os.path.abspath({text!r}), percent-encoded in a URL"
-        )
+        raise ValueError(f"its path {text!r} is not absolute: give os.path.abspath({text!r})")
     if "\0" in text:
         raise ValueError(f"its path {text!r} holds a NUL, where the system takes it to end")
     if length > LONGEST_SOCKET_PATH:
@@ -446,15 +449,20 @@ def socket_spelling(host: str) -> str:
     return f"%{raw[0]:02X}{quote_from_bytes(raw[1:], safe='')}"
 
 
+def _with_host(scheme: str, text: str) -> str:
+    """How a URL without a host is to be written."""
+    if scheme != UNIX:
+        return f"{scheme}://host/path"
+    return f"the path of the socket percent-encoded, such as {_encoded_as_socket(text)}"
+
+
 def _encoded_as_socket(text: str) -> str:
-    """What was most likely meant by a URL of http+unix whose path begins where its host should."""
-    path = _split(redacted(text))["path"]
-    if not path.strip("/"):
-        return f"{UNIX}://%2Fpath%2Fof.sock/path"
-    file = re.match(r".*?\.sock(?:et)?(?=/|\Z)", path)
-    end = len(path) if file is None else file.end()
-    socket = quote_from_bytes(os.fsencode(f"/{path[:end].lstrip('/')}"), safe="%")
-    return f"the path of the socket percent-encoded, such as {UNIX}://{socket}{path[end:] or '/'}"
+    """What was most likely meant by a URL of http+unix in whose path, or ahead of it, the socket's is."""
+    meant = re.match(r"[^:]*:/*(?P<socket>[^?#]*?\.sock(?:et)?)(?P<path>/[^?#]*)?(?:[?#]|\Z)", redacted(text))
+    if meant is None:
+        return f"{UNIX}://%2Fvar%2Frun%2Fdocker.sock/version"
+    socket = unquote_to_bytes(f"/{meant['socket']}")
+    return f"{UNIX}://{quote_from_bytes(socket, safe='')}{meant['path'] or '/'}"
 
 
 # --- parts
@@ -492,7 +500,7 @@ def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None
 
 def _encoded_socket(host: str, text: str) -> str:
     if not host:
-        raise InvalidURL(f"URL {redacted(text)!r} has no host: write {UNIX}://%2Fpath%2Fof.sock/path")
+        raise InvalidURL(f"URL {redacted(text)!r} has no host: write {_with_host(UNIX, text)}")
     return _quote(host, _ILLEGAL_IN_SOCKET)
 
 

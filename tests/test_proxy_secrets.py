@@ -28,19 +28,23 @@ import warnings
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 import pytest
 import trustme
+from hypothesis import HealthCheck, settings
+from hypothesis import given as given_by
+from hypothesis import strategies as st
 
 import pystickyhttp
-from pystickyhttp import Address, Response, Session
+from pystickyhttp import Address, Response, Retry, Session
 from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.auth import HTTPDigestAuth, HTTPProxyAuth
 from pystickyhttp.cookies import Cookie
+from pystickyhttp.exceptions import RequestException, RetryError, TunnelError
 from tests.servers.certificates import key_pair, server_context
 from tests.servers.recording import (
     Arrival,
@@ -52,7 +56,7 @@ from tests.servers.recording import (
     RecordingSocks,
     Tape,
 )
-from tests.servers.scripted import Request, ScriptedServer, closed_port, respond
+from tests.servers.scripted import Peer, Request, Script, ScriptedServer, closed_port, keep_alive, respond
 
 # -- the world --------------------------------------------------------------------------------------------
 
@@ -108,6 +112,11 @@ def password_of(proxy: str) -> str:
     return f"{proxy}:/?#[%]@ pässwörd"
 
 
+def url_of(proxy: str, port: int, *, userinfo: bool = False) -> str:
+    said = f"{quote(user_of(proxy), safe='')}:{quote(password_of(proxy), safe='')}@" if userinfo else ""
+    return f"{kind_of(proxy)}://{said}127.0.0.1:{port}"
+
+
 def basic(user: str, password: str) -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode("ascii")
 
@@ -128,7 +137,11 @@ class World:
         tls = asking_for_certificates(ca, "home.test", "away.test")
         self.origins = {
             place: RecordingOrigin(
-                str(place), self.log, self._at(place), tls=tls if place.scheme == "https" else None
+                str(place),
+                self.log,
+                self._at(place),
+                tls=tls if place.scheme == "https" else None,
+                handshake_may_fail=True,
             )
             for place in PLACES
         }
@@ -178,9 +191,12 @@ class World:
                 return [Address(socket.AF_INET, (ADDRESSES[host], port) if told else origin.address)]
         raise socket.gaierror(socket.EAI_NONAME, f"there is no {host}:{port} in this world")
 
+    def tell_no_more(self, response: Response, **settings: Any) -> None:
+        """A hook: from here on all addresses are those where somebody listens."""
+        self.told_to_proxies = set()
+
     def url(self, proxy: str, *, userinfo: bool = False) -> str:
-        said = f"{quote(user_of(proxy), safe='')}:{quote(password_of(proxy), safe='')}@" if userinfo else ""
-        return f"{kind_of(proxy)}://{said}127.0.0.1:{self.proxies[proxy].port}"
+        return url_of(proxy, self.proxies[proxy].port, userinfo=userinfo)
 
     def session(self, **given: Any) -> Session:
         """A session of one field, so that all that arrives beside it has a reason of its own."""
@@ -199,6 +215,7 @@ class World:
         self.told_to_proxies.clear()
         for server in self.servers.values():
             server.forget()
+            server.handshake_errors.clear()
         for proxy in self.proxies.values():
             proxy.wants = None
 
@@ -383,7 +400,7 @@ class Hooked(HTTPAdapter):
         super().__init__(**settings)
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
-        name = self._by_port[int(proxy.rpartition(":")[2])]
+        name = self._by_port.get(int(proxy.rpartition(":")[2]), "unknown")
         fields = super().proxy_headers(proxy)
         if self._given.own_tokens:
             fields["X-Proxy-Own"] = own_token(name)
@@ -608,6 +625,7 @@ def check(world: World, response: Response, journey: Sequence[Hop], given: Given
     assert [seen_of(arrival) for arrival in world.log] == wanted.seen, case
     assert response.text == "arrived", case
     for name, server in world.servers.items():
+        assert not server.handshake_errors, f"{case}: {name}"
         readable = server.readable()
         may_read = "\n".join(wanted.read[name]).encode()
         for word in WORDS:
@@ -650,9 +668,9 @@ FIRST_WAYS: tuple[Way, ...] = (None, *FIRST_PROXIES)
 WAYS: tuple[Way, ...] = (None, *PROXIES)
 
 
-def journeys_of(first: Way, second: Way) -> Iterator[list[Hop]]:
+def journeys_of(first: Way, second: Way, steps: Iterable[str] = STEPS) -> Iterator[list[Hop]]:
     """To the first place of each step by the first way, to all others by the second."""
-    for places in STEPS.values():
+    for places in map(STEPS.__getitem__, steps):
         if first == second or len(set(places)) > 1:  # nobody can have two ways to one place
             yield [Hop(place, first if place == places[0] else second) for place in places]
 
@@ -670,8 +688,8 @@ def test_over_any_two_ways_each_secret_goes_to_its_own_and_to_nobody_else(
 PAIRS: tuple[tuple[Way, Way], ...] = (
     (None, "http-1"),
     ("http-1", "https-1"),
-    ("https-1", "socks5-1"),
-    ("socks5h-1", None),
+    ("https-1", "socks5h-1"),
+    ("socks5-1", None),
     ("http-1", "http-1"),
 )
 
@@ -679,7 +697,7 @@ PAIRS: tuple[tuple[Way, Way], ...] = (
 @pytest.mark.parametrize("secret", SECRETS)
 def test_each_kind_of_secret_alone_goes_to_its_own_and_to_nobody_else(world: World, secret: str) -> None:
     for first, second in PAIRS:
-        for journey in journeys_of(first, second):
+        for journey in journeys_of(first, second, ("same-tls", "host", "upgrade", "downgrade")):
             assert run(world, journey, SECRETS[secret])
 
 
@@ -757,16 +775,464 @@ def messengers(
     return {"call": by_call, "session": by_session, "environment": in_the_environment}
 
 
-@pytest.mark.parametrize("first", FIRST_WAYS, ids=str)
-@pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("messenger", ["call", "session", "environment"])
+# Variables have no hosts in their names.
+CHOICES = [("call", writer) for writer in WRITERS]
+CHOICES += [("session", writer) for writer in WRITERS]
+CHOICES += [("environment", writer) for writer in ("scheme", "all", "all-but")]
+
+
+@pytest.mark.parametrize(("messenger", "writer"), CHOICES)
 def test_whoever_names_the_proxies_no_other_one_is_asked(
-    world: World, messengers: Mapping[str, Messenger], messenger: str, writer: str, first: Way
+    world: World, messengers: Mapping[str, Messenger], messenger: str, writer: str
 ) -> None:
-    """The law of precedence: the call, the session, the environment; one whose word does not count sees nothing."""
-    if messenger == "environment" and writer not in ("scheme", "all", "all-but"):
-        writer = "scheme"  # variables have no hosts in their names
-    ways: tuple[Way, ...] = (first, None, "http-1", "socks5h-1")
-    journeys = itertools.chain.from_iterable(journeys_of(first, second) for second in dict.fromkeys(ways))
-    made = [run(world, each, EVERYTHING, WRITERS[writer], messengers[messenger]) for each in journeys]
-    assert any(made)
+    """The law of precedence: the call, the session, the environment."""
+    ways: list[tuple[Way, Way]] = [
+        ("http-1", None),
+        (None, "https-1"),
+        ("socks5h-1", "http-1"),
+        ("https-1", "https-1"),
+        (None, None),
+    ]
+    journeys = itertools.chain.from_iterable(journeys_of(first, second) for first, second in ways)
+    assert any([run(world, each, EVERYTHING, WRITERS[writer], messengers[messenger]) for each in journeys])
+
+
+def test_an_environment_that_is_not_trusted_has_no_say(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("all_proxy", world.url("http-2", userinfo=True))
+    monkeypatch.setenv("https_proxy", world.url("socks5-2", userinfo=True))
+    without_netrc = replace(EVERYTHING, netrc=False)
+    for first, second in ((None, None), ("https-1", None), (None, "http-1")):
+        for journey in journeys_of(first, second):
+            assert run(world, journey, without_netrc)
+
+
+def test_an_empty_mapping_means_direct_whatever_there_is(
+    world: World, messengers: Mapping[str, Messenger]
+) -> None:
+    """The law of precedence."""
+
+    def nothing(urls: Urls) -> Proxies:
+        return {}
+
+    for messenger in ("call", "session"):
+        for journey in journeys_of(None, None):
+            assert run(world, journey, EVERYTHING, nothing, messengers[messenger])
+
+
+@st.composite
+def walks(draw: st.DrawFn) -> list[Hop]:
+    """Up to five places in any order, each by a way of its own."""
+    places = draw(st.lists(st.sampled_from(PLACES), min_size=2, max_size=5))
+    ways = {place: draw(st.sampled_from(WAYS)) for place in places}
+    return [Hop(place, ways[place]) for place in places]
+
+
+# The machine that runs the tests may be busy, and how long an example takes is not what is asked here.
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given_by(walks(), st.sampled_from(list(SECRETS)))
+def test_over_any_walk_each_secret_goes_to_its_own_and_to_nobody_else(
+    world: World, journey: list[Hop], secret: str
+) -> None:
+    """The laws on proxies, redirects, auth and cookies; R1."""
+    assert run(world, journey, SECRETS[secret])
+
+
+@pytest.mark.parametrize("first", ["http-1", "https-1", "socks5-1"])
+@pytest.mark.parametrize("second", ["http-2", "https-2", "socks5h-2", None])
+@pytest.mark.parametrize("place", [HOME, HOME_TLS], ids=str)
+def test_where_the_proxy_of_one_origin_changes_on_the_way_the_new_one_sees_nothing_of_the_old_ones(
+    world: World, monkeypatch: pytest.MonkeyPatch, place: Place, first: str, second: Way
+) -> None:
+    """The environment is asked anew on each hop, and may have another answer."""
+
+    def to_second(response: Response, **settings: Any) -> None:
+        monkeypatch.setenv("all_proxy", "" if second is None else world.url(second, userinfo=True))
+
+    monkeypatch.delenv("NETRC")
+    journey = [Hop(place, first), Hop(place, second), Hop(place, second)]
+    for secret in ("everything", "proxy-auth", "proxy-header-of-session"):
+        given = replace(SECRETS[secret], netrc=False, userinfo=True)
+        monkeypatch.setenv("all_proxy", world.url(first, userinfo=True))
+        with world.session() as session:
+            settle(world, session, journey, given)
+            # By two ways the same place has two addresses; the first is told here, the second from then on.
+            world.told_to_proxies = {place} if first.startswith("socks5-") else set()
+            response = session.get(
+                first_url(journey, given), hooks={"response": [to_second, world.tell_no_more]}, **given.call
+            )
+        check(world, response, journey, given)
+
+
+# -- connections ------------------------------------------------------------------------------------------
+
+
+class Rotating(HTTPAdapter):
+    """An adapter whose hook has another token each time that it is told so."""
+
+    token = ""
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        return {**super().proxy_headers(proxy), "X-Proxy-Own": self.token}
+
+
+Manner: TypeAlias = "Callable[[World, Rotating, str, str], dict[str, Any]]"
+
+
+def in_the_url(world: World, adapter: Rotating, proxy: str, token: str) -> dict[str, Any]:
+    userinfo = f"{token}:x@" if token else ""
+    return {"proxies": {"all": world.url(proxy).replace("//", f"//{userinfo}")}}
+
+
+def by_a_field(world: World, adapter: Rotating, proxy: str, token: str) -> dict[str, Any]:
+    fields = {"Proxy-Authorization": token} if token else {}
+    return {"proxies": {"all": world.url(proxy)}, "headers": fields}
+
+
+def by_the_hook(world: World, adapter: Rotating, proxy: str, token: str) -> dict[str, Any]:
+    adapter.token = token
+    return {"proxies": {"all": world.url(proxy)}}
+
+
+MANNERS: Mapping[str, Manner] = {"url": in_the_url, "field": by_a_field, "hook": by_the_hook}
+
+
+def shown_on(server: RecordingServer, tape: Tape) -> set[object]:
+    """All by which clients introduced themselves to a proxy over one connection."""
+    if tape.greeting is not None:
+        return {tape.greeting.credentials}
+    return {
+        (request.header("Proxy-Authorization"), request.header("X-Proxy-Own"))
+        for request in server.requests_on(tape)
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "manner"),
+    [(kind, manner) for kind in KINDS for manner in MANNERS if manner == "url" or not is_socks(kind)],
+)
+@pytest.mark.parametrize("place", [HOME, HOME_TLS], ids=str)
+def test_a_connection_serves_only_who_shows_the_proxy_what_it_was_made_with(
+    world: World, kind: str, manner: str, place: Place
+) -> None:
+    """R1."""
+    proxy, tokens = f"{kind}-1", ("one", "two", "", "two", "one", "")
+    world.told_to_proxies = {place} if kind == "socks5" else set()
+    adapter = Rotating(resolver=world.resolve)
+    with world.session() as session:
+        world.mount(session, adapter)
+        for token in tokens:
+            session.get(place.url(f"/{token}"), **MANNERS[manner](world, adapter, proxy, token))
+    server, origin = world.proxies[proxy], world.origins[place]
+    shown = [shown_on(server, tape) for tape in server.tapes]
+    assert [len(each) for each in shown] == [1, 1, 1]
+    assert len(set().union(*shown)) == 3
+    assert [request.target for request in origin.requests] == [f"/{token}" for token in tokens]
+    if place.scheme == "https" or is_socks(kind):  # a proxy that forwards has connections of its own
+        targets = [{request.target for request in origin.requests_on(tape)} for tape in origin.tapes]
+        assert targets == [{"/one"}, {"/two"}, {"/"}]
+
+
+@pytest.mark.parametrize("place", [HOME, HOME_TLS], ids=str)
+def test_a_connection_by_one_way_serves_nobody_who_goes_another(world: World, place: Place) -> None:
+    """R1."""
+    with world.session() as session:
+        for _ in range(2):
+            for way in WAYS:
+                world.told_to_proxies = {place} if way is not None and kind_of(way) == "socks5" else set()
+                proxies = {} if way is None else {"all": world.url(way)}
+                assert session.get(place.url(f"/by-{way}"), proxies=proxies).text == "arrived"
+    origin = world.origins[place]
+    assert [request.target for request in origin.requests] == [f"/by-{way}" for way in WAYS] * 2
+    for name, proxy in world.proxies.items():
+        assert len(proxy.tapes) == 1, name
+        passed = {way for way in WAYS if f"/by-{way} ".encode() in proxy.readable()}
+        assert passed == ({name} if place.scheme == "http" else set())
+    by_tape = [{request.target for request in origin.requests_on(tape)} for tape in origin.tapes]
+    assert all(len(targets) == 1 for targets in by_tape)
+    assert by_tape.count({"/by-None"}) == 1
+
+
+@pytest.mark.parametrize("proxy", ["http-1", "https-1", "socks5h-1"])
+def test_threads_with_words_of_their_own_for_one_proxy_never_share_a_connection(
+    world: World, proxy: str
+) -> None:
+    """R1, L4."""
+    users = [f"user{number}" for number in range(6)]
+    failures: list[BaseException] = []
+    with world.session() as session:
+
+        def go(user: str) -> None:
+            url = world.url(proxy).replace("//", f"//{user}:x@")
+            try:
+                for _ in range(5):
+                    assert session.get(HOME.url(f"/{user}"), proxies={"all": url}).text == "arrived"
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread of the test
+                failures.append(error)
+
+        threads = [threading.Thread(target=go, args=(user,)) for user in users]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not failures
+    server = world.proxies[proxy]
+    for tape in server.tapes:
+        by_words = [
+            user
+            for user in users
+            if shown_on(server, tape) in ({(user.encode(), b"x")}, {(basic(user, "x"), None)})
+        ]
+        by_path = [user for user in users if f"/{user} ".encode() in tape.read]
+        assert len(by_words) == 1
+        assert by_words == by_path
+
+
+# -- challenges and retries -------------------------------------------------------------------------------
+
+
+def challenging(request: Request) -> bytes:
+    """Digest for the origin first, and then a redirect."""
+    if not (request.header("Authorization") or "").startswith("Digest "):
+        challenge = 'Digest realm="r", nonce="abc", qop="auth", algorithm=SHA-256'
+        return respond(b"who?", status=401, headers=[("WWW-Authenticate", challenge)])
+    return respond(b"", status=302, headers=[("Location", AWAY.url("/end"))])
+
+
+@pytest.mark.parametrize("way", FIRST_PROXIES)
+@pytest.mark.parametrize("place", [HOME, HOME_TLS], ids=str)
+def test_the_answer_to_a_challenge_of_an_origin_is_for_it_alone(
+    world: World, way: str, place: Place
+) -> None:
+    """A proxy sees it where it sees all of the request, and nobody gets to see it beyond a redirect."""
+    world.answers[place, "/secret"] = challenging
+    world.told_to_proxies = {place} if kind_of(way) == "socks5" else set()
+    proxies = {str(place): world.url(way, userinfo=True), str(AWAY): world.url("http-2", userinfo=True)}
+    with world.session() as session:
+        session.trust_env = False
+        auth = HTTPDigestAuth(ORIGIN_USER, ORIGIN_PASSWORD)
+        assert session.get(place.url("/secret"), auth=auth, proxies=proxies).text == "arrived"
+    origin = world.origins[place]
+    answers = [request.header("Authorization") or "" for request in origin.requests]
+    assert [answer[:7] for answer in answers] == ["", "Digest "]
+    sees_it = {str(place)} | ({way} if place.scheme == "http" else set())
+    for name, server in world.servers.items():
+        assert (answers[1].encode() in server.readable()) == (name in sees_it), name
+        own = {user_of(name), password_of(name)} if is_socks(name) else {basic(user_of(name), password_of(name))}
+        found = {word for word in WORDS if word in server.readable()}
+        used = name in (way, "http-2")
+        assert found == ({word.rpartition("Basic ")[2].encode() for word in own} if used else set()), name
+
+
+@pytest.mark.parametrize("proxy", ["http-1", "https-1"])
+def test_a_proxy_that_wants_other_words_is_not_given_those_of_the_origin(world: World, proxy: str) -> None:
+    """Its 407 is an answer for http, and an error for https; nobody answers the challenge by guessing."""
+    server = world.proxies[proxy]
+    server.wants = "Digest wanted"
+    proxies = {"all": world.url(proxy, userinfo=True)}
+    auth = HTTPDigestAuth(ORIGIN_USER, ORIGIN_PASSWORD)
+    with world.session(cookies={"own": COOKIE}) as session:
+        assert session.get(HOME.url(), auth=auth, proxies=proxies).status_code == 407
+        with pytest.raises(TunnelError) as caught:
+            session.get(HOME_TLS.url(), auth=(ORIGIN_USER, ORIGIN_PASSWORD), proxies=proxies)
+    assert caught.value.response.status_code == 407
+    own = basic(user_of(proxy), password_of(proxy))
+    assert [request.header("Proxy-Authorization") for request in server.requests] == [own, own]
+    assert [request.header("Authorization") for request in server.requests] == [None, None]
+    assert [request.header("Cookie") for request in server.requests] == [f"own={COOKIE}", None]
+    assert not any(origin.tapes for origin in world.origins.values())
+
+
+@pytest.mark.parametrize("way", [None, *FIRST_PROXIES], ids=str)
+def test_an_origin_that_plays_the_proxy_is_given_no_words_for_proxies(world: World, way: Way) -> None:
+    """A 407 of an origin's is its own affair."""
+    challenge = ("Proxy-Authenticate", 'Basic realm="proxy"')
+    for place in (HOME, HOME_TLS):
+        world.forget()
+        world.told_to_proxies = {place} if way is not None and kind_of(way) == "socks5" else set()
+        world.answers[place, "/"] = respond(b"pay", status=407, headers=[challenge])
+        proxies = {"ftp": world.url("http-2", userinfo=True)}
+        if way is not None:
+            proxies["all"] = world.url(way, userinfo=True)
+        with world.session(auth=HTTPProxyAuth("by", "hand")) as session:
+            assert session.get(place.url(), proxies=proxies).status_code == 407
+        assert [request.target for request in world.origins[place].requests] == ["/"]
+        assert not any(word in world.origins[place].readable() for word in WORDS)
+
+
+@pytest.mark.parametrize("way", [None, *FIRST_PROXIES], ids=str)
+@pytest.mark.parametrize("place", [HOME, HOME_TLS], ids=str)
+def test_a_try_again_says_what_the_first_one_said_to_whom_it_said_it(
+    world: World, way: Way, place: Place
+) -> None:
+    """Also where the answer is that of a last try, and an error."""
+    world.told_to_proxies = {place} if way is not None and kind_of(way) == "socks5" else set()
+    world.answers[place, "/0"] = respond(b"later", status=503)
+    proxies = {"all": None if way is None else world.url(way, userinfo=True)}
+    given = replace(EVERYTHING, token=False, own_tokens=False, jar=False, netrc=False, certificate=False)
+    with world.session() as session:
+        session.trust_env = False
+        retry = Retry(total=2, status_forcelist={503}, backoff_factor=0)
+        world.mount(session, HTTPAdapter(resolver=world.resolve, max_retries=retry))
+        with pytest.raises(RetryError) as caught:
+            session.get(first_url([Hop(place, way)], given), proxies=proxies, **given.call)
+    assert caught.value.response.status_code == 503
+    wanted = expected([Hop(place, way)], given).seen
+    request, tries = wanted[-1], [seen_of(arrival) for arrival in world.log]
+    assert [seen for seen in tries if seen.where == str(place)] == [request] * 3
+    asked = wanted[:-1] * (3 if asks_each_time(way, place) else 1)
+    assert [seen for seen in tries if seen.where != str(place)] == asked
+
+
+def asks_each_time(way: Way, place: Place) -> bool:
+    """Whether a proxy sees each request, in the place of one tunnel."""
+    return way is not None and not is_socks(way) and place.scheme == "http"
+
+
+@pytest.mark.parametrize("proxy", ["http-1", "https-1"])
+def test_a_tunnel_that_is_asked_for_again_is_asked_for_by_the_same_words(
+    world: World, proxy: str, tls_context: ssl.SSLContext
+) -> None:
+    asked: list[Request] = []
+
+    def busy(request: Request) -> bytes:
+        asked.append(request)
+        return respond(b"busy", status=503)
+
+    tls = tls_context if kind_of(proxy) == "https" else None
+    with ScriptedServer(keep_alive(busy), tls=tls) as server, world.session() as session:
+        world.mount(session, HTTPAdapter(resolver=world.resolve, max_retries=Retry(connect=2, backoff_factor=0)))
+        proxies = {"all": url_of(proxy, server.port, userinfo=True)}
+        with pytest.raises(TunnelError):
+            session.get(HOME_TLS.url(), proxies=proxies, auth=(ORIGIN_USER, ORIGIN_PASSWORD))
+    fields = [("Host", HOME_TLS.authority), ("Proxy-Authorization", basic(user_of(proxy), password_of(proxy)))]
+    assert [request.headers for request in asked] == [fields] * 3
+
+
+# -- what is said of it -----------------------------------------------------------------------------------
+
+
+def outcome_of(call: Callable[[], Response]) -> Response | RequestException:
+    try:
+        return call()
+    except RequestException as error:
+        return error
+
+
+def said_by(outcome: object) -> Iterator[str]:
+    """All that a log, a traceback or a debugger may show of a response or an error, and of what caused it."""
+    yield str(outcome)
+    yield repr(outcome)
+    if isinstance(outcome, Response):
+        yield repr(outcome.request)
+    if isinstance(outcome, BaseException):
+        yield "".join(traceback.format_exception(outcome))
+        yield repr(outcome.args)
+        for cause in {outcome.__cause__, outcome.__context__} - {None}:
+            yield from said_by(cause)
+    if isinstance(outcome, RequestException):
+        yield repr((outcome.request, outcome.response))
+
+
+@pytest.fixture
+def nothing_is_said_of(
+    caplog: pytest.LogCaptureFixture,
+) -> Callable[[Callable[[], Response], Iterable[bytes]], Response | RequestException]:
+    """Makes a call, and holds against it all that it says."""
+
+    def check(call: Callable[[], Response], secrets: Iterable[bytes]) -> Response | RequestException:
+        caplog.set_level(logging.DEBUG)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            outcome = outcome_of(call)
+        said = "\n".join([*said_by(outcome), caplog.text, *map(str, warned)])
+        leaked = [secret for secret in secrets if secret.decode() in said]
+        assert not leaked, f"{leaked} in: {outcome}"
+        return outcome
+
+    return check
+
+
+Silence: TypeAlias = "Callable[[Callable[[], Response], Iterable[bytes]], Response | RequestException]"
+
+
+def echoing(peer: Peer) -> None:
+    """Says again whatever it is told, the words for the proxy among it."""
+    while said := peer.read_some():
+        peer.try_send(said)
+
+
+def silent(peer: Peer) -> None:
+    peer.read_some()
+
+
+def resetting(peer: Peer) -> None:
+    peer.read_some()
+    peer.rst()
+
+
+def garbling(peer: Peer) -> None:
+    peer.read_some()
+    peer.try_send(b"\x00\xff\r\n\r\n")
+
+
+def refusing(peer: Peer) -> None:
+    """In the language that it is spoken to."""
+    if peer.read_some()[:1] != b"\x05":
+        peer.try_send(respond(b"no", status=407, headers=[("Proxy-Authenticate", 'Basic realm="tests"')]))
+        return
+    peer.try_send(b"\x05\x02")
+    peer.read_some()
+    peer.try_send(b"\x01\x01")
+
+
+def stalling(peer: Peer) -> None:
+    peer.stall()
+
+
+SCRIPTS: Mapping[str, Script] = {
+    "echoes": echoing,
+    "closes": silent,
+    "resets": resetting,
+    "garbles": garbling,
+    "refuses": refusing,
+    "stalls": stalling,
+}
+
+
+@pytest.mark.parametrize("tls_at_proxy", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_proxy_that_fails_no_secret_is_told(
+    world: World,
+    nothing_is_said_of: Silence,
+    kind: str,
+    script: str,
+    tls_at_proxy: bool,
+    tls_context: ssl.SSLContext,
+) -> None:
+    """Whichever language it speaks, and whichever it was spoken to."""
+    proxy = f"{kind}-1"
+    tls = tls_context if tls_at_proxy else None
+    # Only where nothing ever comes it is for the clock to end it.
+    timeout = 0.1 if script == "stalls" else None
+    with ScriptedServer(SCRIPTS[script], tls=tls, handshake_may_fail=True) as server:
+        for given, place in itertools.product((EVERYTHING, SECRETS["proxy-url"]), (HOME, HOME_TLS)):
+            journey = [Hop(place, proxy)]
+            proxies = {"all": url_of(proxy, server.port, userinfo=True)}
+            with world.session() as session:
+                settle(world, session, journey, given)
+                outcome = nothing_is_said_of(
+                    lambda: session.get(  # noqa: B023 - it is called at once
+                        first_url(journey, given),  # noqa: B023
+                        proxies=proxies,  # noqa: B023
+                        timeout=timeout,
+                        **given.call,  # noqa: B023
+                    ),
+                    WORDS,
+                )
+            assert isinstance(outcome, RequestException) or outcome.status_code == 407
+        server.wait_for_scripts()

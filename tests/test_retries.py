@@ -554,6 +554,7 @@ def test_a_lost_connection_is_of_connecting_only_if_not_a_byte_was_sent() -> Non
         (TunnelError("x", status=407), None),
         (TunnelError("x", reply=5), "connect"),
         (TunnelError("x", reply=2), None),
+        (TunnelError("x", wants_credentials=True), None),
         (ProxyError("x"), "connect"),
         (ProxySSLError("x"), None),
         (HandshakeLost("x"), "connect"),

@@ -10,6 +10,7 @@ import ipaddress
 import itertools
 import os
 import pickle
+import select
 import socket
 import ssl
 import struct
@@ -22,7 +23,14 @@ import pytest
 
 from pystickyhttp import ConnectionError, NameResolutionError, Session, SSLError
 from pystickyhttp.adapters import HTTPAdapter
-from pystickyhttp.exceptions import ConnectError, ConnectionLost, ConnectTimeout, IncompleteBody, ProxyError
+from pystickyhttp.exceptions import (
+    ConnectError,
+    ConnectionLost,
+    ConnectTimeout,
+    HandshakeLost,
+    IncompleteBody,
+    ProxyError,
+)
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import (
     Address,
@@ -35,6 +43,7 @@ from pystickyhttp.transport import (
     SocketSettings,
 )
 from pystickyhttp.transport.sockets import (
+    DEFAULT_KEEPALIVE,
     MAX_ADDRESSES,
     addresses_of,
     connect_failure,
@@ -60,7 +69,7 @@ def stalling(peer: Peer) -> None:
 
 
 def dialled(
-    route: Route, *options: Any, keepalive: KeepAlive | None = KeepAlive(), resolver: Any = None
+    route: Route, *options: Any, keepalive: KeepAlive | None = DEFAULT_KEEPALIVE, resolver: Any = None
 ) -> socket.socket:
     """A connected socket, made with these options."""
     return Dialer(resolver, SocketSettings(options, keepalive)).dial(route, Timeout().start())
@@ -351,10 +360,9 @@ def vanishes_amid_the_request(peer: Peer) -> None:
 QUICK_PROBES = KeepAlive(idle=1, interval=1, count=1)
 
 
-@pytest.mark.parametrize("timeout", [NEVER, None])
 @pytest.mark.parametrize(
-    ("script", "error"),
-    [(vanishes_before_the_answer, ConnectionLost), (vanishes_amid_the_body, IncompleteBody)],
+    ("script", "error", "timeout"),
+    [(vanishes_before_the_answer, ConnectionLost, NEVER), (vanishes_amid_the_body, IncompleteBody, None)],
 )
 def test_a_peer_that_vanishes_while_it_is_waited_for_is_found_out_by_the_probes(
     script: Callable[[Peer], None],
@@ -366,9 +374,27 @@ def test_a_peer_that_vanishes_while_it_is_waited_for_is_found_out_by_the_probes(
     """X1: and that the connection is lost is no timeout of ours."""
     with no_socket_left(), ScriptedServer(script, tls=tls) as server, Session() as session:
         session.mount(server.url(), HTTPAdapter(keepalive=QUICK_PROBES))
-        with pytest.raises(error, match="timed out") as caught:
+        with pytest.raises(error) as caught:
             session.get(server.url(), timeout=timeout, verify=ca_file)
         assert not isinstance(caught.value, TimeoutError)
+        # Older versions of Python take every error beneath TLS for an end (CPython's issue 115627).
+        assert tls is not None or "Connection timed out" in str(caught.value)
+
+
+def test_a_peer_that_vanishes_amid_the_handshake_is_found_out_by_the_probes() -> None:
+    """X1: and that the connection is lost is no timeout of ours."""
+
+    def vanishes(peer: Peer) -> None:
+        peer.read_some()
+        goes_deaf(peer)
+        peer.stall()
+
+    with no_socket_left(), ScriptedServer(vanishes) as server, Session() as session:
+        session.mount("https://", HTTPAdapter(keepalive=QUICK_PROBES))
+        with pytest.raises(HandshakeLost) as caught:
+            session.get(server.url().replace("http", "https"), timeout=NEVER)
+        assert not isinstance(caught.value, TimeoutError)
+        assert caught.value.leg == "tls"
 
 
 def test_a_peer_that_vanishes_while_it_is_sent_to_is_found_out_by_the_option_of_linux(
@@ -379,7 +405,7 @@ def test_a_peer_that_vanishes_while_it_is_sent_to_is_found_out_by_the_option_of_
     with no_socket_left(), ScriptedServer(vanishes_amid_the_request, tls=tls) as server:
         with Session() as session:
             session.mount(server.url(), HTTPAdapter(socket_options=[option]))
-            with pytest.raises(ConnectionLost, match="timed out") as caught:
+            with pytest.raises(ConnectionLost) as caught:
                 session.post(server.url(), data=b"x" * 50_000_000, timeout=NEVER, verify=ca_file)
             assert not isinstance(caught.value, TimeoutError)
 
@@ -396,8 +422,11 @@ def test_a_pooled_connection_whose_peer_has_vanished_is_not_used_again() -> None
     with no_socket_left(), ScriptedServer([vanishes, answering]) as server:
         pool = ConnectionPool(dialer=Dialer(settings=SocketSettings(keepalive=QUICK_PROBES)))
         route, request = route_to(server), OutgoingRequest.make("GET", "/", [(b"Host", b"a")])
-        assert pool.send(route, request, Timeout().start()).read() == b"first"
-        # Nothing ever comes over the dead one, so an answer within the timeout came over another.
+        first = pool.send(route, request, Timeout().start())
+        assert first._connection is not None
+        idle = first._connection._socket
+        assert first.read() == b"first"
+        assert select.select([idle], [], [], 30)[0], "the probes have found it out"
         assert pool.send(route, request, Timeout(read=NEVER).start()).read() == b"ok"
         assert server.accepted == 2
         pool.close()
@@ -464,7 +493,7 @@ def test_the_server_sees_the_local_address() -> None:
     callers = Callers()
     with ScriptedServer(callers) as server, Session() as session:
         for local in ("127.0.0.2", ("127.0.0.3", 0)):
-            session.mount("http://", HTTPAdapter(local_address=local))  # type: ignore[arg-type]
+            session.mount("http://", HTTPAdapter(local_address=local))
             assert session.get(server.url()).text == "ok"
     assert [host for host, _ in callers.seen] == ["127.0.0.2", "127.0.0.3"]
 
@@ -503,13 +532,13 @@ def test_an_adapter_takes_its_settings_along_where_it_is_pickled() -> None:
         keepalive=KeepAlive(idle=7),
     )
     callers = Callers()
-    with ScriptedServer(callers) as server, Session() as session:
+    with ScriptedServer(callers) as server, ScriptedServer(stalling) as mute, Session() as session:
         for adapter in (made, pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
             session.mount("http://", adapter)
             assert session.get(server.url()).text == "ok"
-            with adapter.pool._dialer.dial(route_to(server), Timeout().start()) as sock:
+            with adapter.pool._dialer.dial(route_to(mute), Timeout().start()) as sock:
                 assert probes(sock) == (7, 15, 9)
-    assert [host for host, _ in callers.seen] == ["127.0.0.2", "127.0.0.1"] * 3
+    assert [host for host, _ in callers.seen] == ["127.0.0.2"] * 3
 
 
 def test_connections_from_different_local_addresses_are_never_shared() -> None:
@@ -571,7 +600,8 @@ def test_only_addresses_of_the_local_addresss_family_are_tried(local: str, famil
         (
             "::1",
             [v4(80), v4(81)],
-            r"address ::1 is of IPv6, and there are addresses of IPv4 alone \(127\.0\.0\.1:80, 127\.0\.0\.1:81\)",
+            r"address ::1 is of IPv6, and there are addresses of IPv4 alone "
+            r"\(127\.0\.0\.1:80, 127\.0\.0\.1:81\)",
         ),
     ],
 )
@@ -639,8 +669,12 @@ def test_a_second_connection_to_one_server_from_one_local_port_is_an_error_that_
     """RFC 9293, section 3.3.1: both ends are the same, so the two could not be told apart."""
     with closed_port() as port, ScriptedServer(stalling) as server:
         local = ("127.0.0.2", port)
-        with dialled(route_to(server, local)), no_socket_left():
-            with pytest.raises(ConnectError, match=rf"from the local address 127\.0\.0\.2:{port}, .* port 0"):
+        with dialled(route_to(server, local)):
+            server.wait_for_connections(1)
+            with (
+                no_socket_left(),
+                pytest.raises(ConnectError, match=rf"from the local address 127\.0\.0\.2:{port}, .* port 0"),
+            ):
                 dialled(route_to(server, local))
 
 
@@ -704,8 +738,8 @@ def test_a_resolver_may_answer_with_addresses_with_text_or_as_getaddrinfo_does(
 @pytest.mark.parametrize(
     ("answer", "error", "remedy"),
     [
-        (None, TypeError, "with a NoneType: give a list of Address"),
-        (5, TypeError, "with a int: give a list of Address"),
+        (None, TypeError, "a NoneType: give a list of Address"),
+        (5, TypeError, "a int: give a list of Address"),
         ("127.0.0.1", TypeError, r"give it in a list, \['127\.0\.0\.1'\]"),
         (b"127.0.0.1", TypeError, "give it in a list"),
         (v4(80), TypeError, "give it in a list"),
@@ -750,9 +784,9 @@ def test_a_resolver_that_is_a_generator_looks_names_up_while_it_is_read() -> Non
 
     def one_by_one(host: str, port: int) -> Iterator[Address]:
         threads.add(threading.get_ident())
-        yield v4(server.port)
+        yield v4(there.port)
 
-    with ScriptedServer(answering) as server, Session(resolver=one_by_one) as session:
+    with ScriptedServer(answering) as there, Session(resolver=one_by_one) as session:
         assert session.get("http://some.example/").text == "ok"
     assert threads
     assert threading.get_ident() not in threads
@@ -796,7 +830,7 @@ def test_a_resolver_that_has_a_bug_is_no_error_of_the_network() -> None:
         raise KeyError(host)
 
     with Session(resolver=broken) as session, no_socket_left():
-        with pytest.raises(KeyError, match="some.example"):
+        with pytest.raises(KeyError, match=r"some\.example"):
             session.get("http://some.example/")
 
 

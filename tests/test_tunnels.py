@@ -369,7 +369,7 @@ def basic_of(user: str, password: str) -> bytes:
         ("socks5://p", Proxy("socks5", "p", 1080)),
         ("socks5h://p:9050", Proxy("socks5h", "p", 9050)),
         ("socks5://u%3Aser:p%C3%A9@p", Proxy("socks5", "p", 1080, credentials=(b"u:ser", b"p\xc3\xa9"))),
-        ("socks5h://u@p", Proxy("socks5h", "p", 1080, credentials=(b"u", b""))),
+        ("socks5h://%FF:%00@p", Proxy("socks5h", "p", 1080, credentials=(b"\xff", b"\0"))),
     ],
 )
 def test_the_url_of_a_proxy_is_read(text: str, expected: Proxy) -> None:

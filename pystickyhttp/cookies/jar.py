@@ -502,13 +502,14 @@ class CookieJar:
         """The cookies as a jar of `http.cookiejar`, for urllib or requests.
 
         That one looks for the cookies of a host without a dot, such as localhost, under localhost.local.
-        Those of a unix socket are kept in it, and sent to nobody.
+        Those of unix sockets are left out: it knows names of hosts, whose case does not count.
         """
         import http.cookiejar  # loaded where it is asked for: it is slow to import
 
         jar = http.cookiejar.CookieJar()
         for cookie in self:
-            jar.set_cookie(_to_standard_library(cookie))
+            if not is_socket(cookie.domain):
+                jar.set_cookie(_to_standard_library(cookie))
         return jar
 
     def save(self, path: str | os.PathLike[str], *, format: str | None = None) -> None:
@@ -632,7 +633,7 @@ def _to_standard_library(cookie: Cookie) -> http.cookiejar.Cookie:
     import http.cookiejar
 
     domain = f".{cookie.domain}" if cookie.domain_specified else cookie.domain
-    if domain and "." not in cookie.domain and not is_socket(cookie.domain):
+    if domain and "." not in cookie.domain:
         domain += ".local"
     rest = {key: value or "" for key, value in cookie.rest.items()}
     if cookie.http_only:

@@ -118,7 +118,7 @@ class Dialer:
         self._resolver = resolver or resolve
         self._settings = settings or SocketSettings()
 
-    def dial(self, route: Route, deadline: Deadline) -> socket.socket:
+    def dial(self, route: Route, deadline: Deadline) -> tls.AnySocket:
         """Connect to the far end of a Route, tunnel and TLS included; to its proxy where it is one of http.
 
         Args:
@@ -169,7 +169,8 @@ class Dialer:
         if len(refusals) == 1:
             raise refusals[0]
         reasons = "; ".join(str(error) for error in refusals)
-        raise TunnelError(f"no address of {route.host!r} will do: {reasons}") from refusals[-1]
+        what = f"no address of {route.host!r} will do: {reasons}"
+        raise TunnelError(what, reply=refusals[-1].reply) from refusals[-1]
 
     def _connect_to_proxy(self, route: Route, budget: Budget) -> socket.socket:
         """The first leg of a Route with a proxy; its errors say that it is the proxy that they are about."""
@@ -177,7 +178,11 @@ class Dialer:
         try:
             tls.warn_if_unverified(leg)
             sock = self._connect(leg, budget)
-            return sock if leg.tls is None else _secure(sock, leg, budget)
+            if leg.tls is None:
+                return sock
+            secured = _secure(sock, leg, budget)
+            assert isinstance(secured, socket.socket), "TLS within TLS has the proxy's TLS below it"
+            return secured
         except (ConnectTimeout, TotalTimeout) as error:
             error.args = (f"{route}: {error}",)
             if isinstance(error, ConnectTimeout):
@@ -419,7 +424,7 @@ def _socks_tunnel(sock: socket.socket, route: Route, host: str, budget: Budget) 
     _step(sock, budget, f"asking for the tunnel to {route}", TunnelError, ask)
 
 
-def _secure(sock: socket.socket, route: Route, budget: Budget) -> socket.socket:
+def _secure(sock: socket.socket, route: Route, budget: Budget) -> tls.TLSSocket:
     def shake_hands(seconds: float | None) -> tls.TLSSocket:
         sock.settimeout(seconds)
         return tls.handshake(sock, route)

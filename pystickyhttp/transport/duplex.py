@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from types import TracebackType
 from typing import Self
+
+from .tls import AnySocket
 
 
 class DuplexStream:
@@ -17,7 +18,7 @@ class DuplexStream:
         first: the bytes of the new protocol that came along with the response; they are read first.
     """
 
-    def __init__(self, sock: socket.socket, first: bytes) -> None:
+    def __init__(self, sock: AnySocket, first: bytes) -> None:
         self._socket = sock
         self._first = first
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import math
 import select
-import socket
 from typing import Protocol
 
 
+class HasDescriptor(Protocol):
+    """A socket, or what stands for one."""
+
+    def fileno(self) -> int:
+        """Its file descriptor."""
+
+
 def wait_for_socket(
-    sock: socket.socket, *, read: bool, write: bool, seconds: float | None
+    sock: HasDescriptor, *, read: bool, write: bool, seconds: float | None
 ) -> tuple[bool, bool]:
     """Wait until a socket can be read from or written to.
 
@@ -38,7 +44,7 @@ class Poll(Protocol):
     def __call__(self) -> bool: ...
 
 
-def poller(sock: socket.socket) -> Poll:
+def poller(sock: HasDescriptor) -> Poll:
     """A question that costs one system call: can something be read?"""
     if not hasattr(select, "poll"):  # Windows
         return lambda: bool(select.select([sock], [], [], 0)[0])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ..exceptions import InvalidProxyURL, InvalidSchema
+from .socks import check_credentials
 
 # How a proxy can be spoken to, and where it listens by custom (RFC 1928 for SOCKS). Whoever asks for another
 # way is told so, and never connected past the proxy.
@@ -105,6 +106,8 @@ class Proxy:
                 f"the proxy {str(self)!r} has a control character such as CR, LF or NUL in its host or its "
                 f"credentials, or a space at an end: strip() them"
             )
+        if self.credentials is not None:
+            check_credentials(*self.credentials)
 
     @property
     def is_socks(self) -> bool:

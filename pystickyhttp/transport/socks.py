@@ -68,7 +68,15 @@ class SocksFailure(Exception):
 
 
 class CredentialsWanted(SocksFailure):
-    """The proxy lets nobody through who shows no user and password, and none were given."""
+    """The proxy lets nobody through without user and password, or not with these.
+
+    Attributes:
+        given: whether some were given.
+    """
+
+    def __init__(self, sentence: str, *, given: bool) -> None:
+        super().__init__(sentence)
+        self.given = given
 
 
 class Refused(SocksFailure):
@@ -197,7 +205,7 @@ def _chosen_method(offered: bytes) -> Generator[Step, bytes, int]:
     if method in offered:
         return method
     if USER_AND_PASSWORD not in offered and method in (USER_AND_PASSWORD, _NO_METHOD):
-        raise CredentialsWanted("it serves nobody without authentication")
+        raise CredentialsWanted("it serves nobody without authentication", given=False)
     if method == _NO_METHOD:
         raise SocksFailure("it takes neither user and password nor their absence, and wants another method")
     raise SocksFailure(f"it chose method {method} of authentication, which was not offered to it")
@@ -210,7 +218,7 @@ def _welcome() -> Generator[Step, bytes, None]:
     # A good deal of servers in the field say 5 here, the version of what surrounds this negotiation.
     _check_version(answer, (_LOGIN_VERSION, _VERSION), what)
     if answer[1] != _SUCCEEDED:
-        raise SocksFailure("it does not take the credentials that it was given")
+        raise CredentialsWanted("it does not take the credentials that it was given", given=True)
 
 
 def _success() -> Generator[Step, bytes, None]:

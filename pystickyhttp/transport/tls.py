@@ -520,6 +520,11 @@ class TLSInfo(NamedTuple):
             certificate_der=sock.getpeercert(binary_form=True) or b"",
         )
 
+    def __repr__(self) -> str:
+        # A certificate fills a screen, and twice over.
+        facts = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields[:4], self, strict=False))
+        return f"TLSInfo({facts}, ...)"
+
     def __reduce__(self) -> tuple[Any, ...]:
         # A view of a dict can't be pickled; the dict can.
         return _rebuild_info, (*self[:4], dict(self.certificate), self.certificate_der)

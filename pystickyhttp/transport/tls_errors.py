@@ -6,6 +6,7 @@ for; behind them comes the remedy.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -21,23 +22,31 @@ class Advice(NamedTuple):
         trust: how to trust an authority.
         pin: how to trust the very certificate that was shown.
         present: how to show a client certificate.
+        versions: how to speak an older version of TLS, and why it is not done.
     """
 
     trust: str
     pin: str
     present: str
+    versions: str
 
 
 BY_SETTINGS: Final = Advice(
     trust="pass verify='/path/to/its/ca.pem'",
     pin="pass verify='/path/to/that/certificate.pem'",
     present="cert=(certificate, key)",
+    versions=(
+        "the server speaks TLS 1.1 at most, which is no longer safe (RFC 8996): its operator has to bring it "
+        "up to date; until then an ssl_context= with a lower minimum_version and "
+        "set_ciphers('DEFAULT:@SECLEVEL=0') reaches it"
+    ),
 )
 # Beside a context that is given, verify= and cert= do not count.
 BY_CONTEXT: Final = Advice(
     trust="give '/path/to/its/ca.pem' to load_verify_locations() of the ssl_context",
     pin="give '/path/to/that/certificate.pem' to load_verify_locations() of the ssl_context",
     present="load_cert_chain() of the ssl_context",
+    versions="see minimum_version and maximum_version of the ssl_context",
 )
 
 # --- certificates that were refused
@@ -160,11 +169,6 @@ def _issuer(shown: Mapping[str, Any]) -> str:
 # --- handshakes that failed
 
 _NO_TLS: Final = "the port does not speak TLS, use http://"
-_TOO_OLD: Final = (
-    "the server speaks TLS 1.1 at most, which is no longer safe (RFC 8996): its operator has to bring it up "
-    "to date; until then an ssl_context= with a lower minimum_version and "
-    "set_ciphers('DEFAULT:@SECLEVEL=0') reaches it"
-)
 _NOTHING_IN_COMMON: Final = "an ssl_context= with set_ciphers() can offer it others"
 _WEAK_SERVER: Final = (
     "the server's operator has to choose stronger keys; until then an ssl_context= with "
@@ -173,21 +177,21 @@ _WEAK_SERVER: Final = (
 
 # What OpenSSL says where it was this side that ended the handshake.
 _OUR_REASONS: Final[Mapping[str, str]] = {
-    "WRONG_VERSION_NUMBER": _NO_TLS,
+    "wrong version number": _NO_TLS,
     # What OpenSSL 3.2 and later say in its place.
-    "PACKET_LENGTH_TOO_LONG": _NO_TLS,
-    "RECORD_LAYER_FAILURE": _NO_TLS,
-    "HTTP_REQUEST": _NO_TLS,
-    "UNSUPPORTED_PROTOCOL": _TOO_OLD,
-    "WRONG_SSL_VERSION": _TOO_OLD,
-    "DH_KEY_TOO_SMALL": _WEAK_SERVER,
-    "EE_KEY_TOO_SMALL": _WEAK_SERVER,
-    "WRONG_SIGNATURE_TYPE": _WEAK_SERVER,
-    "BAD_ECPOINT": _WEAK_SERVER,
-    "WRONG_CIPHER_RETURNED": _NOTHING_IN_COMMON,
-    "NO_CIPHERS_AVAILABLE": "the ssl_context has no cipher for the versions of TLS that it allows",
-    "NO_PROTOCOLS_AVAILABLE": "the ssl_context allows no version of TLS that OpenSSL is set up for",
-    "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": (
+    "packet length too long": _NO_TLS,
+    "record layer failure": _NO_TLS,
+    "http request": _NO_TLS,
+    "unsupported protocol": "{versions}",
+    "wrong ssl version": "{versions}",
+    "dh key too small": _WEAK_SERVER,
+    "ee key too small": _WEAK_SERVER,
+    "wrong signature type": _WEAK_SERVER,
+    "bad ecpoint": _WEAK_SERVER,
+    "wrong cipher returned": _NOTHING_IN_COMMON,
+    "no ciphers available": "the ssl_context has no cipher for the versions of TLS that it allows",
+    "no protocols available": "the ssl_context allows no version of TLS that OpenSSL is set up for",
+    "unsafe legacy renegotiation disabled": (
         "the server does not know RFC 5746 (secure renegotiation): its operator has to bring it up to date; "
         "until then an ssl_context= with ssl.OP_LEGACY_SERVER_CONNECT in its options reaches it"
     ),
@@ -207,65 +211,69 @@ _CLIENT_CERTIFICATE_REFUSED: Final = _Alert(
 )
 _CONFUSED: Final = _Alert("it could make nothing of what it was sent", "its log may say why")
 
-# By the names that they have in OpenSSL's reasons.
+# By the names that RFC 8446 and its forerunners give them, as OpenSSL writes them.
 _ALERTS: Final[Mapping[str, _Alert]] = {
-    "HANDSHAKE_FAILURE": _Alert(
+    "handshake failure": _Alert(
         "it has no cipher or key exchange in common with us, or wants a client certificate",
         f"{_NOTHING_IN_COMMON}, and a certificate is given by {{present}}",
     ),
-    "INSUFFICIENT_SECURITY": _Alert("it wants stronger ciphers than it was offered", _NOTHING_IN_COMMON),
-    "PROTOCOL_VERSION": _Alert("it has no version of TLS in common with us", _TOO_OLD),
-    "CERTIFICATE_REQUIRED": _Alert("it wants a client certificate", "give one by {present}"),
-    "BAD_CERTIFICATE": _CLIENT_CERTIFICATE_REFUSED,
-    "UNSUPPORTED_CERTIFICATE": _CLIENT_CERTIFICATE_REFUSED,
-    "CERTIFICATE_UNKNOWN": _CLIENT_CERTIFICATE_REFUSED,
-    "NO_CERTIFICATE": _CLIENT_CERTIFICATE_REFUSED,
-    "CERTIFICATE_EXPIRED": _Alert(
+    "insufficient security": _Alert("it wants stronger ciphers than it was offered", _NOTHING_IN_COMMON),
+    "protocol version": _Alert("it has no version of TLS in common with us", "{versions}"),
+    "certificate required": _Alert("it wants a client certificate", "give one by {present}"),
+    "bad certificate": _CLIENT_CERTIFICATE_REFUSED,
+    "unsupported certificate": _CLIENT_CERTIFICATE_REFUSED,
+    "certificate unknown": _CLIENT_CERTIFICATE_REFUSED,
+    "no certificate": _CLIENT_CERTIFICATE_REFUSED,
+    "certificate expired": _Alert(
         "the client certificate has expired", "renew it, and give the new one by {present}"
     ),
-    "CERTIFICATE_REVOKED": _Alert(
+    "certificate revoked": _Alert(
         "the client certificate was revoked", "get a new one, and give it by {present}"
     ),
-    "UNKNOWN_CA": _Alert(
+    "unknown ca": _Alert(
         "it does not know the authority that issued the client certificate",
         "give one of an authority that it knows by {present}, with the intermediate certificates in its file",
     ),
-    "ACCESS_DENIED": _Alert(
+    "access denied": _Alert(
         "it knows the client certificate, and does not let it in", "give another by {present}"
     ),
-    "DECRYPT_ERROR": _Alert(
+    "decrypt error": _Alert(
         "a signature did not hold", "see whether the client's certificate and key belong together"
     ),
-    "UNRECOGNIZED_NAME": _Alert(
+    "unrecognized name": _Alert(
         "it does not serve the name that it was asked for", "server_hostname= asks for another"
     ),
-    "NO_APPLICATION_PROTOCOL": _Alert(
+    "no application protocol": _Alert(
         "it does not speak HTTP/1.1 here, as ALPN tells", "see whether host and port are right"
     ),
-    "INTERNAL_ERROR": _Alert("something failed on its side", "its log may say why"),
-    "USER_CANCELLED": _Alert("it was told to stop", "its log may say why"),
-    "UNEXPECTED_MESSAGE": _CONFUSED,
-    "ILLEGAL_PARAMETER": _CONFUSED,
-    "DECODE_ERROR": _CONFUSED,
-    "BAD_RECORD_MAC": _CONFUSED,
-    "RECORD_OVERFLOW": _CONFUSED,
-    "MISSING_EXTENSION": _CONFUSED,
-    "UNSUPPORTED_EXTENSION": _CONFUSED,
+    "internal error": _Alert("something failed on its side", "its log may say why"),
+    "user cancelled": _Alert("it was told to stop", "its log may say why"),
+    "unexpected message": _CONFUSED,
+    "illegal parameter": _CONFUSED,
+    "decode error": _CONFUSED,
+    "bad record mac": _CONFUSED,
+    "record overflow": _CONFUSED,
+    "missing extension": _CONFUSED,
+    "unsupported extension": _CONFUSED,
 }
+
+
+# An alert that came, among the reasons that OpenSSL gives. They tell from which version it is as well, and
+# have "ssl/tls" for the eldest from OpenSSL 3.2 on; the word itself is left out of some of the later ones.
+_IS_ALERT: Final = re.compile(r"(?:sslv3|tlsv1|tlsv13|ssl/tls) (alert )?(.+)")
+# An error that Python has no name for: "[SSL] what OpenSSL says (_ssl.c:1006)".
+_NAMELESS: Final = re.compile(r"\[\w+\] (.+) \(_ssl\.c:\d+\)")
 
 
 def is_alert(error: BaseException) -> bool:
     """Whether the peer said why it ends TLS (RFC 8446, section 6.2)."""
-    return isinstance(error, ssl.SSLError) and _alert_name(error) is not None
+    return isinstance(error, ssl.SSLError) and _alert(error) is not None
 
 
-def _alert_name(error: ssl.SSLError) -> str | None:
-    """The alert that the peer sent, as OpenSSL's reasons name it: they tell from which version it is too."""
-    version, _, name = (error.reason or "").partition("_")
-    if version not in ("SSLV3", "TLSV1", "TLSV13"):
-        return None
-    # The later ones are named without the word.
-    return name.removeprefix("ALERT_") if name.startswith("ALERT_") or name in _ALERTS else None
+def _alert(error: ssl.SSLError) -> str | None:
+    """The name of the alert that the peer sent, None where it sent none."""
+    match = _IS_ALERT.fullmatch(reason_of(error))
+    return match[2] if match is not None and (match[1] or match[2] in _ALERTS) else None
 
 
 def why_failed(error: ssl.SSLError | ValueError, advice: Advice) -> str:
@@ -276,13 +284,14 @@ def why_failed(error: ssl.SSLError | ValueError, advice: Advice) -> str:
         advice: how to make it otherwise.
     """
     reason = reason_of(error)
-    alert = _alert_name(error) if isinstance(error, ssl.SSLError) else None
-    if alert is not None:
-        meaning, remedy = _ALERTS.get(alert, _CONFUSED)
-        return f"the peer ended it by an alert ({reason}): {meaning}: {remedy.format_map(advice._asdict())}"
-    said = error.reason if isinstance(error, ssl.SSLError) else None
-    remedy = _OUR_REASONS.get(said or "", "")
-    return f"{reason}: {remedy}" if remedy else reason
+    if not isinstance(error, ssl.SSLError):
+        return reason
+    alert = _alert(error)
+    if alert is None:
+        remedy = _OUR_REASONS.get(reason, "").format_map(advice._asdict())
+        return f"{reason}: {remedy}" if remedy else reason
+    meaning, remedy = _ALERTS.get(alert, _CONFUSED)
+    return f"the peer ended it by an alert ({reason}): {meaning}: {remedy.format_map(advice._asdict())}"
 
 
 def is_lost(error: BaseException) -> bool:
@@ -298,6 +307,10 @@ def reason_of(error: BaseException) -> str:
     """What an error of a socket, TLS or not, says of its cause."""
     if isinstance(error, ssl.SSLEOFError):
         return "the TLS stream ended without close_notify"
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return error.reason.replace("_", " ").lower()
+    if isinstance(error, ssl.SSLError):
+        if error.reason:
+            return error.reason.replace("_", " ").lower()
+        nameless = _NAMELESS.fullmatch(str(error))
+        if nameless is not None:
+            return nameless[1]
     return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)

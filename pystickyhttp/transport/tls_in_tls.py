@@ -72,7 +72,9 @@ class _TimeLimit:
             self._until = now + self._seconds
         left = self._until - now
         if left <= 0:
-            raise TimeoutError(f"{self._doing} through the proxy's TLS did not end within {self._seconds:g} s")
+            raise TimeoutError(
+                f"{self._doing} through the proxy's TLS did not end within {self._seconds:g} s"
+            )
         return left
 
     def wait(self, outer: ssl.SSLSocket, wants: _Wants, urgent: _Wants) -> None:
@@ -227,7 +229,9 @@ class TLSInTLS:
 
         Raises:
             ValueError: the number is negative, or more than a socket takes.
+            OSError: the socket is closed.
         """
+        self._check_open()
         if seconds is not None and not 0 <= seconds <= MAX_SECONDS:
             raise ValueError(f"timeout {seconds!r}: give seconds from 0 up to {MAX_SECONDS}, or None")
         self._timeout = None if seconds is None else float(seconds)
@@ -292,9 +296,12 @@ class TLSInTLS:
     def _open(self) -> ssl.SSLObject:
         if self._inner is not None:
             return self._inner
+        self._check_open()
+        raise ValueError("TLS has come to its end by unwrap(): nothing is sent or read without it")
+
+    def _check_open(self) -> None:
         if self.outer.fileno() < 0:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        raise ValueError("TLS has come to its end by unwrap(): nothing is sent or read without it")
 
     def _send(self, data: memoryview, limit: _TimeLimit) -> int:
         inner = self._open()

@@ -68,9 +68,7 @@ def connect_request(route: Route) -> OutgoingRequest:
 
 def _ask(sock: socket.socket, route: Route, seconds: float | None) -> DuplexStream:
     request = connect_request(route)
-    # One clock over all of it: the limits of a read and a write would begin anew with each byte.
-    limits = UNLIMITED if seconds is None else Timeout(None, None, None, None, total=seconds)
-    deadline = limits.start()
+    deadline = _one_clock(seconds)
     connection = HTTPConnection(sock, route.to_proxy, time.monotonic())
     try:
         head = connection.exchange(request, deadline)
@@ -79,6 +77,11 @@ def _ask(sock: socket.socket, route: Route, seconds: float | None) -> DuplexStre
     if not opens_tunnel(head.status_code):
         raise _refusal(head, _beginning_of_body(connection, deadline), route)
     return connection.hand_over()
+
+
+def _one_clock(seconds: float | None) -> Deadline:
+    """One over all of a tunnel: limits of each read and write would begin anew with each byte."""
+    return (UNLIMITED if seconds is None else Timeout(None, None, None, None, total=seconds)).start()
 
 
 def opens_tunnel(status: int) -> bool:
@@ -181,9 +184,8 @@ def socks_tunnel(sock: socket.socket, route: Route, host: str, port: int, second
         InvalidProxyURL: user or password can't be sent.
     """
     assert route.proxy is not None, "who asks has seen that there is a proxy"
-    limits = UNLIMITED if seconds is None else Timeout(None, None, None, None, total=seconds)
     try:
-        _converse(sock, socks.conversation(host, port, route.proxy.credentials), limits.start())
+        _converse(sock, socks.conversation(host, port, route.proxy.credentials), _one_clock(seconds))
     except socks.SocksFailure as failure:
         raise _socks_error(failure, route, host) from failure
     except (RequestException, TimeoutError):
@@ -207,7 +209,6 @@ def _converse(
     try:
         step = next(conversation)
         while True:
-            # One clock over all of it: a limit of each step would begin anew with each byte.
             sock.settimeout(deadline.clip(None, "asking a SOCKS proxy for a tunnel"))
             step = conversation.send(_take(sock, step))
     except StopIteration:
@@ -228,14 +229,17 @@ def _socks_error(failure: socks.SocksFailure, route: Route, host: str) -> Tunnel
         far_end += f" at {host}"
     remedy = _socks_remedy(failure, route, host)
     if not isinstance(failure, socks.Refused):
-        return TunnelError(f"proxy {route.proxy} made no tunnel to {far_end}: {failure}{remedy}")
+        return TunnelError(
+            f"proxy {route.proxy} made no tunnel to {far_end}: {failure}{remedy}",
+            wants_credentials=isinstance(failure, socks.CredentialsWanted),
+        )
     return TunnelError(
         f"proxy {route.proxy} refused a tunnel to {far_end}: {failure}{remedy}", reply=failure.reply
     )
 
 
 def _socks_remedy(failure: socks.SocksFailure, route: Route, host: str) -> str:
-    if isinstance(failure, socks.CredentialsWanted):
+    if isinstance(failure, socks.CredentialsWanted) and not failure.given:
         leg = route.to_proxy
         return f": give its URL as {leg.scheme}://user:password@{leg.authority}"
     if not isinstance(failure, socks.Refused):

@@ -5,7 +5,8 @@ come when it is told to, and sends what it is told to say, layer by layer, so th
 comes when, and what is missing. With one context instead of two it is a server without a proxy, for the
 comparison. Over a pair of unix sockets what one end sent is there when the other one looks.
 
-`OpenSSLServer` is a program, which does what the `ssl` module can't: it renews keys, and negotiates anew.
+`CommandedProxy` is a program in the proxy's place, which does what the `ssl` module can't: it renews its
+keys, and negotiates anew.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import select
+import shutil
 import socket
 import ssl
 import struct
 import subprocess
 import termios
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -30,7 +31,7 @@ from typing import Final, Self
 import trustme
 
 from pystickyhttp.transport.tls_in_tls import TLSInTLS
-from tests.servers.certificates import KeyPair, server_context
+from tests.servers.certificates import key_pair, server_context
 
 DEADLINE = 10.0
 _PIECE = 65536
@@ -68,9 +69,6 @@ class Contexts:
             client_context(ca, outer),
             client_context(ca, inner),
         )
-
-    def with_far_end(self, context: ssl.SSLContext) -> Contexts:
-        return replace(self, far_end=context)
 
 
 # -- both layers in memory --------------------------------------------------------------------------------
@@ -116,8 +114,8 @@ class Layer:
         return plain
 
     def encrypt(self, data: bytes) -> bytes:
-        """What is to be sent for it, and for whatever else there was to say."""
-        if data:
+        """What is to be sent for it, and for whatever else there was to say; nothing once TLS is broken."""
+        with contextlib.suppress(ssl.SSLError):
             self.tls.write(data)
         return self.to_send()
 
@@ -219,15 +217,46 @@ def shake_hands(sock: ssl.SSLSocket | TLSInTLS, far: FarSide) -> None:
             far.run()
 
 
-class Pair:
-    """A `TLSInTLS` that does not wait, and its other side, in one thread. The handshakes are done.
+class Ends:
+    """A client's socket that does not wait, and its other side, in one thread."""
+
+    def __init__(self, client: ssl.SSLSocket | TLSInTLS, far: FarSide) -> None:
+        self.client = client
+        self.far = far
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.client.close()
+        self.far.socket.close()
+
+
+class Direct(Ends):
+    """Without a proxy: an `ssl.SSLSocket`. The handshake is done."""
+
+    def __init__(self, contexts: Contexts) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        super().__init__(encrypted(ours, contexts.to_far_end, FAR_END), FarSide(theirs, contexts.far_end))
+        shake_hands(self.client, self.far)
+        self.far.run()
+
+
+class Nested(Ends):
+    """Through a proxy: a `TLSInTLS`. The handshakes are done.
 
     Args:
         contexts: of the four ends.
         session: a TLS session of the far end to resume.
         holds_tickets: whether the far end's tickets stay unsent until it says something.
         handshake: whether the inner one is done too.
+        send_buffer: the client's, in bytes, so that it is full some day.
     """
+
+    client: TLSInTLS
 
     def __init__(
         self,
@@ -236,47 +265,123 @@ class Pair:
         session: ssl.SSLSession | None = None,
         holds_tickets: bool = False,
         handshake: bool = True,
+        send_buffer: int | None = None,
     ) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        self.far = FarSide(theirs, contexts.proxy)
-        self.outer = encrypted(ours, contexts.to_proxy, PROXY)
-        shake_hands(self.outer, self.far)
-        self.far.run()
+        if send_buffer is not None:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+        far = FarSide(theirs, contexts.proxy)
+        outer = encrypted(ours, contexts.to_proxy, PROXY)
+        shake_hands(outer, far)
+        far.run()
         # From here on the proxy is a tunnel.
-        self.far.layers.append(Layer(contexts.far_end))
-        self.far.holds_tickets = holds_tickets
-        self.client = TLSInTLS(self.outer, contexts.to_far_end, server_hostname=FAR_END, session=session)
+        far.layers.append(Layer(contexts.far_end))
+        far.holds_tickets = holds_tickets
+        client = TLSInTLS(outer, contexts.to_far_end, server_hostname=FAR_END, session=session)
+        super().__init__(client, far)
         if handshake:
-            shake_hands(self.client, self.far)
-            self.far.run()
+            shake_hands(client, far)
+            far.run()
+
+
+# -- a program in the proxy's place -----------------------------------------------------------------------
+
+
+class CommandedProxy:
+    """s_server as the proxy, with the far end in memory behind it, while the `with` block runs.
+
+    Between the client, which has `socket`, and the program nothing moves but by `carry`; so the test decides
+    what the client has seen of it. It ends with its one connection, as it does when its owner dies.
+    """
+
+    def __init__(self, folder: Path, ca: trustme.CA, far_end: ssl.SSLContext, *options: str) -> None:
+        pair = key_pair(ca, folder, PROXY)
+        self._options = [
+            "-cert",
+            pair.certificate,
+            "-cert_chain",
+            pair.certificate,
+            "-key",
+            pair.key,
+            *options,
+        ]
+        self.far_end = Layer(far_end)
+        self.received = b""
+        self._printed = b""
 
     def __enter__(self) -> Self:
+        program = shutil.which("openssl")
+        assert program is not None, "these tests need openssl: apt-get install openssl"
+        with contextlib.ExitStack() as undo:
+            self._program = undo.enter_context(
+                subprocess.Popen(
+                    [program, "s_server", "-accept", "127.0.0.1:0", "-naccept", "1", *self._options],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    bufsize=0,
+                    # What the machine's openssl.cnf allows must not matter.
+                    env={"OPENSSL_CONF": os.devnull},
+                )
+            )
+            undo.callback(self._program.kill)
+            assert self._program.stdin is not None
+            assert self._program.stdout is not None
+            self._input, self._output = self._program.stdin.fileno(), self._program.stdout.fileno()
+            self._wire = undo.enter_context(socket.create_connection(("127.0.0.1", self._accepting_port())))
+            self.socket, self._client = socket.socketpair()
+            undo.callback(self.socket.close)
+            undo.enter_context(self._client)
+            for end in (self.socket, self._client, self._wire):
+                end.setblocking(False)
+            self._undo = undo.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.client.close()
-        self.far.socket.close()
+    def __exit__(self, *_: object) -> None:
+        self._undo.close()
 
+    def _accepting_port(self) -> int:
+        while (match := re.search(rb"ACCEPT \S+:(\d+)\n", self._printed)) is None:
+            self._print(DEADLINE)
+        return int(match[1])
 
-class Directly:
-    """The same without a proxy: an `ssl.SSLSocket` and the far end."""
+    def _print(self, seconds: float) -> None:
+        if select.select([self._output], [], [], seconds)[0]:
+            self._printed += os.read(self._output, _PIECE)
 
-    def __init__(self, contexts: Contexts) -> None:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        self.far = FarSide(theirs, contexts.far_end)
-        self.client = encrypted(ours, contexts.to_far_end, FAR_END)
-        shake_hands(self.client, self.far)
-        self.far.run()
+    def command(self, letter: bytes) -> None:
+        """Give a command, and wait until it was read: what follows must not be taken for a part of it."""
+        os.write(self._input, letter + b"\n")
+        limit = time.monotonic() + DEADLINE
+        while struct.unpack("i", fcntl.ioctl(self._input, termios.FIONREAD, b"\0" * 4)) != (0,):
+            assert time.monotonic() < limit, "s_server does not read its commands"
+            time.sleep(0.001)
 
-    def __enter__(self) -> Self:
-        return self
+    def say(self, data: bytes) -> None:
+        """What the far end says to the client."""
+        os.write(self._input, self.far_end.encrypt(data))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.client.close()
-        self.far.socket.close()
+    def carry(self) -> None:
+        """Carry what there is by now one step on: client, program, far end, and back."""
+        select.select([self._client, self._wire, self._output], [], [], 0.01)
+        for source, target in ((self._client, self._wire), (self._wire, self._client)):
+            with contextlib.suppress(BlockingIOError):
+                target.sendall(source.recv(_PIECE))
+        self._print(0.0)
+        while record := self._next_record():
+            self.received += self.far_end.take(record, ended=False)
+            os.write(self._input, self.far_end.to_send())
+
+    def _next_record(self) -> bytes:
+        """What the client said within the program's TLS. The program prints words of its own in between."""
+        # RFC 8446, section 5.1: the type, the version, the length.
+        start = re.search(rb"[\x14-\x17]\x03", self._printed)
+        if start is None:
+            return b""
+        record = self._printed[start.start() :]
+        length = 5 + int.from_bytes(record[3:5])
+        if len(record) < max(5, length):
+            return b""
+        self._printed = record[length:]
+        return record[:length]

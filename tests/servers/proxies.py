@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import ssl
 import sys
 import time
 from base64 import b64encode
@@ -32,16 +33,21 @@ def basic(user: str, password: str) -> str:
 
 
 class ProxyServer(ScriptedServer):
-    """An http proxy, for requests in absolute form and for CONNECT.
+    """An http proxy, or with `tls` one of https, for requests in absolute form and for CONNECT.
 
     No name is resolved: `origins` says where "host:port" is, and what it does not name has to be an address
     of the loopback. With `authorization` it wants just that value of Proxy-Authorization, of every request.
     """
 
     def __init__(
-        self, origins: Mapping[str, Address] | None = None, *, authorization: str | None = None
+        self,
+        origins: Mapping[str, Address] | None = None,
+        *,
+        authorization: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        handshake_may_fail: bool = False,
     ) -> None:
-        super().__init__(self._serve)
+        super().__init__(self._serve, tls=tls, handshake_may_fail=handshake_may_fail)
         self._origins = origins or {}
         self._authorization = authorization
 

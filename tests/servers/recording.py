@@ -192,6 +192,7 @@ class RecordingProxy(RecordingServer, ProxyServer):
     ) -> None:
         ProxyServer.__init__(self, origins)
         self._tls = tls
+        self._handshake_may_fail = True
         self.record_as(name, log)
 
     @property

@@ -29,7 +29,7 @@ from tests.servers.scripted import Script, ScriptedServer
 
 def unix_url(path: str | bytes, target: str = "/", userinfo: str = "") -> str:
     """The URL of a socket."""
-    return f"http+unix://{userinfo}{quote(path, safe='')}{target}"
+    return f"http+unix://{userinfo}{quote(os.fsencode(path), safe='')}{target}"
 
 
 @contextlib.contextmanager
