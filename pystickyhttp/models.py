@@ -548,6 +548,8 @@ class PreparedRequest(RequestHooksMixin):
         Raises:
             ValueError, TypeError: there is no such event, or a hook can't be called.
         """
+        if not hooks:
+            return
         for event, registered in as_hooks(hooks).items():
             if registered:
                 self.register_hook(event, registered)
@@ -791,7 +793,7 @@ class Response:
             ReadTimeout, TotalTimeout: the time ran out.
         """
         if self._content is None:
-            self._content = b"".join(self._decoded_pieces())
+            self._content = b"".join(self._read())
         return self._content
 
     @property

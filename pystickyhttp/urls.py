@@ -43,6 +43,10 @@ _REG_NAME = re.compile(r"[a-z0-9\-._~!$&'()*+,;=]+")  # RFC 3986, section 3.2.2,
 _ZONE = re.compile(r"[0-9A-Za-z\-._~]+")  # RFC 6874, section 2, less %XX
 # What stands ahead of the host, with too few slashes or too many, and without a scheme too.
 _UP_TO_AT = re.compile(r"\A([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@", re.DOTALL)
+# A path that ends as most sockets' do, behind any number of slashes. No text is gone over twice (*+).
+_SOCKET_AS_TYPED = re.compile(
+    r"[^:]*+:/*+(?P<socket>[^?#]*?\.sock(?:et)?)(?P<path>/[^?#]*+)?(?:[?#]|\Z)", re.DOTALL
+)
 _LINE_BREAKERS = re.compile(r"[\r\n\0]")
 
 _UNRESERVED_AND_SUBDELIMS = r"A-Za-z0-9\-._~!$&'()*+,;="
@@ -416,12 +420,14 @@ def socket_path(path: str | bytes | os.PathLike[Any]) -> str:
         return text
     if not text.startswith("/"):
         # Where it leads would change with the working directory, and the connections in the pool would not.
-        raise ValueError(f"its path {text!r} is not absolute: give os.path.abspath({text!r})")
+        raise ValueError(
+            f"the path {text!r} of a unix socket is not absolute: give os.path.abspath({text!r})"
+        )
     if "\0" in text:
-        raise ValueError(f"its path {text!r} holds a NUL, where the system takes it to end")
+        raise ValueError(f"the path {text!r} of a unix socket holds a NUL, where the system takes it to end")
     if length > LONGEST_SOCKET_PATH:
         raise ValueError(
-            f"its path has {length} bytes, and the system takes {LONGEST_SOCKET_PATH} at most: {text!r}; "
+            f"the path of a unix socket has {LONGEST_SOCKET_PATH} bytes at most, and {text!r} has {length}: "
             f"make a symbolic link with a shorter path to the folder that the socket is in"
         )
     return text
@@ -435,8 +441,8 @@ def _check_abstract(name: str, length: int) -> None:
         raise ValueError("the name of an abstract socket is what follows the NUL, and nothing does")
     if length > LONGEST_SOCKET_PATH + 1:  # no NUL at its end
         raise ValueError(
-            f"the name of the abstract socket has {length - 1} bytes, and the system takes "
-            f"{LONGEST_SOCKET_PATH} at most: {name!r}"
+            f"the name of an abstract socket has {LONGEST_SOCKET_PATH} bytes at most, and {name!r} has "
+            f"{length - 1}: give the server a shorter one"
         )
 
 
@@ -458,7 +464,7 @@ def _with_host(scheme: str, text: str) -> str:
 
 def _encoded_as_socket(text: str) -> str:
     """What was most likely meant by a URL of http+unix in whose path, or ahead of it, the socket's is."""
-    meant = re.match(r"[^:]*:/*(?P<socket>[^?#]*?\.sock(?:et)?)(?P<path>/[^?#]*)?(?:[?#]|\Z)", redacted(text))
+    meant = _SOCKET_AS_TYPED.match(redacted(text))
     if meant is None:
         return f"{UNIX}://%2Fvar%2Frun%2Fdocker.sock/version"
     socket = unquote_to_bytes(f"/{meant['socket']}")

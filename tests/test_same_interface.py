@@ -53,7 +53,6 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "cert_verify": POOLS,
         "get_connection": POOLS,
         "get_connection_with_tls_context": POOLS,
-        "proxy_headers": POOLS,
         "proxy_manager_for": POOLS,
     },
     "requests.auth": {"CONTENT_TYPE_FORM_URLENCODED": INTERNAL, "CONTENT_TYPE_MULTI_PART": INTERNAL},

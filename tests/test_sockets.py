@@ -3,6 +3,7 @@ and which leg of a direct connection failed (T1, T2, T3)."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import ctypes
 import errno
@@ -72,7 +73,13 @@ def dialled(
     route: Route, *options: Any, keepalive: KeepAlive | None = DEFAULT_KEEPALIVE, resolver: Any = None
 ) -> socket.socket:
     """A connected socket, made with these options."""
-    return Dialer(resolver, SocketSettings(options, keepalive)).dial(route, Timeout().start())
+    return connected(Dialer(resolver, SocketSettings(options, keepalive)), route)
+
+
+def connected(dialer: Dialer, route: Route) -> socket.socket:
+    sock = dialer.dial(route, Timeout().start())
+    assert isinstance(sock, socket.socket), "there is no TLS within TLS here"
+    return sock
 
 
 def route_to(server: ScriptedServer, local_address: tuple[str, int] | None = None) -> Route:
@@ -435,6 +442,15 @@ def test_a_pooled_connection_whose_peer_has_vanished_is_not_used_again() -> None
 # --- R1: local addresses
 
 
+@contextlib.contextmanager
+def free_local_port() -> Iterator[tuple[str, int]]:
+    """An address and port that are ours to connect from, and that nobody else is given meanwhile."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.2", 0))
+        yield holder.getsockname()
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -506,10 +522,10 @@ def test_a_local_address_may_be_of_ipv6() -> None:
 
 def test_a_local_port_is_the_one_that_is_given() -> None:
     callers = Callers()
-    with closed_port() as port, ScriptedServer(callers) as server, Session() as session:
-        session.mount("http://", HTTPAdapter(local_address=("127.0.0.2", port)))
+    with free_local_port() as local, ScriptedServer(callers) as server, Session() as session:
+        session.mount("http://", HTTPAdapter(local_address=local))
         assert session.get(server.url()).text == "ok"
-    assert callers.seen == [("127.0.0.2", port)]
+    assert callers.seen == [local]
 
 
 def test_a_subclass_may_set_it_by_the_name_that_urllib3_has_for_it() -> None:
@@ -536,7 +552,7 @@ def test_an_adapter_takes_its_settings_along_where_it_is_pickled() -> None:
         for adapter in (made, pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
             session.mount("http://", adapter)
             assert session.get(server.url()).text == "ok"
-            with adapter.pool._dialer.dial(route_to(mute), Timeout().start()) as sock:
+            with connected(adapter.pool._dialer, route_to(mute)) as sock:
                 assert probes(sock) == (7, 15, 9)
     assert [host for host, _ in callers.seen] == ["127.0.0.2"] * 3
 
@@ -659,22 +675,18 @@ def test_a_local_address_that_is_a_name_is_never_looked_up() -> None:
 
 
 def test_connections_to_different_servers_may_come_from_one_local_port() -> None:
-    with closed_port() as port, ScriptedServer(stalling) as one, ScriptedServer(stalling) as other:
-        local = ("127.0.0.2", port)
+    with free_local_port() as local, ScriptedServer(stalling) as one, ScriptedServer(stalling) as other:
         with dialled(route_to(one, local)) as first, dialled(route_to(other, local)) as second:
             assert first.getsockname() == second.getsockname() == local
 
 
 def test_a_second_connection_to_one_server_from_one_local_port_is_an_error_that_says_why() -> None:
     """RFC 9293, section 3.3.1: both ends are the same, so the two could not be told apart."""
-    with closed_port() as port, ScriptedServer(stalling) as server:
-        local = ("127.0.0.2", port)
+    with free_local_port() as local, ScriptedServer(stalling) as server:
+        message = rf"from the local address 127\.0\.0\.2:{local[1]}, .* port 0"
         with dialled(route_to(server, local)):
             server.wait_for_connections(1)
-            with (
-                no_socket_left(),
-                pytest.raises(ConnectError, match=rf"from the local address 127\.0\.0\.2:{port}, .* port 0"),
-            ):
+            with no_socket_left(), pytest.raises(ConnectError, match=message):
                 dialled(route_to(server, local))
 
 
@@ -871,16 +883,19 @@ def test_an_ip_address_in_text_needs_no_resolver() -> None:
         assert literal(name, 80) is None
 
 
-@pytest.mark.parametrize("number", [number for number, _ in socket.if_nameindex()])
-def test_a_zone_becomes_the_number_of_the_interface_by_name_and_by_number(number: int) -> None:
+def test_a_zone_becomes_the_number_of_the_interface_by_name_and_by_number() -> None:
     """RFC 4007, section 11.2."""
+    number = socket.if_nametoindex("lo")
     expected = Address(socket.AF_INET6, ("fe80::1", 80, 0, number))
-    name = socket.if_indextoname(number)
-    assert literal(f"fe80::1%{name}", 80) == literal(f"fe80::1%{number}", 80) == expected
-    assert str(expected) == f"[fe80::1%{name}]:80"
-    assert addresses_of([f"fe80::1%{name}"], "some.example", 80) == [expected]
-    asked = socket.getaddrinfo(f"fe80::1%{name}", 80, type=socket.SOCK_STREAM)
+    assert literal("fe80::1%lo", 80) == literal(f"fe80::1%{number}", 80) == expected
+    assert str(expected) == "[fe80::1%lo]:80"
+    assert addresses_of(["fe80::1%lo"], "some.example", 80) == [expected]
+    asked = socket.getaddrinfo("fe80::1%lo", 80, type=socket.SOCK_STREAM)
     assert addresses_of(asked, "some.example", 80) == [expected], "as the system reads it"
+
+
+def test_the_zone_of_an_interface_that_is_gone_is_told_by_its_number() -> None:
+    assert str(Address(socket.AF_INET6, ("fe80::1", 80, 0, 2**31))) == f"[fe80::1%{2**31}]:80"
 
 
 @pytest.mark.parametrize("zone", ["nowhere", "0", "4000000000", "9" * 5000, "-1", "x" * 200])

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pystickyhttp.cookies import CookieJar
 from pystickyhttp.exceptions import (
     InvalidSchema,
     InvalidURL,
@@ -225,6 +226,12 @@ def test_a_port_that_is_no_number_in_range_is_refused(port: str) -> None:
         ("http://[::ffff:192.0.2.1]:8080/", "::ffff:192.0.2.1", "[::ffff:192.0.2.1]:8080"),
         ("http://[fe80::1%25eth0]/", "fe80::1%eth0", "[fe80::1]"),  # RFC 6874, sections 2 and 4
         ("http://[fe80::1%25eth0]:8080/", "fe80::1%eth0", "[fe80::1]:8080"),
+        # As it is typed, and browsers and curl take it (RFC 6874, section 3).
+        ("http://[fe80::1%eth0]/", "fe80::1%eth0", "[fe80::1]"),
+        ("https://u:p@[FE80::1%Eth0]:443/", "fe80::1%Eth0", "[fe80::1]"),
+        ("http://[fe80::1%2]/", "fe80::1%2", "[fe80::1]"),
+        ("http://[fe80::1%252]/", "fe80::1%2", "[fe80::1]"),
+        ("http://[ff02::1%25en0.1_x~]:1/", "ff02::1%en0.1_x~", "[ff02::1]:1"),
     ],
 )
 def test_an_ipv6_address_stands_in_brackets_and_its_zone_stays_here(
@@ -232,6 +239,38 @@ def test_an_ipv6_address_stands_in_brackets_and_its_zone_stays_here(
 ) -> None:
     url = parse(text)
     assert (url.host, url.host_header) == (host, host_header)
+    assert url.absolute_target == f"{url.scheme}://{host_header}/"
+
+
+@pytest.mark.parametrize(
+    "text", ["http://u:p@[fe80::1%eth0]:8080/a?b#c", "http://u:p@[fe80::1%25eth0]:8080/a?b#c"]
+)
+def test_a_zone_is_written_as_its_standard_has_it(text: str) -> None:
+    """RFC 6874, section 2: behind %25, so that the URL can be read again."""
+    url = parse(text)
+    assert url.text == "http://u:p@[fe80::1%25eth0]:8080/a?b#c"
+    assert parse(url.text) == url
+    assert join(url, "/x") == "http://u:p@[fe80::1%25eth0]:8080/x#c"
+    assert parse(join(url, "//[fe80::2%eth1]/")).host == "fe80::2%eth1"
+
+
+def test_the_same_address_in_two_zones_is_two_hosts() -> None:
+    """RFC 4007, section 6: they may be two machines, and secrets are for one of them."""
+    one, two, none = (parse(f"http://[fe80::1{zone}]/") for zone in ("%25eth0", "%25eth1", ""))
+    assert len({one.origin, two.origin, none.origin}) == 3
+
+
+def test_no_cookie_names_a_zone() -> None:
+    """RFC 6874, section 4: it is of no meaning outside of this machine, and not to be sent."""
+    jar = CookieJar()
+    for attribute in ("", "; Domain=fe80::1", "; Domain=[FE80::1]"):
+        jar.extract(parse("http://[fe80::1%25eth0]/"), [f"a=b; Path=/{attribute}"])
+        (cookie,) = jar
+        assert cookie.domain == "fe80::1"
+        assert jar.get("a", domain="fe80::1%eth0") == jar.get("a", domain="[fe80::1%25eth0]") == "b"
+        assert jar.cookies_for(parse("http://[fe80::1%eth0]/")) == [cookie]
+        assert jar.cookies_for(parse("http://[fe80::2%eth0]/")) == []
+        jar.clear()
 
 
 @pytest.mark.parametrize(
@@ -247,6 +286,13 @@ def test_an_ipv6_address_stands_in_brackets_and_its_zone_stays_here(
         "http://[::g]/",
         "http://[fe80::1%25]/",
         "http://[fe80::1%25a/b]/",
+        "http://[fe80::1%]/",
+        "http://[fe80::1%a%b]/",
+        "http://[fe80::1%a b]/",
+        "http://[fe80::1%é]/",
+        "http://[%25eth0]/",
+        "http://fe80::1%25eth0/",
+        "http://127.0.0.1%25eth0/",
     ],
 )
 def test_a_broken_ipv6_literal_is_refused(text: str) -> None:
@@ -615,7 +661,7 @@ def test_no_message_about_a_mistyped_url_tells_its_password(mistyped: str) -> No
     assert "h" in redacted(mistyped)
 
 
-@pytest.mark.parametrize("text", ["ftp://h/", "A:", "mailto:a@b", "http+unix://x/"])
+@pytest.mark.parametrize("text", ["ftp://h/", "A:", "mailto:a@b", "http+docker://x/", "https+unix://x/"])
 def test_a_url_of_another_scheme_is_not_ours_to_read(text: str) -> None:
     with pytest.raises(InvalidSchema, match="neither http nor https"):
         parse(text)

@@ -454,10 +454,7 @@ class HTTPConnection:
         if self._body_length == 0 or _never_has_body(request.method, head.status_code):
             # Nobody may ever ask for a body that is empty, and the connection should not wait for that.
             self._body_length = 0
-            event = self._next_event()
-            assert not isinstance(event, h11.Data), "h11 and the framing fields agree"
-            if isinstance(event, h11.EndOfMessage):
-                self._end()
+            self._take_end()
 
     def _check_size(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """X5: h11 bounds an event that is incomplete; one that the last read completed is measured here."""
@@ -480,6 +477,8 @@ class HTTPConnection:
             elif isinstance(event, h11.Data):
                 data = bytes(event.data)
                 self._body_received += len(data)
+                if self._body_received == self._body_length:
+                    self._take_end()
                 if data:
                     return data
             else:  # EndOfMessage; or PAUSED, once the connection has changed its protocol
@@ -487,6 +486,13 @@ class HTTPConnection:
                     self._check_size(event.headers)
                 self._end()
         return b""
+
+    def _take_end(self) -> None:
+        """Behind the last byte of a body whose length was said: nobody has to ask once more for the end."""
+        event = self._next_event()
+        assert not isinstance(event, h11.Data), "h11 and the framing fields agree"
+        if isinstance(event, h11.EndOfMessage):
+            self._end()
 
     def _end(self) -> None:
         self._ended = True

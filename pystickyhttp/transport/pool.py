@@ -392,7 +392,7 @@ class IncomingResponse:
             return b""
         try:
             piece = connection.read_piece(self._deadline)
-            if not piece:
+            if connection.ended:
                 self._finish(connection)
             return piece
         except BaseException:

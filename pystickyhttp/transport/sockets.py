@@ -268,7 +268,6 @@ def connect_failure(code: int, local_address: tuple[str, int] | None) -> OSError
 
 _BIND_REMEDIES: Final = {
     errno.EADDRNOTAVAIL: ": no network interface of this machine has it, give an address of one",
-    errno.EADDRINUSE: ": another socket has the port, give port 0 for any that is free",
     errno.EACCES: ": low ports are for privileged programs, give port 0 for any",
     errno.EINVAL: ": a link-local address needs the zone that it is of, as in 'fe80::1%eth0'",
 }
@@ -283,8 +282,16 @@ def _bind(sock: socket.socket, local_address: tuple[str, int]) -> None:
     except OSError as error:
         raise ConnectError(
             f"the local address {_text(local_address)} can't be used: {error.strerror or error}"
-            f"{_BIND_REMEDIES.get(error.errno or 0, '')}"
+            f"{_bind_remedy(error, local_address[1])}"
         ) from error
+
+
+def _bind_remedy(error: OSError, port: int) -> str:
+    if error.errno != errno.EADDRINUSE:
+        return _BIND_REMEDIES.get(error.errno or 0, "")
+    if port:
+        return ": another socket has the port, give port 0 for any that is free"
+    return ": it has no port left, keep connections in one Session"
 
 
 def _make_room(sock: socket.socket, port: int) -> None:

@@ -369,6 +369,8 @@ def _name_for(route: Route, identity: TLSIdentity) -> str:
     name = identity.server_hostname or route.host.partition("%")[0].removesuffix(".")
     try:
         # As wrap_socket() does, which before Python 3.13 leaves a socket behind where it fails.
+        if "\0" in name:
+            raise UnicodeError("it holds a NUL")
         name.encode("idna")
     except UnicodeError as error:
         raise SSLError(f"{name!r} can't be the name of {route}: {error}: see server_hostname=") from error

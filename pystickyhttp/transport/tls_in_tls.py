@@ -92,8 +92,8 @@ class _TimeLimit:
         seconds = self.left()
         if seconds == 0.0:
             if _Wants.WRITE in urgent:
-                raise ssl.SSLWantWriteError(ssl.SSL_ERROR_WANT_WRITE, f"{self._doing} has to wait to write")
-            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, f"{self._doing} has to wait to read")
+                raise ssl.SSLWantWriteError(ssl.SSL_ERROR_WANT_WRITE, f"{self._doing} waits for room")
+            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, f"{self._doing} waits for bytes")
         wait_for_socket(outer, read=_Wants.READ in wants, write=_Wants.WRITE in wants, seconds=seconds)
 
 
@@ -132,6 +132,9 @@ class TLSInTLS:
         server_hostname: str | None,
         session: ssl.SSLSession | None = None,
     ) -> None:
+        if context.check_hostname and not server_hostname:
+            # An SSLSocket sees to it, an SSLObject does not: it would hold the certificate against no name.
+            raise ValueError("the context checks the name of the far end, and server_hostname= gives none")
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._inner: ssl.SSLObject | None = context.wrap_bio(

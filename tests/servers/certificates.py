@@ -127,13 +127,18 @@ def pem(*certificates: x509.Certificate) -> bytes:
 
 
 def authority(
-    name: str, by: Issued | None = None, *, path_length: int | None = None, permitted: str | None = None
+    name: str,
+    by: Issued | None = None,
+    *,
+    path_length: int | None = None,
+    permitted: str | None = None,
+    days: tuple[float, float] = (-2, 30),
 ) -> Issued:
     """An authority: a root, or below another one, which may allow it so many levels, or one domain alone."""
     may: list[tuple[x509.ExtensionType, bool]] = [(x509.BasicConstraints(True, path_length), True)]
     if permitted is not None:
         may.append((x509.NameConstraints([x509.DNSName(permitted)], None), True))
-    return _signed(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), by, may)
+    return _signed(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), by, may, days)
 
 
 def issue(

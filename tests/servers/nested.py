@@ -5,8 +5,8 @@ come when it is told to, and sends what it is told to say, layer by layer, so th
 comes when, and what is missing. With one context instead of two it is a server without a proxy, for the
 comparison. Over a pair of unix sockets what one end sent is there when the other one looks.
 
-`CommandedProxy` is a program in the proxy's place, which does what the `ssl` module can't: it renews its
-keys, and negotiates anew.
+`Commanded` is a program in the place of either, which does what the `ssl` module can't: it renews its keys,
+and negotiates anew.
 """
 
 from __future__ import annotations
@@ -235,14 +235,15 @@ class Ends:
 
 
 class Direct(Ends):
-    """Without a proxy: an `ssl.SSLSocket`. The handshake is done."""
+    """Without a proxy: an `ssl.SSLSocket`. The handshake is done, if `handshake` does not say otherwise."""
 
-    def __init__(self, contexts: Contexts) -> None:
+    def __init__(self, contexts: Contexts, *, handshake: bool = True) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         super().__init__(encrypted(ours, contexts.to_far_end, FAR_END), FarSide(theirs, contexts.far_end))
-        shake_hands(self.client, self.far)
-        self.far.run()
+        if handshake:
+            shake_hands(self.client, self.far)
+            self.far.run()
 
 
 class Nested(Ends):
@@ -285,18 +286,18 @@ class Nested(Ends):
             far.run()
 
 
-# -- a program in the proxy's place -----------------------------------------------------------------------
+# -- a program in the place of either ---------------------------------------------------------------------
 
 
-class CommandedProxy:
-    """s_server as the proxy, with the far end in memory behind it, while the `with` block runs.
+class Commanded:
+    """s_server in the place of the proxy or of the far end, and the other one in memory; for a `with` block.
 
     Between the client, which has `socket`, and the program nothing moves but by `carry`; so the test decides
     what the client has seen of it. It ends with its one connection, as it does when its owner dies.
     """
 
-    def __init__(self, folder: Path, ca: trustme.CA, far_end: ssl.SSLContext, *options: str) -> None:
-        pair = key_pair(ca, folder, PROXY)
+    def __init__(self, folder: Path, ca: trustme.CA, name: str, *options: str) -> None:
+        pair = key_pair(ca, folder, name)
         self._options = [
             "-cert",
             pair.certificate,
@@ -306,8 +307,6 @@ class CommandedProxy:
             pair.key,
             *options,
         ]
-        self.far_end = Layer(far_end)
-        self.received = b""
         self._printed = b""
 
     def __enter__(self) -> Self:
@@ -329,7 +328,7 @@ class CommandedProxy:
             assert self._program.stdin is not None
             assert self._program.stdout is not None
             self._input, self._output = self._program.stdin.fileno(), self._program.stdout.fileno()
-            self._wire = undo.enter_context(socket.create_connection(("127.0.0.1", self._accepting_port())))
+            self._wire = undo.enter_context(socket.create_connection(("127.0.0.1", self._port())))
             self.socket, self._client = socket.socketpair()
             undo.callback(self.socket.close)
             undo.enter_context(self._client)
@@ -341,14 +340,11 @@ class CommandedProxy:
     def __exit__(self, *_: object) -> None:
         self._undo.close()
 
-    def _accepting_port(self) -> int:
+    def _port(self) -> int:
         while (match := re.search(rb"ACCEPT \S+:(\d+)\n", self._printed)) is None:
-            self._print(DEADLINE)
+            select.select([self._output], [], [], DEADLINE)
+            self._note_output()
         return int(match[1])
-
-    def _print(self, seconds: float) -> None:
-        if select.select([self._output], [], [], seconds)[0]:
-            self._printed += os.read(self._output, _PIECE)
 
     def command(self, letter: bytes) -> None:
         """Give a command, and wait until it was read: what follows must not be taken for a part of it."""
@@ -358,20 +354,77 @@ class CommandedProxy:
             assert time.monotonic() < limit, "s_server does not read its commands"
             time.sleep(0.001)
 
+    def carry(self) -> None:
+        """Carry what there is by now one step on: client, proxy, far end, and back."""
+        select.select([self._client.fileno(), self._wire.fileno(), self._output], [], [], 0.01)
+        with contextlib.suppress(BlockingIOError):
+            self._from_client(self._client.recv(_PIECE))
+        with contextlib.suppress(BlockingIOError):
+            self._from_program(self._wire.recv(_PIECE))
+        if select.select([self._output], [], [], 0.0)[0]:
+            self._note_output()
+
+    def _note_output(self) -> None:
+        self._printed += os.read(self._output, _PIECE)
+
+    def _from_client(self, data: bytes) -> None:
+        self._wire.sendall(data)
+
+    def _from_program(self, data: bytes) -> None:
+        self._client.sendall(data)
+
     def say(self, data: bytes) -> None:
         """What the far end says to the client."""
-        os.write(self._input, self.far_end.encrypt(data))
+        os.write(self._input, data)
 
-    def carry(self) -> None:
-        """Carry what there is by now one step on: client, program, far end, and back."""
-        select.select([self._client, self._wire, self._output], [], [], 0.01)
-        for source, target in ((self._client, self._wire), (self._wire, self._client)):
-            with contextlib.suppress(BlockingIOError):
-                target.sendall(source.recv(_PIECE))
-        self._print(0.0)
+    def has_heard(self, data: bytes) -> bool:
+        """Whether just this is what the client said to the far end, since the last time that it was so."""
+        raise NotImplementedError
+
+
+class CommandedFarEnd(Commanded):
+    """The program is the far end."""
+
+    def __init__(self, folder: Path, ca: trustme.CA, proxy: ssl.SSLContext, *options: str) -> None:
+        super().__init__(folder, ca, FAR_END, *options)
+        self._proxy = Layer(proxy)
+
+    def _from_client(self, data: bytes) -> None:
+        super()._from_client(self._proxy.take(data, ended=not data))
+        self._client.sendall(self._proxy.to_send())
+
+    def _from_program(self, data: bytes) -> None:
+        super()._from_program(self._proxy.encrypt(data))
+
+    def has_heard(self, data: bytes) -> bool:
+        # Among words of its own.
+        _, heard, rest = self._printed.partition(data)
+        self._printed = rest if heard else self._printed
+        return bool(heard)
+
+
+class CommandedProxy(Commanded):
+    """The program is the proxy."""
+
+    def __init__(self, folder: Path, ca: trustme.CA, far_end: ssl.SSLContext, *options: str) -> None:
+        super().__init__(folder, ca, PROXY, *options)
+        self._far_end = Layer(far_end)
+        self._received = b""
+
+    def say(self, data: bytes) -> None:
+        super().say(self._far_end.encrypt(data))
+
+    def has_heard(self, data: bytes) -> bool:
+        if self._received != data:
+            return False
+        self._received = b""
+        return True
+
+    def _note_output(self) -> None:
+        super()._note_output()
         while record := self._next_record():
-            self.received += self.far_end.take(record, ended=False)
-            os.write(self._input, self.far_end.to_send())
+            self._received += self._far_end.take(record, ended=False)
+            os.write(self._input, self._far_end.to_send())
 
     def _next_record(self) -> bytes:
         """What the client said within the program's TLS. The program prints words of its own in between."""
