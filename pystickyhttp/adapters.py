@@ -113,7 +113,7 @@ class HTTPAdapter(BaseAdapter):
             proxies there are.
         local_address: the IP address that connections are made from, or (address, port); by default the
             system's choice.
-        socket_options: options for each socket, as (level, name, value); they go ahead of our own.
+        socket_options: options for each socket, as (level, name, value); they win over our own.
         keepalive: the probes by which a peer is found out that vanished without a word (law X1); None for
             none.
 
@@ -199,6 +199,7 @@ class HTTPAdapter(BaseAdapter):
         )
         limits = limits_of(connections, maxsize, block=block) if self._limits is None else self._limits
         sockets = SocketSettings(settings["socket_options"], self._keepalive)
+        settings["socket_options"] = sockets.options  # an iterator is at its end, and does not pickle
         self.pool = ConnectionPool(limits, Dialer(self._resolver, sockets))
 
     def __getstate__(self) -> dict[str, Any]:

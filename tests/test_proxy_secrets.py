@@ -18,6 +18,7 @@ What the oracle says of who sees what:
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import logging
 import socket
@@ -29,6 +30,7 @@ from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote
@@ -40,11 +42,13 @@ from hypothesis import given as given_by
 from hypothesis import strategies as st
 
 import pystickyhttp
-from pystickyhttp import Address, Response, Retry, Session
+from pystickyhttp import Address, PreparedRequest, Response, Retry, Session
 from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.auth import HTTPDigestAuth, HTTPProxyAuth
 from pystickyhttp.cookies import Cookie
-from pystickyhttp.exceptions import RequestException, RetryError, TunnelError
+from pystickyhttp.exceptions import ProxyError, ProxySSLError, RequestException, RetryError, SSLError, TunnelError
+from pystickyhttp.transport import ConnectionPool, Proxy, Route, TLSIdentity
+from pystickyhttp.transport.connection import HTTPConnection
 from tests.servers.certificates import key_pair, server_context
 from tests.servers.recording import (
     Arrival,
@@ -103,6 +107,10 @@ def kind_of(proxy: str) -> str:
     return proxy.partition("-")[0]
 
 
+def is_socks(proxy: str) -> bool:
+    return proxy.startswith("socks")
+
+
 def user_of(proxy: str) -> str:
     return f"us@er %{proxy}"
 
@@ -151,7 +159,7 @@ class World:
         self.proxies: dict[str, RecordingProxy | RecordingSocks] = {
             name: (
                 RecordingSocks(name, self.log, self._names)
-                if kind_of(name).startswith("socks")
+                if is_socks(name)
                 else RecordingProxy(
                     name, self.log, self._names, tls=proxy_tls if kind_of(name) == "https" else None
                 )
@@ -391,6 +399,13 @@ def words() -> set[bytes]:
 WORDS = words()
 
 
+def words_for(proxy: str) -> set[bytes]:
+    """What its URL has for a proxy, as it gets to read it."""
+    user, password = user_of(proxy), password_of(proxy)
+    said = [user, password] if is_socks(proxy) else [basic(user, password).split()[1]]
+    return {word.encode() for word in said}
+
+
 class Hooked(HTTPAdapter):
     """An adapter that knows each proxy."""
 
@@ -451,10 +466,6 @@ class Expected:
 def is_trusted(old: Place, new: Place) -> bool:
     """Law: the origin itself, and http on 80 to https on 443 of the same host."""
     return new == old or (old.host == new.host and (old.scheme, new.scheme) == ("http", "https"))
-
-
-def is_socks(proxy: str) -> bool:
-    return proxy.startswith("socks")
 
 
 def fields_for_origin(place: Place, trusted: bool, given: Given) -> dict[str, str]:
@@ -626,10 +637,8 @@ def check(world: World, response: Response, journey: Sequence[Hop], given: Given
     assert response.text == "arrived", case
     for name, server in world.servers.items():
         assert not server.handshake_errors, f"{case}: {name}"
-        readable = server.readable()
         may_read = "\n".join(wanted.read[name]).encode()
-        for word in WORDS:
-            assert (word in readable) == (word in may_read), f"{case}: {word!r} at {name}"
+        assert server.found(WORDS) == {word for word in WORDS if word in may_read}, f"{case}: {name}"
         shown = [world.client_certificate] * len(server.certificates()) if name in wanted.certificates else []
         assert server.certificates() == shown, f"{case}: the client's certificate at {name}"
         assert bool(shown) == (name in wanted.certificates), case
@@ -1015,16 +1024,13 @@ def test_the_answer_to_a_challenge_of_an_origin_is_for_it_alone(
         session.trust_env = False
         auth = HTTPDigestAuth(ORIGIN_USER, ORIGIN_PASSWORD)
         assert session.get(place.url("/secret"), auth=auth, proxies=proxies).text == "arrived"
-    origin = world.origins[place]
-    answers = [request.header("Authorization") or "" for request in origin.requests]
+    answers = [request.header("Authorization") or "" for request in world.origins[place].requests]
     assert [answer[:7] for answer in answers] == ["", "Digest "]
-    sees_it = {str(place)} | ({way} if place.scheme == "http" else set())
+    may_read = {name: words_for(name) if name in (way, "http-2") else set() for name in world.servers}
+    for name in (str(place), *([way] if place.scheme == "http" else [])):
+        may_read[name] |= {ORIGIN_USER.encode(), answers[1].encode()}  # the name is part of the answer
     for name, server in world.servers.items():
-        assert (answers[1].encode() in server.readable()) == (name in sees_it), name
-        own = {user_of(name), password_of(name)} if is_socks(name) else {basic(user_of(name), password_of(name))}
-        found = {word for word in WORDS if word in server.readable()}
-        used = name in (way, "http-2")
-        assert found == ({word.rpartition("Basic ")[2].encode() for word in own} if used else set()), name
+        assert server.found(WORDS | {answers[1].encode()}) == may_read[name], name
 
 
 @pytest.mark.parametrize("proxy", ["http-1", "https-1"])
@@ -1060,7 +1066,7 @@ def test_an_origin_that_plays_the_proxy_is_given_no_words_for_proxies(world: Wor
         with world.session(auth=HTTPProxyAuth("by", "hand")) as session:
             assert session.get(place.url(), proxies=proxies).status_code == 407
         assert [request.target for request in world.origins[place].requests] == ["/"]
-        assert not any(word in world.origins[place].readable() for word in WORDS)
+        assert not world.origins[place].found(WORDS)
 
 
 @pytest.mark.parametrize("way", [None, *FIRST_PROXIES], ids=str)
@@ -1203,9 +1209,11 @@ SCRIPTS: Mapping[str, Script] = {
 }
 
 
-@pytest.mark.parametrize("tls_at_proxy", [False, True], ids=["plain", "tls"])
+# TLS waits for more than the few bytes that SOCKS begins with, and SOCKS for an answer to them.
+@pytest.mark.parametrize(
+    ("kind", "tls_at_proxy"), [*((kind, False) for kind in KINDS), ("http", True), ("https", True)]
+)
 @pytest.mark.parametrize("script", SCRIPTS)
-@pytest.mark.parametrize("kind", KINDS)
 def test_of_a_proxy_that_fails_no_secret_is_told(
     world: World,
     nothing_is_said_of: Silence,
@@ -1236,3 +1244,219 @@ def test_of_a_proxy_that_fails_no_secret_is_told(
                 )
             assert isinstance(outcome, RequestException) or outcome.status_code == 407
         server.wait_for_scripts()
+
+
+def ask(world: World, place: Place, url: str, given: Given, **call: Any) -> Callable[[], Response]:
+    """A call through a proxy, with all that is given."""
+
+    def made() -> Response:
+        journey = [Hop(place, None)]
+        with world.session() as session:
+            settle(world, session, journey, given)
+            return session.get(first_url(journey, given), proxies={"all": url}, **call, **given.call)
+
+    return made
+
+
+@pytest.mark.parametrize("place", [HOME, HOME_TLS], ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_proxy_that_is_not_there_no_secret_is_told(
+    world: World, nothing_is_said_of: Silence, kind: str, place: Place
+) -> None:
+    with closed_port() as port:
+        dead = url_of(f"{kind}-1", port, userinfo=True)
+        for url in (dead, dead.replace("127.0.0.1", "nowhere.test")):
+            for given in (EVERYTHING, SECRETS["proxy-url"]):
+                outcome = nothing_is_said_of(ask(world, place, url, given), WORDS)
+                assert isinstance(outcome, ProxyError)
+                assert f"{kind}://" in str(outcome), "it says which proxy it is"
+
+
+@pytest.mark.parametrize("place", [HOME, HOME_TLS], ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_proxy_that_lets_nobody_in_no_secret_is_told(
+    world: World, nothing_is_said_of: Silence, kind: str, place: Place
+) -> None:
+    """And it is told none but its own."""
+    proxy = f"{kind}-1"
+    server = world.proxies[proxy]
+    for userinfo in (True, False):
+        with world.session() as session:
+            settle(world, session, [Hop(place, proxy)], replace(EVERYTHING, token=False, own_tokens=False))
+            if isinstance(server, RecordingSocks):
+                server.wants = (b"else", b"where")
+            else:
+                server.wants = "Basic other"
+            outcome = nothing_is_said_of(
+                lambda: session.get(place.url(), proxies={"all": world.url(proxy, userinfo=userinfo)}),  # noqa: B023
+                WORDS,
+            )
+        if place.scheme == "http" and not is_socks(proxy):
+            assert isinstance(outcome, Response)
+            assert outcome.status_code == 407
+        else:
+            assert isinstance(outcome, TunnelError)
+            assert server.found(WORDS) == (words_for(proxy) if userinfo else set())
+
+
+@pytest.mark.parametrize("place", [HOME, HOME_TLS], ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_whom_tls_does_not_trust_is_told_no_secret_and_nothing_is_told_of_it(
+    world: World, nothing_is_said_of: Silence, kind: str, place: Place, tmp_path: Path
+) -> None:
+    """Neither a proxy of https, nor an origin behind a proxy."""
+    others = tmp_path / "others.pem"
+    trustme.CA().cert_pem.write_to_path(str(others))
+    proxy = f"{kind}-1"
+    if place.scheme == "http" and kind != "https":
+        return  # there is no TLS on that way
+    journey = [Hop(place, proxy)]
+    with world.session() as session:
+        settle(world, session, journey, EVERYTHING)
+        session.verify = str(others)
+        proxies = {"all": world.url(proxy, userinfo=True)}
+        call = partial(session.get, first_url(journey, EVERYTHING), proxies=proxies, **EVERYTHING.call)
+        outcome = nothing_is_said_of(call, WORDS)
+    assert isinstance(outcome, ProxySSLError if kind == "https" else SSLError)
+    assert not world.origins[place].found(WORDS)
+    if kind == "https":
+        assert not world.proxies[proxy].found(WORDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_warning_of_a_connection_that_nobody_verifies_tells_no_secret(
+    world: World, nothing_is_said_of: Silence, kind: str
+) -> None:
+    """And without verification all the same goes where it always goes."""
+    proxy = f"{kind}-1"
+    journey = [Hop(HOME_TLS, proxy)]
+    given = replace(EVERYTHING, certificate=False)
+    with world.session() as session:
+        settle(world, session, journey, given)
+        call = partial(session.get, proxies={"all": world.url(proxy, userinfo=True)}, verify=False, **given.call)
+        response = nothing_is_said_of(partial(call, first_url(journey, given)), WORDS)
+    assert isinstance(response, Response)
+    check(world, response, journey, given)
+
+
+S3CRET = (b"s3cret", b64encode(b"s3cret"), b64encode(b"user:s3cret"))
+WRONG_URLS = (
+    "{}://user:s3cret/word@127.0.0.1:1",
+    "{}://user:p@s3cret/word@127.0.0.1:1",
+    "{}://user:12/s3cret@127.0.0.1:1",
+    "{}://user:s3cret?@127.0.0.1:1",
+    "{}://user:12#s3cret@127.0.0.1:1",
+    "{}://user:s3cret\\@127.0.0.1:1",
+    "{}://user:s3cret\r\n@127.0.0.1:1",
+    "{}://user:s3cret\x00@127.0.0.1:1",
+    "{}://user:s3cret\ud800@127.0.0.1:1",
+    "{}://s3cret\ud800@127.0.0.1:1",
+    "{}://user:s3cret@",
+    "{}://user:s3cret@:3128",
+    "{}://user:s3cret@proxy:port",
+    "{}://user:s3cret@127.0.0.1:99999",
+    "{}://user:s3cret@[::1",
+    "{}://user:s3cret@[::1]3128",
+    "{}://user:s3cret@pro xy:3128",
+    "{}://user:s3cret@pro_\xff\u2028xy:3128",
+    "{}:/user:s3cret@127.0.0.1:1",
+    "{}//user:s3cret@127.0.0.1:1",
+    "{}:user:s3cret@127.0.0.1:1",
+    "user:s3cret://word@127.0.0.1:1",  # no scheme, and a password that looks as if it ended one
+    "user:s3cret@127.0.0.1:1/",
+    "gopher://user:s3cret@127.0.0.1:1",
+    "socks4://user:s3cret/word@127.0.0.1:1",
+    "socks://user:p@s3cret@127.0.0.1:1",
+    "{}://user%3As3cret@127.0.0.1:1",  # the colon between them was taken for a part of them
+    "{}://user%3As3cret:@127.0.0.1:1",
+    "{}://user:" + "s3cret" * 50 + "@127.0.0.1:1",  # longer than SOCKS has room for
+    "{}://" + "s3cret" * 50 + ":word@127.0.0.1:1",
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_wrong_url_of_a_proxy_no_secret_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, nothing_is_said_of: Silence, kind: str
+) -> None:
+    """Wherever it stands. Nothing listens at the port that those name which are not so wrong."""
+    with closed_port() as port, world.session() as session:
+        for wrong, place in itertools.product(WRONG_URLS, (HOME, HOME_TLS)):
+            url = wrong.format(kind).replace("127.0.0.1:1", f"127.0.0.1:{port}")
+            outcome = nothing_is_said_of(partial(session.get, place.url(), proxies={"all": url}), S3CRET)
+            assert isinstance(outcome, RequestException), url
+            if "\x00" not in url and "\ud800" not in url:  # which no variable can hold
+                monkeypatch.setenv("all_proxy", url)
+                assert isinstance(nothing_is_said_of(partial(session.get, place.url()), S3CRET), RequestException)
+    assert not world.log
+
+
+@pytest.mark.parametrize("value", ["s3cret\r\nX: y", "s3cret\x00", "s3cret\u20ac", b"s3cret\n", ["s3cret"], 1])
+@pytest.mark.parametrize("proxy", FIRST_PROXIES)
+def test_of_a_field_that_cannot_be_sent_to_a_proxy_no_value_is_told(
+    world: World, nothing_is_said_of: Silence, proxy: str, value: Any
+) -> None:
+    """X7: and nothing is sent."""
+
+    class Wrong(HTTPAdapter):
+        def proxy_headers(self, proxy: str) -> dict[str, str]:
+            return {"X-Proxy-Own": value}
+
+    with world.session() as session:
+        call = partial(session.get, proxies={"all": world.url(proxy)})
+        for place in (HOME, HOME_TLS):
+            by_hand = partial(call, place.url(), headers={"Proxy-Authorization": value})
+            assert isinstance(nothing_is_said_of(by_hand, S3CRET), RequestException)
+        world.mount(session, Wrong(resolver=world.resolve))
+        if not is_socks(proxy):  # which is shown no fields
+            for place in (HOME, HOME_TLS):
+                outcome = nothing_is_said_of(partial(call, place.url()), S3CRET)
+                assert isinstance(outcome, RequestException)
+    with pytest.raises((RequestException, TypeError)) as caught:
+        HTTPAdapter(proxy_headers={"X-Proxy-Own": value})
+    assert "s3cret" not in "".join(said_by(caught.value))
+    assert not world.log
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\r\n"], ids=["space", "tab", "line end"])
+@pytest.mark.parametrize("scheme", ["https", "HTTPS"])
+@pytest.mark.parametrize("place", [HOME, HOME_TLS], ids=str)
+def test_however_the_url_of_an_https_proxy_is_written_it_is_told_nothing_without_tls(
+    world: World, place: Place, scheme: str, blank: str
+) -> None:
+    """As it was read from a file or a variable, with blanks around it."""
+    url = world.url("https-1", userinfo=True).replace("https", scheme)
+    for written in (url, blank + url, url + blank, f"{blank}{url}/{blank}"):
+        world.forget()
+        with world.session() as session:
+            assert session.get(place.url("/0"), proxies={"all": written}).text == "arrived"
+        assert world.proxies["https-1"].found(WORDS) == words_for("https-1")
+        assert not world.proxies["https-1"].handshake_errors
+
+
+def test_nothing_shows_a_secret_that_a_program_may_print(world: World) -> None:
+    """Sessions, adapters, pools, connections, routes, proxies, requests and responses, in use and idle."""
+    shown: list[str] = []
+    with world.session() as session:
+        for proxy in FIRST_PROXIES:
+            for place in (HOME, HOME_TLS):
+                journey = [Hop(place, proxy)]
+                settle(world, session, journey, EVERYTHING)
+                proxies = {"all": world.url(proxy, userinfo=True)}
+                url = first_url(journey, EVERYTHING)
+                with session.get(url, proxies=proxies, stream=True, **EVERYTHING.call) as response:
+                    shown += printed()
+                    assert response.text == "arrived"
+                shown += printed()
+    kinds = {text.partition("(")[0].partition(" ")[0].strip("<") for text in shown}
+    assert {"Session", "Hooked", "HTTPConnection", "Proxy", "Route", "PreparedRequest", "Response"} <= kinds
+    assert not [text for text in shown for word in WORDS if word.decode() in text]
+
+
+PRINTED = (Session, HTTPAdapter, ConnectionPool, HTTPConnection, Route, Proxy, TLSIdentity, PreparedRequest, Response)
+
+
+def printed() -> Iterator[str]:
+    """Whatever of these is alive, by str() and by repr()."""
+    for each in gc.get_objects():
+        if isinstance(each, PRINTED):
+            yield from (repr(each), str(each))

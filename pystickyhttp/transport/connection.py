@@ -37,6 +37,7 @@ from .duplex import DuplexStream
 from .readiness import poller, wait_for_socket
 from .request import Body, FileSection, OutgoingRequest
 from .route import Route
+from .sockets import is_timeout_of_ours
 
 _END: Final = h11.EndOfMessage()  # without trailers; like every event of h11's it never changes
 
@@ -392,9 +393,9 @@ class HTTPConnection:
                 self.sent += part
         except TotalTimeout:
             raise
-        except TimeoutError as error:
-            raise self._timed_out_writing(deadline) from error
         except OSError as error:
+            if is_timeout_of_ours(error):
+                raise self._timed_out_writing(deadline) from error
             raise self._lost_sending(error) from error
 
     # --- reading
@@ -532,13 +533,13 @@ class HTTPConnection:
             return self._socket.recv(READ_SIZE)
         except TotalTimeout:
             raise
-        except TimeoutError as error:
-            raise self._timed_out(
-                deadline,
-                ReadTimeout,
-                f"{self.route} sent nothing for the read timeout of {deadline.timeout.read} s",
-            ) from error
         except OSError as error:
+            if is_timeout_of_ours(error):
+                raise self._timed_out(
+                    deadline,
+                    ReadTimeout,
+                    f"{self.route} sent nothing for the read timeout of {deadline.timeout.read} s",
+                ) from error
             if tls.is_alert(error) and not self.reused and not self.received:
                 # Under TLS 1.3 a server looks at the client's certificate when our handshake is over.
                 raise SSLError(f"{self.route} ended TLS: {tls.reason_of(error)}: see cert=") from error

@@ -40,6 +40,7 @@ from .sockets import (
     addresses_of,
     configure,
     connect_failure,
+    is_timeout_of_ours,
     literal,
     reachable_from,
 )
@@ -461,6 +462,8 @@ def _step(
         try:
             return take(left)
         except TimeoutError as error:
+            if not is_timeout_of_ours(error):
+                raise  # TCP has given the peer up
             budget.left(doing, broken.leg)  # raises: the time is up
             raise budget.exceeded(f"{doing} did not end in time", broken.leg) from error
     except BaseException as error:

@@ -15,7 +15,7 @@ import contextlib
 import ipaddress
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, TypeAlias
 
@@ -126,6 +126,11 @@ class RecordingServer(ScriptedServer):
     def readable(self) -> bytes:
         """All that came over all connections, as far as it could be read."""
         return b"\n".join(bytes(tape.read) for tape in self.tapes)
+
+    def found(self, words: Iterable[bytes]) -> set[bytes]:
+        """Which of these could be read somewhere."""
+        readable = self.readable()
+        return {word for word in words if word in readable}
 
     def sent(self) -> bytes:
         """All that went out, likewise."""
