@@ -154,7 +154,7 @@ class HTTPAdapter(BaseAdapter):
         self._resolver = resolver
         self._proxy_headers = _checked_proxy_headers(proxy_headers)
         self._proxy_ssl_context = proxy_ssl_context
-        self._way = _Way(unix_socket=None if unix_socket is None else os.fspath(unix_socket))
+        self._way = _Way(unix_socket=None if unix_socket is None else urls.socket_path(unix_socket))
         self._keepalive = keepalive
         self._pool_settings = {
             "ssl_context": ssl_context,
@@ -211,6 +211,11 @@ class HTTPAdapter(BaseAdapter):
 
     def __repr__(self) -> str:
         return f"<HTTPAdapter with {self.pool!r}>"
+
+    @property
+    def unix_socket(self) -> str | None:
+        """The path of the unix socket that is dialled for every URL, or None."""
+        return self._way.unix_socket
 
     @property
     def max_retries(self) -> Retry:
@@ -581,7 +586,7 @@ def route_for(
     scheme, host, port = origin
     tls = identity_of(trust, cert, way.context, way.server_hostname) if scheme == "https" else None
     if scheme not in ("http", "https"):  # the host of http+unix is the path of the socket
-        scheme, host = "http", "localhost"
+        scheme, host = "http", urls.UNIX_HOST_HEADER
     return Route(
         scheme,
         host,

@@ -288,7 +288,7 @@ class PreparedRequest(RequestHooksMixin):
     def prepare_url(self, url: Any, params: ParamTypes = None) -> None:
         """Set the URL, and append the params to its query.
 
-        A URL that is neither http nor https is left as it is, for the adapter that is mounted for it.
+        A URL of another scheme than http, https and http+unix is left to the adapter that is mounted for it.
 
         Args:
             url: text, bytes, or an object whose text is a URL.
@@ -303,7 +303,7 @@ class PreparedRequest(RequestHooksMixin):
             raise URLRequired("the URL is None: give one such as https://example.com/")
         text = (url.decode("utf-8", "replace") if isinstance(url, bytes) else str(url)).lstrip()
         if not urls.is_http(text) and urls.scheme_of(text) is not None:
-            # As with requests, a scheme such as http+unix is a kind of http; what others mean only their
+            # As with requests, a scheme such as http+docker is a kind of http; what others mean only their
             # adapters know, and what params would be in them.
             self.url = urls.with_params_kept(text, params) if text[:4].lower() == "http" else text
             return

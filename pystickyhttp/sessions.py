@@ -271,7 +271,8 @@ class Session:
         """What relative URLs are appended to, or None.
 
         Raises:
-            InvalidURL, MissingSchema, InvalidSchema: on setting what is no absolute URL of http or https.
+            InvalidURL, MissingSchema, InvalidSchema: on setting what is no absolute URL of http, https or
+                http+unix.
             ValueError: on setting one with a query or a fragment.
         """
         return self._base_url
@@ -342,7 +343,9 @@ class Session:
 
         Args:
             method: such as "GET".
-            url: absolute, http or https, or relative to the session's `base_url`.
+            url: absolute, of http or https, or of http+unix (the path of a unix socket, percent-encoded, in
+                the place of the host: "http+unix://%2Fvar%2Frun%2Fdocker.sock/version"); or relative to the
+                session's `base_url`.
             params: appended to the query: a mapping, pairs, or a query that is written already.
             data: the body: a mapping or pairs (a form), str, bytes, a file, or an iterable of bytes.
             headers: fields of this request; None as a value takes a field of the session away.
@@ -420,7 +423,8 @@ class Session:
         """Where nobody else has said who sends the request, the netrc file may (law: auth)."""
         if prepared.has_auth or "Authorization" in prepared.headers or not urls.is_http(prepared.url):
             return
-        credentials = environment.netrc_credentials(urls.parse(prepared.url).host)
+        machine = environment.netrc_machine(urls.parse(prepared.url))
+        credentials = None if machine is None else environment.netrc_credentials(machine)
         if credentials is not None:
             prepared.prepare_auth(credentials)
 
@@ -580,7 +584,8 @@ class Session:
 
         Raises:
             TooManyRedirects: more than `max_redirects`, or than the policy of retries allows.
-            InvalidURL, InvalidSchema: a redirect leads to what is no URL, or neither http nor https.
+            InvalidURL, InvalidSchema: a redirect leads to what is no URL, or neither http nor https, or from
+                elsewhere to a unix socket.
             RequestException: as for `send`.
         """
         response, request = resp, req
@@ -655,6 +660,7 @@ class Session:
         """The request that a redirect asks for. What it may not take along stays gone for good."""
         old = urls.parse(request.url)
         new = redirects.redirect_target(urls.parse(response.url or request.url), location)
+        self._check_way_to_socket(request, str(new))
         following = request.copy()
         following.url, following.redirected_from = str(new), request.url
         self.rebuild_method(following, response)
@@ -668,6 +674,20 @@ class Session:
         following.match_cookies(self.cookies)
         self.rebuild_auth(following, response)
         return following
+
+    def _check_way_to_socket(self, request: PreparedRequest, url: str) -> None:
+        """Refuse a redirect that leads to a mounted unix socket from elsewhere, as one to http+unix is.
+
+        Raises:
+            InvalidSchema: it does, or no adapter is mounted for the URL.
+        """
+        adapter = self.get_adapter(url)
+        if getattr(adapter, "unix_socket", None) is None or adapter is self.get_adapter(request.url):
+            return
+        raise InvalidSchema(
+            f"{urls.redacted(request.url)} redirects to {urls.redacted(url)!r}, which {adapter!r} takes to a "
+            f"unix socket: a socket is never reached by a redirect from elsewhere"
+        )
 
     def get_redirect_target(self, resp: Response) -> str | None:
         """The Location that a response sends its request to, as text, or None where it is no redirect."""

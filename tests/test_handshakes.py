@@ -1,11 +1,10 @@
-"""How TLS begins with servers as they are: what they refuse, in words; what breaks; and what is known then."""
+"""How TLS begins with servers as they are: what they refuse in words, what breaks, and what is known then."""
 
 from __future__ import annotations
 
 import json
 import pickle
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import dh, rsa
 
 from pystickyhttp import HandshakeLost, Response, Retry, Session, SSLError
 from pystickyhttp.adapters import HTTPAdapter
@@ -102,17 +101,29 @@ def test_a_server_that_wants_what_we_do_not_have_is_refused_in_words_and_hears_n
         assert b"secret" not in server.all_it_said()
 
 
+# The second group of RFC 2409, section 6.2, which is of 1024 bits.
+WEAK_PRIME = int(
+    "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD"
+    "EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED"
+    "EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE65381FFFFFFFFFFFFFFFF",
+    16,
+)
+
+
 def test_a_server_whose_key_exchange_is_weak_is_refused(
     root: Issued, session: Session, tmp_path: Path
 ) -> None:
     leaf = issue(root, "localhost", key=rsa.generate_private_key(65537, 2048)).files(tmp_path)
-    parameters = tmp_path / "dh.pem"
-    making = ["openssl", "dhparam", "-dsaparam", "-out", str(parameters), "1024"]
-    subprocess.run(making, capture_output=True, timeout=60, check=True)
-    weak = ("-tls1_2", "-cipher", "DHE-RSA-AES256-GCM-SHA384:@SECLEVEL=0", "-dhparam", str(parameters))
+    group = tmp_path / "group.pem"
+    group.write_bytes(
+        dh.DHParameterNumbers(WEAK_PRIME, 2)
+        .parameters()
+        .parameter_bytes(serialization.Encoding.PEM, serialization.ParameterFormat.PKCS3)
+    )
+    weak = ("-tls1_2", "-cipher", "DHE-RSA-AES256-GCM-SHA384:@SECLEVEL=0", "-dhparam", str(group))
     with OpenSSLServer(tmp_path, leaf, *weak) as server, no_socket_left():
         with pytest.raises(SSLError, match=r"dh key too small: .*stronger keys.*SECLEVEL"):
-            session.post(server.url(), data="secret")
+            session.post(server.url(), data="secret", timeout=10)
         assert b"secret" not in server.all_it_said()
 
 
@@ -262,7 +273,7 @@ def test_an_alert_of_the_server_is_told_in_words_with_the_remedy(code: int, sess
 
 def test_an_alert_of_no_known_meaning_is_an_error_as_well(session: Session) -> None:
     with ScriptedServer(alerting(250)) as server, no_socket_left():
-        with pytest.raises(SSLError, match=r"TLS handshake with https://localhost:\d+ failed: .*alert"):
+        with pytest.raises(SSLError, match=r"TLS handshake with https://localhost:\d+ failed: "):
             session.get(f"https://localhost:{server.port}/")
 
 

@@ -1424,7 +1424,7 @@ def test_however_the_url_of_an_https_proxy_is_written_it_is_told_nothing_without
     world: World, place: Place, scheme: str, blank: str
 ) -> None:
     """As it was read from a file or a variable, with blanks around it."""
-    url = world.url("https-1", userinfo=True).replace("https", scheme)
+    url = world.url("https-1", userinfo=True).replace("https", scheme, 1)
     for written in (url, blank + url, url + blank, f"{blank}{url}/{blank}"):
         world.forget()
         with world.session() as session:
@@ -1448,7 +1448,7 @@ def test_nothing_shows_a_secret_that_a_program_may_print(world: World) -> None:
                     assert response.text == "arrived"
                 shown += printed()
     kinds = {text.partition("(")[0].partition(" ")[0].strip("<") for text in shown}
-    assert {"Session", "Hooked", "HTTPConnection", "Proxy", "Route", "PreparedRequest", "Response"} <= kinds
+    assert {"Session", "HTTPAdapter", "HTTPConnection", "Proxy", "Route", "PreparedRequest", "Response"} <= kinds
     assert not [text for text in shown for word in WORDS if word.decode() in text]
 
 

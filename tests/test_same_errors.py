@@ -179,7 +179,6 @@ BAD_URLS: list[Any] = [
     "mailto:a@b",
     "data:,x",
     "htp://a.invalid",
-    "http+unix://%2Ftmp%2Fx/",
     "shttp://a.invalid/",
 ]
 # Names that stand for no host: `.invalid` never resolves (RFC 6761, section 6.4).
@@ -215,6 +214,7 @@ OTHER_URLS: list[tuple[Any, str, str]] = [
     ("\0http://127.0.0.1:1/", "InvalidURL", REFUSED_HERE),
     ("http://127.0.0.1:1/\ud800", "InvalidURL", "half a surrogate pair is no character"),
     ("http://\uff11\uff12\uff17.0.0.1:1/", "ConnectionError", "browsers read it as 127.0.0.1 (UTS 46)"),
+    ("http+unix://%2Fno%2Fsuch%2Fsocket/", "ConnectError", "unix sockets are spoken to without a plug-in"),
     ("http://a.invalid\u3002/", "ConnectionError", "browsers read it as a full stop (UTS 46)"),
 ]
 URLS: Table = {

@@ -766,6 +766,9 @@ def _set(thing: Any, **values: Any) -> Any:
     return thing is None
 
 
+SOCKETS = "unix sockets are spoken to without a plug-in"
+
+
 def _mounted(lib: Any, session: Any, at: At) -> Any:
     one, two = lib.adapters.HTTPAdapter(), lib.adapters.HTTPAdapter()
     session.mount(at("/a"), one)
@@ -893,7 +896,8 @@ SESSIONS: Table = {
             session.proxies,
             session.cookies.get_dict(),
             list(session.adapters),
-        ]
+        ],
+        but=Difference(SOCKETS, result=lambda told: [*told[:-1], ["http+unix://", *told[-1]]]),
     ),
     "every verb": Case(
         lambda lib, at: in_session(
@@ -914,7 +918,9 @@ SESSIONS: Table = {
         ]
     ),
     "session() is Session()": lambda lib, at: type(lib.session()).__name__,
-    "mount, by the longest prefix": _session_case(_mounted),
+    "mount, by the longest prefix": _session_case(
+        _mounted, but=Difference(SOCKETS, result=lambda told: [*told[:-1], told[-1] + 1])
+    ),
     "no adapter": _session_case(lambda lib, session, at: session.get_adapter("ftp://a.example/")),
     "an adapter of one's own": _session_case(_own_adapter),
     "retries": _session_case(_with_default_retries, _failing(2)),

@@ -32,7 +32,7 @@ from ..exceptions import (
     TunnelError,
 )
 from ..timeouts import Deadline
-from . import tls, tunnels
+from . import tls, tunnels, unix
 from .route import Route
 from .sockets import (
     Address,
@@ -197,6 +197,8 @@ class Dialer:
 
     def _connect(self, route: Route, budget: Budget) -> socket.socket:
         try:
+            if route.unix_socket is not None:
+                return unix.connect(route, self._settings, budget.left)
             return connect(self._addresses(route, budget), route, budget, self._settings)
         except RequestException:
             raise
@@ -204,8 +206,6 @@ class Dialer:
             raise ConnectError(f"connecting to {route} failed: {error.strerror or error}") from error
 
     def _addresses(self, route: Route, budget: Budget) -> Sequence[Address]:
-        if route.unix_socket is not None:
-            return [Address(socket.AF_UNIX, route.unix_socket)]
         address = literal(route.host, route.port)
         if address is not None:
             return [address]

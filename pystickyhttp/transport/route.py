@@ -189,7 +189,7 @@ class Route:
     def __str__(self) -> str:
         """The far end and the way to it, for messages: no secret is part of it."""
         if self.unix_socket is not None:
-            return f"{self.scheme}://{self.host} (unix socket {self.unix_socket})"
+            return f"{self.scheme}://{self.host} (unix socket {self.unix_socket!r})"
         through = "" if self.proxy is None else f" through proxy {self.proxy}"
         return f"{self.scheme}://{_authority(self.host, self.port)}{through}"
 

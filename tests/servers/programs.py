@@ -43,7 +43,12 @@ KNOWN_TO_PROXIES = "example.com"
 _LOOPBACK = "127.0.0.1"
 # Where programs are that only an administrator is thought to call, and those that a program has for itself.
 _PROGRAM_PATH = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
-_SQUID_HELPER_PATH = ("/usr/lib/squid", "/usr/lib64/squid", "/usr/libexec/squid", "/opt/homebrew/opt/squid/libexec")
+_SQUID_HELPER_PATH = (
+    "/usr/lib/squid",
+    "/usr/lib64/squid",
+    "/usr/libexec/squid",
+    "/opt/homebrew/opt/squid/libexec",
+)
 
 
 @dataclass(frozen=True)
@@ -80,15 +85,17 @@ class Program(RealServer):
         try:
             yield
         finally:
-            self._start()
+            self._launch()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as holders:
+            for key, (scheme, guarded) in self._wanted.items():
+                self.doors[key] = Door(self, scheme, holders.enter_context(_held_port()), guarded)
+            super().__enter__()
+            self._holders = holders.pop_all()
+        return self
 
     def _launch(self) -> None:
-        for key, (scheme, guarded) in self._wanted.items():
-            port = self._holders.enter_context(_held_port())
-            self.doors[key] = Door(self, scheme, port, guarded)
-        self._start()
-
-    def _start(self) -> None:
         self._run(self._command_line())
         for door in self.doors.values():
             self._wait_for(door)
@@ -220,7 +227,7 @@ class Squid(Program):
     it is.
     """
 
-    ODD = ("o:dd".replace(":", "-"), "p@ss:w/rd? #%41")
+    ODD = ("user@home", "p@ss:w/rd? #%41")
 
     def __init__(self, folder: Path, pair: KeyPair) -> None:
         doors = {"http": ("http", False), "http_guarded": ("http", True)}
