@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,12 @@ from typing import Any
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import dh, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pystickyhttp import HandshakeLost, Response, Retry, Session, SSLError
 from pystickyhttp.adapters import HTTPAdapter
-from pystickyhttp.transport.tls import TLSInfo
+from pystickyhttp.transport import Route, TLSIdentity, TLSInfo
+from pystickyhttp.transport.tls import handshake_with_proxy
 from tests.servers.certificates import CLIENT, Issued, KeyPair, authority, issue, pem, server_context
 from tests.servers.nginx_tls import Client, NginxWithClientCertificates
 from tests.servers.openssl import OpenSSLServer
@@ -81,7 +83,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "a client certificate under TLS 1.3": (("-tls1_3", "-Verify", "1"), r"certificate required.*cert="),
     "another name": (
         ("-servername", "other.example", "-servername_fatal"),
-        r"unrecognized name\): it does not serve the name that it was asked for: server_hostname=",
+        r"unrecognized name\): it does not serve the name that it was asked for: .* server_hostname=",
     ),
 }
 
@@ -102,12 +104,13 @@ def test_a_server_that_wants_what_we_do_not_have_is_refused_in_words_and_hears_n
 
 
 # The second group of RFC 2409, section 6.2, which is of 1024 bits.
-WEAK_PRIME = int(
-    "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD"
-    "EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED"
-    "EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE65381FFFFFFFFFFFFFFFF",
-    16,
-)
+WEAK_GROUP = """\
+-----BEGIN DH PARAMETERS-----
+MIGHAoGBAP//////////yQ/aoiFowjTExmKLgNwc0SkCTgiKZ8x0Agu+pjsTmyJR
+Sgh5jjQE3e+VGbPNOkMbMCsKbfJfFDdP4TVtbVHCReSFtXZiXn7G9ExC6aY37WsL
+/1y29Aa37e44a/taiZ+lrp8kEXxLH+ZJKGZR7OZTgf//////////AgEC
+-----END DH PARAMETERS-----
+"""
 
 
 def test_a_server_whose_key_exchange_is_weak_is_refused(
@@ -115,11 +118,7 @@ def test_a_server_whose_key_exchange_is_weak_is_refused(
 ) -> None:
     leaf = issue(root, "localhost", key=rsa.generate_private_key(65537, 2048)).files(tmp_path)
     group = tmp_path / "group.pem"
-    group.write_bytes(
-        dh.DHParameterNumbers(WEAK_PRIME, 2)
-        .parameters()
-        .parameter_bytes(serialization.Encoding.PEM, serialization.ParameterFormat.PKCS3)
-    )
+    group.write_text(WEAK_GROUP)
     weak = ("-tls1_2", "-cipher", "DHE-RSA-AES256-GCM-SHA384:@SECLEVEL=0", "-dhparam", str(group))
     with OpenSSLServer(tmp_path, leaf, *weak) as server, no_socket_left():
         with pytest.raises(SSLError, match=r"dh key too small: .*stronger keys.*SECLEVEL"):
@@ -290,6 +289,23 @@ def test_beside_a_given_context_the_remedy_is_about_that_context() -> None:
         assert "cert=" not in str(refused.value)
 
 
+def test_the_remedy_for_the_leg_to_a_proxy_is_about_the_settings_that_count_there(ca_file: str) -> None:
+    """verify= counts there, cert= and ssl_context= do not."""
+    identities = (
+        (TLSIdentity(ca=ca_file), r"give one by a proxy_ssl_context= with load_cert_chain\(\)"),
+        (
+            TLSIdentity(context=ssl.create_default_context()),
+            r"give one by load_cert_chain\(\) of the proxy_ssl",
+        ),
+    )
+    for identity, remedy in identities:
+        with ScriptedServer(alerting(116)) as server, no_socket_left():
+            sock = socket.create_connection(server.address, timeout=10)
+            with pytest.raises(SSLError, match=remedy) as refused:
+                handshake_with_proxy(sock, Route("https", server.host, server.port, identity))
+        assert " cert=" not in str(refused.value)
+
+
 # --- connections that break
 
 
@@ -450,6 +466,36 @@ def test_a_client_certificate_that_a_server_refuses_by_an_alert_is_told(
     with OpenSSLServer(tmp_path, pair, *refusing) as server, no_socket_left():
         with pytest.raises(SSLError, match=r"unknown ca.*cert="):
             session.get(server.url(), cert=(strangers.certificate, strangers.key))
+
+
+def test_a_client_certificate_may_be_asked_for_when_the_server_has_seen_the_request(
+    root: Issued, clients: Issued, session: Session, tmp_path: Path
+) -> None:
+    """RFC 8446, section 4.6.2: some servers want it for some of their resources alone."""
+    mine = issue(clients, "me.example", usage=CLIENT)
+    context = issue(root, "localhost").context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.post_handshake_auth = True
+    context.load_verify_locations(cadata=pem(clients.certificate).decode())
+    shown: list[dict[str, Any] | None] = []
+
+    def script(peer: Peer) -> None:
+        while peer.read_request() is not None:
+            shown.append(peer.tls.getpeercert())
+            if len(shown) == 1:
+                peer.tls.verify_client_post_handshake()
+            peer.send(respond(b"ok"))
+
+    files = mine.files(tmp_path)
+    with ScriptedServer(script, tls=context) as server:
+        for _ in range(3):
+            cert = (files.certificate, files.key)
+            assert session.get(server.url(host="localhost"), cert=cert).text == "ok"
+        assert server.accepted == 1
+    before, *after = shown
+    assert not before
+    assert [int(each["serialNumber"], 16) for each in after if each] == [mine.certificate.serial_number] * 2
 
 
 # --- what is known of a connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
 import pickle
 import ssl
@@ -19,12 +20,13 @@ import pytest
 import trustme
 import truststore
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pystickyhttp import InsecureRequestWarning, Session, SSLError, certs
 from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.timeouts import Timeout
-from pystickyhttp.transport import ConnectionPool, OutgoingRequest, Route, TLSIdentity
+from pystickyhttp.transport import ConnectionPool, OutgoingRequest, Route, TLSIdentity, tls_errors
 from pystickyhttp.transport.route import Store
 from pystickyhttp.transport.tls import context_for, file_version
 from tests.servers.certificates import (
@@ -215,6 +217,64 @@ def test_the_remedy_beside_a_given_context_is_about_that_context(root: Issued) -
     assert "verify=" not in str(refused.value)
 
 
+def test_a_certificate_that_was_revoked_is_refused_by_a_context_that_looks(
+    root: Issued, tmp_path: Path
+) -> None:
+    leaf = issue(root, "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=pem(root.certificate).decode())
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    with serving(leaf.context()) as server, Session() as session:
+        session.mount("https://", HTTPAdapter(ssl_context=context))
+        with pytest.raises(SSLError, match=r"unable to get certificate CRL: give the lists of revoked cert"):
+            session.get(server.url(host="localhost"))
+        (tmp_path / "revoked.pem").write_bytes(crl(root, leaf))
+        context.load_verify_locations(tmp_path / "revoked.pem")
+        with pytest.raises(SSLError, match=r"certificate revoked: the key may be in other hands"):
+            session.get(server.url(host="localhost"))
+    assert server.requests == []
+
+
+def crl(root: Issued, *revoked: Issued) -> bytes:
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateRevocationListBuilder(
+        issuer_name=root.certificate.subject,
+        last_update=now - datetime.timedelta(days=1),
+        next_update=now + datetime.timedelta(days=1),
+    )
+    for each in revoked:
+        entry = x509.RevokedCertificateBuilder(each.certificate.serial_number, now)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(root.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.mark.parametrize(
+    "advice",
+    [
+        tls_errors.BY_SETTINGS,
+        tls_errors.BY_CONTEXT,
+        tls_errors.OF_PROXY_BY_SETTINGS,
+        tls_errors.OF_PROXY_BY_CONTEXT,
+    ],
+)
+def test_every_reason_of_openssl_has_a_remedy_in_whole_sentences(advice: tls_errors.Advice) -> None:
+    """Also those that no server here can be made to give: the numbers of x509_vfy.h, and beyond."""
+    for code in range(120):
+        error = ssl.SSLCertVerificationError(1, "refused")
+        error.verify_code, error.verify_message = code, f"reason {code}."
+        why = tls_errors.why_refused(error, {}, advice, now=0.0)
+        reason, _, remedy = why.partition(": ")
+        assert reason == f"reason {code}"
+        assert len(remedy.split()) > 3
+        assert not set("{}") & set(why)
+
+
+def test_a_verifier_may_say_no_more_than_that_it_refuses() -> None:
+    """Verifiers of another making set neither code nor message."""
+    error = ssl.SSLCertVerificationError("no")
+    assert tls_errors.why_refused(error, {}, tls_errors.BY_SETTINGS, now=0.0).startswith("no: see the")
+
+
 # --- certificates that are accepted
 
 
@@ -273,6 +333,21 @@ def test_an_authority_that_python_3_13_finds_too_careless_will_do(root: Issued, 
         assert session.get(server.url(host="localhost")).text == "ok"
         session.mount("https://", HTTPAdapter(ssl_context=strict))
         with pytest.raises(SSLError, match=r"take VERIFY_X509_STRICT out of the verify_flags"):
+            session.get(server.url(host="localhost"))
+
+
+def test_a_system_without_root_certificates_is_told_apart_from_one_that_does_not_know_the_authority(
+    root: Issued, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S1: told by a file without an authority, in the place of the system's, and certifi gone."""
+    store, folder = tmp_path / "store.pem", tmp_path / "folder"
+    store.write_bytes(pem(issue(root, "other.example").certificate))
+    folder.mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(store))
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+    monkeypatch.setitem(sys.modules, "certifi", None)
+    with serving(issue(root, "localhost").context()) as server, Session() as session, no_socket_left():
+        with pytest.raises(SSLError, match=r"no root certificates: pip install 'pystickyhttp\[certifi\]'"):
             session.get(server.url(host="localhost"))
 
 
@@ -649,6 +724,43 @@ def test_a_context_that_verifies_nobody_is_warned_of_too(root: Issued, nobody: s
                 session.get(f"https://{nobody}:{server.port}/")
 
 
+def test_a_child_may_warn_though_a_thread_of_its_parent_was_about_to(root: Issued) -> None:
+    """L4: told by a hook that never comes to its end in the parent."""
+    program = """
+import os, signal, sys, threading, warnings
+import pystickyhttp
+url = sys.argv[1]
+warning, end = threading.Event(), threading.Event()
+
+def hang(*args, **kwargs):
+    warning.set()
+    end.wait()
+
+warnings.showwarning = hang
+warnings.simplefilter("always", pystickyhttp.InsecureRequestWarning)
+thread = threading.Thread(target=pystickyhttp.get, args=(url,), kwargs={"verify": False})
+thread.start()
+warning.wait()
+child = os.fork()
+if not child:
+    signal.alarm(30)
+    warnings.showwarning = lambda *args, **kwargs: None
+    os._exit(pystickyhttp.get(url, verify=False).status_code - 200)
+print(os.waitpid(child, 0)[1])
+end.set()
+thread.join()
+"""
+    with serving(issue(root, "localhost").context()) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", program, server.url()],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.stdout, done.returncode) == ("0\n", 0)
+
+
 # --- verifiers of another making
 
 
@@ -769,6 +881,9 @@ def test_the_platforms_own_verifier_is_asked_where_it_is_wanted(
             assert response.tls is not None
             assert response.tls.certificate["subjectAltName"] == (("DNS", "localhost"),)
         assert server.accepted == 2
+    with serving(issue(root, common_name="localhost").context()) as server:
+        with Session(verify=certs.PLATFORM) as session, pytest.raises(SSLError, match="ismatch"):
+            session.get(server.url(host="localhost"))
 
 
 def test_without_truststore_the_platforms_verifier_is_an_error_that_says_what_to_install(

@@ -44,7 +44,8 @@ from pystickyhttp.transport.dial import Budget, _step
 from pystickyhttp.transport.route import Proxy
 from pystickyhttp.transport.tunnels import connect_request, connect_tunnel
 from tests.servers.certificates import server_context
-from tests.servers.proxies import ProxyPy, ProxyServer, basic
+from tests.servers.programs import ProxyPy
+from tests.servers.proxies import ProxyServer, basic
 from tests.servers.scripted import (
     BlackHole,
     ClientGone,
@@ -891,7 +892,7 @@ def test_the_request_for_a_tunnel_is_made_of_any_route_that_has_a_proxy() -> Non
 
 @pytest.fixture(scope="module")
 def proxy_py(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyPy]:
-    with ProxyPy(tmp_path_factory.mktemp("proxy"), "user:geheim") as running:
+    with ProxyPy(tmp_path_factory.mktemp("proxy"), guarded=True) as running:
         yield running
 
 
@@ -899,7 +900,7 @@ def test_a_real_proxy_forwards_http_and_tunnels_https_for_whoever_shows_the_cred
     proxy_py: ProxyPy, pool: ConnectionPool, tls_context: ssl.SSLContext, ca_file: str
 ) -> None:
     """The law on proxies, against proxy.py."""
-    word = basic("user", "geheim").encode()
+    word = basic("user", "secret").encode()
     through = to(proxy_py, word)
     with (
         ScriptedServer(keep_alive(ok)) as plain,

@@ -218,7 +218,9 @@ class ConnectionPool:
 
     def _is_reusable(self, connection: HTTPConnection) -> bool:
         """R4: young enough, not idle for too long, and nothing has come in."""
-        return not self._is_expired(connection) and connection.is_quiet()
+        limits = self._ledger.limits
+        expired = connection.is_expired(time.monotonic(), limits.idle_timeout, limits.max_age)
+        return not expired and connection.is_quiet()
 
     def _is_expired(self, connection: HTTPConnection) -> bool:
         limits = self._ledger.limits

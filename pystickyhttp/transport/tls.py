@@ -19,7 +19,17 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from ..exceptions import HandshakeLost, InsecureRequestWarning, SSLError
 from ..forks import after_fork_in_child
 from .route import Route, Store, TLSIdentity
-from .tls_errors import BY_CONTEXT, BY_SETTINGS, Advice, is_lost, why_failed, why_refused
+from .tls_errors import (
+    BY_CONTEXT,
+    BY_SETTINGS,
+    OF_PROXY_BY_CONTEXT,
+    OF_PROXY_BY_SETTINGS,
+    WITHOUT_ROOTS,
+    Advice,
+    is_lost,
+    why_failed,
+    why_refused,
+)
 from .tls_errors import is_alert as is_alert
 from .tls_errors import reason_of as reason_of
 from .tls_in_tls import TLSInTLS
@@ -230,6 +240,8 @@ def _load_client_certificate(
         # Without a password OpenSSL asks for one at the terminal, and a program in the background would hang.
         return password or ""
 
+    # RFC 8446, section 4.6.2: a server may want it for some resources alone, and ask when it sees which.
+    context.post_handshake_auth = True
     try:
         context.load_cert_chain(cert, key, password=tell)
     except (OSError, ValueError) as error:
@@ -340,6 +352,23 @@ def handshake(sock: socket.socket, route: Route) -> TLSSocket:
         HandshakeLost: the connection broke, or the peer closed it without a word.
         TimeoutError: the time is up.
     """
+    return _shake_hands(sock, route, _advice(route.tls))
+
+
+def handshake_with_proxy(sock: socket.socket, route: Route) -> TLSSocket:
+    """The same with an https proxy, which other settings are for.
+
+    Args:
+        sock: likewise.
+        route: the Route to the proxy (`Route.to_proxy`).
+
+    Raises:
+        SSLError, HandshakeLost, TimeoutError: likewise.
+    """
+    return _shake_hands(sock, route, _advice_of_proxy(route.tls))
+
+
+def _shake_hands(sock: socket.socket, route: Route, advice: Advice) -> TLSSocket:
     identity = route.tls
     assert identity is not None, "a Route of https has a TLS identity"
     secured: AnySocket = sock
@@ -352,8 +381,10 @@ def handshake(sock: socket.socket, route: Route) -> TLSSocket:
         _check_protocol(secured, route)
         return secured
     except BaseException as error:
-        failure = _explained(error, secured, route)
-        secured.close()
+        try:
+            failure = _explained(error, secured, route, advice)
+        finally:
+            secured.close()
         if failure is None:
             raise
         raise failure from error
@@ -437,13 +468,15 @@ def _check_protocol(sock: TLSSocket, route: Route) -> None:
         )
 
 
-def _explained(error: BaseException, sock: AnySocket, route: Route) -> SSLError | None:
+def _explained(error: BaseException, sock: AnySocket, route: Route, advice: Advice) -> SSLError | None:
     """The error that says why a handshake failed, None for one that is raised as it is."""
     if isinstance(error, SSLError):
         return None
     if isinstance(error, ssl.SSLCertVerificationError):
         assert route.tls is not None, "it had a handshake"
-        why = why_refused(error, _shown(sock), _advice(route.tls), time.time())
+        if _lacks_roots(route.tls):
+            advice = advice._replace(trust=WITHOUT_ROOTS)
+        why = why_refused(error, _shown(sock), advice, time.time())
         return SSLError(f"the certificate of {route} was refused for {_name_for(route, route.tls)!r}: {why}")
     if is_lost(error):
         return HandshakeLost(
@@ -451,12 +484,12 @@ def _explained(error: BaseException, sock: AnySocket, route: Route) -> SSLError 
             f"be tried again; a server that always does so may want another version of TLS, or speak none"
         )
     if isinstance(error, (ssl.SSLError, ValueError)):
-        return refusal(error, route)
+        return SSLError(f"the TLS handshake with {route} failed: {why_failed(error, advice)}")
     return None
 
 
-def refusal(error: ssl.SSLError | ValueError, route: Route) -> SSLError:
-    """The error of a handshake that failed, or of an alert that came behind it.
+def refusal(error: ssl.SSLError, route: Route) -> SSLError:
+    """The error of an alert that came when the handshake was over.
 
     Under TLS 1.3 a server looks at the client's certificate when the client's handshake is over.
 
@@ -464,13 +497,28 @@ def refusal(error: ssl.SSLError | ValueError, route: Route) -> SSLError:
         error: what `ssl` raised.
         route: whom the connection leads to.
     """
-    leg = route.to_proxy if route.is_forwarded else route
-    assert leg.tls is not None, "it had a handshake"
-    return SSLError(f"the TLS handshake with {leg} failed: {why_failed(error, _advice(leg.tls))}")
+    if route.is_forwarded:
+        route = route.to_proxy
+        advice = _advice_of_proxy(route.tls)
+    else:
+        advice = _advice(route.tls)
+    return SSLError(f"the TLS handshake with {route} failed: {why_failed(error, advice)}")
 
 
-def _advice(identity: TLSIdentity) -> Advice:
-    return BY_SETTINGS if identity.context is None else BY_CONTEXT
+def _advice(identity: TLSIdentity | None) -> Advice:
+    return BY_SETTINGS if identity is None or identity.context is None else BY_CONTEXT
+
+
+def _advice_of_proxy(identity: TLSIdentity | None) -> Advice:
+    return OF_PROXY_BY_SETTINGS if identity is None or identity.context is None else OF_PROXY_BY_CONTEXT
+
+
+def _lacks_roots(identity: TLSIdentity) -> bool:
+    """Whether the system's store is meant, and there is none, nor certifi in its place."""
+    if identity.context is not None or identity.ca is not None or identity.store.platform:
+        return False
+    _, *folders = _places_of(identity.store)
+    return not _has_roots(context_for(identity), folders)
 
 
 def _shown(sock: AnySocket) -> Mapping[str, Any]:

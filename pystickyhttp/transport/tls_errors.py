@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 # More names than these make a message that nobody reads; those of a shared server can be hundreds.
 _NAMES_SHOWN: Final = 5
@@ -22,38 +22,68 @@ class Advice(NamedTuple):
         trust: how to trust an authority.
         pin: how to trust the very certificate that was shown.
         present: how to show a client certificate.
-        versions: how to speak an older version of TLS, and why it is not done.
+        context: what takes all that no other setting does.
+        versions: what to do about versions of TLS.
+        name: how to ask for another name than the one that is dialled.
     """
 
     trust: str
     pin: str
     present: str
+    context: str
     versions: str
+    name: str
 
+
+_TOO_OLD: Final = (
+    "the server speaks TLS 1.1 at most, which is no longer safe (RFC 8996): its operator has to bring it up "
+    "to date; until then {context} with a lower minimum_version and set_ciphers('DEFAULT:@SECLEVEL=0') "
+    "reaches it"
+)
 
 BY_SETTINGS: Final = Advice(
     trust="pass verify='/path/to/its/ca.pem'",
     pin="pass verify='/path/to/that/certificate.pem'",
     present="cert=(certificate, key)",
-    versions=(
-        "the server speaks TLS 1.1 at most, which is no longer safe (RFC 8996): its operator has to bring it "
-        "up to date; until then an ssl_context= with a lower minimum_version and "
-        "set_ciphers('DEFAULT:@SECLEVEL=0') reaches it"
-    ),
+    context="an ssl_context=",
+    versions=_TOO_OLD.format(context="an ssl_context="),
+    name=", or say it by server_hostname=",
 )
-# Beside a context that is given, verify= and cert= do not count.
-BY_CONTEXT: Final = Advice(
-    trust="give '/path/to/its/ca.pem' to load_verify_locations() of the ssl_context",
-    pin="give '/path/to/that/certificate.pem' to load_verify_locations() of the ssl_context",
-    present="load_cert_chain() of the ssl_context",
-    versions="see minimum_version and maximum_version of the ssl_context",
+# To a proxy verify= counts, and cert= is not shown.
+OF_PROXY_BY_SETTINGS: Final = BY_SETTINGS._replace(
+    present="a proxy_ssl_context= with load_cert_chain()",
+    context="a proxy_ssl_context=",
+    versions=_TOO_OLD.format(context="a proxy_ssl_context="),
+    name="",
 )
+
+
+def _by_context(context: str, name: str) -> Advice:
+    """Beside a context that is given, verify= and cert= do not count."""
+    return Advice(
+        trust=f"give '/path/to/its/ca.pem' to load_verify_locations() of the {context}",
+        pin=f"give '/path/to/that/certificate.pem' to load_verify_locations() of the {context}",
+        present=f"load_cert_chain() of the {context}",
+        context=f"the {context}",
+        versions=f"see minimum_version and maximum_version of the {context}",
+        name=name,
+    )
+
+
+# Nothing is refused by the store of a system that has none; what is missing is the store.
+WITHOUT_ROOTS: Final = (
+    "this system has no root certificates: pip install 'pystickyhttp[certifi]', or pass "
+    "verify='/path/to/its/ca.pem'"
+)
+
+BY_CONTEXT: Final = _by_context("ssl_context", BY_SETTINGS.name)
+OF_PROXY_BY_CONTEXT: Final = _by_context("proxy_ssl_context", OF_PROXY_BY_SETTINGS.name)
 
 # --- certificates that were refused
 
 _TOO_WEAK: Final = (
     "the server's operator has to get one with a key of 2048 bits of RSA or more, signed by SHA-256; until "
-    "then an ssl_context= with set_ciphers('DEFAULT:@SECLEVEL=0') accepts it"
+    "then {context} with set_ciphers('DEFAULT:@SECLEVEL=0') accepts it"
 )
 _TAMPERED: Final = (
     "the certificate was not signed by the authority that it names: somebody may stand in between, or the CA "
@@ -66,13 +96,13 @@ _BROKEN_CHAIN: Final = (
 _BROKEN_DATES: Final = "the certificate is damaged: the server's operator has to get another one"
 _TOO_STRICT: Final = (
     "the authority that issued it has to keep to RFC 5280; until then take VERIFY_X509_STRICT out of the "
-    "verify_flags of the ssl_context"
+    "verify_flags of {context}"
 )
 _NO_CRL: Final = (
-    "give the lists of revoked certificates to load_verify_locations() of the ssl_context, or take "
+    "give the lists of revoked certificates to load_verify_locations() of {context}, or take "
     "VERIFY_CRL_CHECK_LEAF and VERIFY_CRL_CHECK_CHAIN out of its verify_flags"
 )
-_OTHER_NAME: Final = "use the name that the certificate is for, or say it by server_hostname="
+_OTHER_NAME: Final = "use the name that the certificate is for{name}"
 
 # What OpenSSL calls a failed verification (the numbers of x509_vfy.h), and what can be done about it.
 _REMEDIES: Final[Mapping[int, str]] = {
@@ -126,7 +156,7 @@ def why_refused(
     """
     # Verifiers other than OpenSSL's raise the error by hand, and do not set all that it has.
     code = getattr(error, "verify_code", 0)
-    reason = (getattr(error, "verify_message", "") or str(error)).removesuffix(".")
+    reason = (getattr(error, "verify_message", "") or reason_of(error)).removesuffix(".")
     remedy = _REMEDIES.get(code, _ELSE).format_map(advice._asdict())
     return f"{reason}{_fact(code, shown, now)}: {remedy}"
 
@@ -169,9 +199,9 @@ def _issuer(shown: Mapping[str, Any]) -> str:
 # --- handshakes that failed
 
 _NO_TLS: Final = "the port does not speak TLS, use http://"
-_NOTHING_IN_COMMON: Final = "an ssl_context= with set_ciphers() can offer it others"
+_NOTHING_IN_COMMON: Final = "{context} with set_ciphers() can offer it others"
 _WEAK_SERVER: Final = (
-    "the server's operator has to choose stronger keys; until then an ssl_context= with "
+    "the server's operator has to choose stronger keys; until then {context} with "
     "set_ciphers('DEFAULT:@SECLEVEL=0') accepts them"
 )
 
@@ -193,7 +223,7 @@ _OUR_REASONS: Final[Mapping[str, str]] = {
     "no protocols available": "the ssl_context allows no version of TLS that OpenSSL is set up for",
     "unsafe legacy renegotiation disabled": (
         "the server does not know RFC 5746 (secure renegotiation): its operator has to bring it up to date; "
-        "until then an ssl_context= with ssl.OP_LEGACY_SERVER_CONNECT in its options reaches it"
+        "until then {context} with ssl.OP_LEGACY_SERVER_CONNECT in its options reaches it"
     ),
 }
 
@@ -241,7 +271,7 @@ _ALERTS: Final[Mapping[str, _Alert]] = {
         "a signature did not hold", "see whether the client's certificate and key belong together"
     ),
     "unrecognized name": _Alert(
-        "it does not serve the name that it was asked for", "server_hostname= asks for another"
+        "it does not serve the name that it was asked for", "ask for one that it serves{name}"
     ),
     "no application protocol": _Alert(
         "it does not speak HTTP/1.1 here, as ALPN tells", "see whether host and port are right"
@@ -265,7 +295,7 @@ _IS_ALERT: Final = re.compile(r"(?:sslv3|tlsv1|tlsv13|ssl/tls) (alert )?(.+)")
 _NAMELESS: Final = re.compile(r"\[\w+\] (.+) \(_ssl\.c:\d+\)")
 
 
-def is_alert(error: BaseException) -> bool:
+def is_alert(error: BaseException) -> TypeGuard[ssl.SSLError]:
     """Whether the peer said why it ends TLS (RFC 8446, section 6.2)."""
     return isinstance(error, ssl.SSLError) and _alert(error) is not None
 
@@ -308,9 +338,13 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, ssl.SSLEOFError):
         return "the TLS stream ended without close_notify"
     if isinstance(error, ssl.SSLError):
-        if error.reason:
-            return error.reason.replace("_", " ").lower()
+        # One that was raised by hand, by a verifier of another making, has none at all.
+        name: str | None = getattr(error, "reason", None)
+        if name:
+            return name.replace("_", " ").lower()
         nameless = _NAMELESS.fullmatch(str(error))
         if nameless is not None:
             return nameless[1]
+        if len(error.args) == 1:
+            return str(error.args[0])
     return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)

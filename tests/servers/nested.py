@@ -190,6 +190,11 @@ class FarSide:
         self._unsent += data
         self._send()
 
+    @property
+    def has_more_to_send(self) -> bool:
+        """Whether there was no room on the wire for all that was to be sent."""
+        return bool(self._unsent)
+
     def _send(self) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionError):
             while self._unsent:
@@ -212,9 +217,10 @@ def shake_hands(sock: ssl.SSLSocket | TLSInTLS, far: FarSide) -> None:
     while True:
         try:
             sock.do_handshake()
-            return
+            break
         except ssl.SSLWantReadError:
             far.run()
+    far.run()
 
 
 class Ends:
@@ -243,7 +249,6 @@ class Direct(Ends):
         super().__init__(encrypted(ours, contexts.to_far_end, FAR_END), FarSide(theirs, contexts.far_end))
         if handshake:
             shake_hands(self.client, self.far)
-            self.far.run()
 
 
 class Nested(Ends):
@@ -275,7 +280,6 @@ class Nested(Ends):
         far = FarSide(theirs, contexts.proxy)
         outer = encrypted(ours, contexts.to_proxy, PROXY)
         shake_hands(outer, far)
-        far.run()
         # From here on the proxy is a tunnel.
         far.layers.append(Layer(contexts.far_end))
         far.holds_tickets = holds_tickets
@@ -283,7 +287,6 @@ class Nested(Ends):
         super().__init__(client, far)
         if handshake:
             shake_hands(client, far)
-            far.run()
 
 
 # -- a program in the place of either ---------------------------------------------------------------------

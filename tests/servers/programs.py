@@ -91,9 +91,15 @@ class Program(RealServer):
         with contextlib.ExitStack() as holders:
             for key, (scheme, guarded) in self._wanted.items():
                 self.doors[key] = Door(self, scheme, holders.enter_context(_held_port()), guarded)
+            self.port = next(iter(self.doors.values())).port
             super().__enter__()
             self._holders = holders.pop_all()
         return self
+
+    def ask_to_end(self) -> None:
+        """Begin to end it, and do not wait."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
     def _launch(self) -> None:
         self._run(self._command_line())
@@ -304,7 +310,7 @@ class Stunnel(Program):
     VERSIONS = ("TLSv1.2", "TLSv1.3")
 
     def __init__(self, folder: Path, pair: KeyPair, behind: Door, behind_guarded: Door) -> None:
-        doors = {name: ("https", False) for name in ("https", *self.VERSIONS)}
+        doors = dict.fromkeys(("https", *self.VERSIONS), ("https", False))
         super().__init__("stunnel", folder, {**doors, "https_guarded": ("https", True)})
         self._pair = pair
         self._behind = {False: behind, True: behind_guarded}
@@ -403,6 +409,9 @@ class Proxies:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Squid takes its time, and all of them may take it at once.
+        for program in self._running.values():
+            program.ask_to_end()
         self._stack.close()
 
     def door(self, name: str, scheme: str, *, guarded: bool = False) -> Door:

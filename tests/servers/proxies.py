@@ -1,24 +1,19 @@
-"""Proxies: one of our own that tells what it saw, and a real program.
+"""A proxy of our own that tells what it saw (those that others wrote are in programs.py).
 
 `ProxyServer` is a scripted server, so all that a `ScriptedServer` counts and records is there: the heads in
-`requests`, the connections, the errors. `ProxyPy` is a program that others wrote.
+`requests`, the connections, the errors.
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import socket
 import ssl
-import sys
-import time
 from base64 import b64encode
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.servers.real import DEADLINE, RealServer, ServerDied
-from tests.servers.scripted import Peer, Request, ScriptedServer, respond
+from tests.servers.scripted import DEADLINE, Peer, Request, ScriptedServer, respond
 from tests.servers.sockets import ports_of_servers
 
 Address = tuple[str, int]
@@ -102,37 +97,3 @@ def _exchange(address: Address, request: bytes) -> bytes:
     lines = head.split(b"\r\n")
     kept = [line for line in lines if line.partition(b":")[0].lower() not in (b"connection", b"keep-alive")]
     return b"\r\n".join(kept) + b"\r\n\r\n" + body
-
-
-# -- a real one -------------------------------------------------------------------------------------------
-
-
-class ProxyPy(RealServer):
-    """proxy.py, which opens a port by itself and says which; with `user:password` it wants them."""
-
-    def __init__(self, folder: Path, credentials: str | None = None) -> None:
-        super().__init__("proxy.py", lambda descriptor: [], folder)
-        self._credentials = credentials
-
-    def _launch(self) -> None:
-        port_file = self.folder / "port"
-        # One process that listens and serves; it is there for one test after the other.
-        options = ["--num-acceptors", "1", "--num-workers", "1", "--log-level", "WARNING"]
-        options += ["--port", "0", "--port-file", str(port_file), "--data-dir", str(self.folder)]
-        if self._credentials is not None:
-            options += ["--basic-auth", self._credentials]
-        self._run([sys.executable, "-m", "proxy", "--hostname", self.host, *options])
-        assert self._process is not None
-        limit = time.monotonic() + DEADLINE
-        while not (port_file.exists() and port_file.read_text().endswith("\n")):
-            if self._process.poll() is not None or time.monotonic() > limit:
-                raise ServerDied(f"proxy.py does not serve:\n{self._last_words()}")
-            time.sleep(0.01)
-        self.port = int(port_file.read_text())
-        self._ask_fresh()
-
-    def _ask_fresh(self) -> None:
-        """It listens before it serves; any answer says that it does both."""
-        with contextlib.closing(http.client.HTTPConnection(self.host, self.port, timeout=DEADLINE)) as asked:
-            asked.request("GET", "/")
-            asked.getresponse()
