@@ -14,7 +14,7 @@ from .exceptions import InvalidMethod, RequestException, RetryError, TunnelError
 from .headers import Headers, encode_field
 from .identity import UNVERIFIED, CertTypes, Trust, VerifyTypes, identity_of, whom_to_trust
 from .models import PreparedRequest, Response
-from .proxies import PROXY_AUTHORIZATION, basic_fields, forwards_http, proxy_of
+from .proxies import PROXY_AUTHORIZATION, basic_fields, forwards_http, proxy_of, read_url
 from .retries import Retry, RetryTypes
 from .timeouts import UNSET, Deadline, TimeoutTypes
 from .transport import (
@@ -318,7 +318,7 @@ class HTTPAdapter(BaseAdapter):
         if given is not None:
             fields = {**fields, PROXY_AUTHORIZATION: given}
         tls = None
-        if text[:6].lower() == "https:":
+        if read_url(text).scheme == "https":
             trust = UNVERIFIED if self._proxy_ssl_context is not None else whom_to_trust(verify)
             tls = identity_of(trust, None, self._proxy_ssl_context, None)
         return proxy_of(text, fields, tls)

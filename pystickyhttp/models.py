@@ -199,6 +199,7 @@ class PreparedRequest(RequestHooksMixin):
         self._auth: AuthCallable | None = None
         self._auth_changes: _AuthChanges | None = None  # what the auth object did
         self._stream: bodies.StreamedBody | None = None  # remembers whether the body was begun
+        self._left_proxy = False  # whether a redirect led it away from the proxy that it was made for
 
     def __getstate__(self) -> dict[str, Any]:
         # A file or an iterator stays in its process, and the jar with its session.
@@ -510,6 +511,16 @@ class PreparedRequest(RequestHooksMixin):
             self.drop_auth()
             self.show_body_from_start(was_read=False)
             self.prepare_auth(auth)
+            if self._left_proxy:
+                self.leave_proxy()
+
+    def leave_proxy(self) -> None:
+        """Take off the Proxy-Authorization for good: it was for a proxy that it no longer goes through.
+
+        Proxy law: no other one gets to see it, though it is asked for the same origin.
+        """
+        self._left_proxy = True
+        self.headers.pop("Proxy-Authorization", None)
 
     def show_body_from_start(self, *, was_read: bool) -> None:
         """Wind a file back for an auth object that reads it: the socket has read it, and so did the last one.

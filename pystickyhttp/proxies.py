@@ -7,6 +7,7 @@ through it serves nobody who has others.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -22,6 +23,10 @@ from .transport.route import PROXY_PORTS
 PROXY_AUTHORIZATION: Final = "Proxy-Authorization"
 
 
+# RFC 3986, section 3.1.
+_SCHEME: Final = re.compile("[a-z][a-z0-9+.-]*")
+
+
 class ProxyURL(NamedTuple):
     """The URL of a proxy in its parts.
 
@@ -35,6 +40,9 @@ class ProxyURL(NamedTuple):
     host: str
     port: int
     credentials: tuple[bytes, bytes] | None
+
+    def __repr__(self) -> str:
+        return f"<ProxyURL {self.scheme}://{self.host}:{self.port}>"  # no secret is part of it
 
 
 # An environment names a handful of proxies; a program that goes through a list of them names hundreds.
@@ -65,8 +73,13 @@ def read_url(text: str) -> ProxyURL:
     return ProxyURL(scheme, url.host, PROXY_PORTS[scheme] if url.port is None else url.port, credentials)
 
 
-def _unspoken(scheme: str, rest: str) -> InvalidSchema:
-    place = rest.rpartition("@")[2]
+def _unspoken(scheme: str, rest: str) -> InvalidProxyURL | InvalidSchema:
+    if not _SCHEME.fullmatch(scheme):  # what stands ahead of it may be the beginning of a password
+        return InvalidProxyURL(
+            "the proxy (not shown, as it may hold a password) has no scheme: write "
+            "http://user:password@host:port, and in a password : / ? # @ as %3A, %2F, %3F, %23, %40"
+        )
+    place = rest.rpartition("@")[2].partition("/")[0]
     kind = "socks5:// or socks5h://" if scheme.startswith("socks") else "http://, https:// or socks5://"
     return InvalidSchema(
         f"the proxy {place!r} is to be spoken to by {scheme}://, which nobody here can: give {kind}"
@@ -95,8 +108,11 @@ def basic_fields(text: str) -> dict[str, str]:
         return {}
     try:
         return {PROXY_AUTHORIZATION: basic_credentials(*proxy.credentials)}
-    except ValueError as error:
-        raise InvalidProxyURL(f"the proxy can't be used: {error}") from error
+    except ValueError:  # it names the user, and that may be "user:password", encoded as one
+        raise InvalidProxyURL(
+            "the proxy can't be used: its user (not shown) holds a colon (RFC 7617, section 2). Between user "
+            "and password it is written as it is, and not as %3A"
+        ) from None
 
 
 def forwards_http(text: str) -> bool:
@@ -116,7 +132,10 @@ def proxy_of(text: str, fields: Mapping[str, str | bytes], tls: TLSIdentity | No
         InvalidProxyURL, InvalidSchema: as `read_url`.
         InvalidHeader: a field can't be sent (law X7).
     """
-    return _made(text, tuple(fields.items()), tls)
+    try:
+        return _made(text, tuple(fields.items()), tls)
+    except TypeError:  # a list can't be looked up in a cache; the check itself says that it is wrong
+        return _made.__wrapped__(text, tuple(fields.items()), tls)
 
 
 @lru_cache(maxsize=512)  # as many as `read_url` has

@@ -600,8 +600,11 @@ class Session:
                     return
                 raise _too_many(policy.limit, response, location)
             try:
+                way = _way(request, proxies)
                 request = self._redirected(request, response, location, policy)
                 proxies = self.rebuild_proxies(request, proxies)
+                if _way(request, proxies) != way:
+                    request.leave_proxy()
             except BaseException as error:
                 response.keep_undecoded()  # the walk ends here
                 if isinstance(error, RequestException):
@@ -819,6 +822,13 @@ def _check_folder_of(cookies_file: str | os.PathLike[str]) -> None:
     folder = os.path.dirname(os.path.abspath(os.fspath(cookies_file)))
     if not os.fspath(cookies_file) or not os.path.isdir(folder):
         raise FileNotFoundError(f"cookies_file is {cookies_file!r}: there is no such folder; make it first")
+
+
+def _way(request: PreparedRequest, proxies: ProxyTypes) -> str | None:
+    """The URL of the proxy that a request goes through, or None."""
+    if not proxies or not urls.is_http(request.url):
+        return None
+    return environment.select_proxy(urls.parse(request.url), proxies)
 
 
 def _spoken(proxies: ProxyTypes) -> ProxyTypes:

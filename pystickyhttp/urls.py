@@ -14,7 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from ipaddress import IPv6Address
 from typing import Any, Final, TypeAlias
@@ -73,7 +73,7 @@ class URL:
     """
 
     scheme: str
-    userinfo: str | None
+    userinfo: str | None = field(repr=False)  # it may hold a password
     host: str
     port: int | None
     path: str

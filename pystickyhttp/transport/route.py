@@ -100,6 +100,8 @@ class Proxy:
             )
         if not self.host:
             raise InvalidProxyURL("the proxy has no host: give http://host:port")
+        if self.scheme == "https" and self.tls is None:  # nobody's oversight sends it a word without TLS
+            object.__setattr__(self, "tls", TLSIdentity())
         parts = self.host.encode("utf-8", "surrogatepass"), self.authorization or b""
         if any(map(_UNSENDABLE.search, parts)):
             raise InvalidProxyURL(

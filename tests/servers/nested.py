@@ -140,7 +140,6 @@ class FarSide:
         self.socket = sock
         self.layers = [Layer(context) for context in contexts]
         self.received = bytearray()
-        self.holds_tickets = False  # what the far end has to say of its own accord stays unsaid
         self._unsent = bytearray()
         self._ended = False
 
@@ -168,8 +167,7 @@ class FarSide:
             ended = layer.end is not None
         self.received += data
         for depth, layer in enumerate(self.layers):
-            if not (self.holds_tickets and layer is self.far_end):
-                self.transmit(self.wrapped(layer.to_send(), depth))
+            self.transmit(self.wrapped(layer.to_send(), depth))
 
     def wrapped(self, data: bytes, depth: int = -1) -> bytes:
         """Bytes as the layers outside of that depth (by default of the far end) put them on the wire."""
@@ -257,7 +255,6 @@ class Nested(Ends):
     Args:
         contexts: of the four ends.
         session: a TLS session of the far end to resume.
-        holds_tickets: whether the far end's tickets stay unsent until it says something.
         handshake: whether the inner one is done too.
         send_buffer: the client's, in bytes, so that it is full some day.
     """
@@ -269,7 +266,6 @@ class Nested(Ends):
         contexts: Contexts,
         *,
         session: ssl.SSLSession | None = None,
-        holds_tickets: bool = False,
         handshake: bool = True,
         send_buffer: int | None = None,
     ) -> None:
@@ -282,7 +278,6 @@ class Nested(Ends):
         shake_hands(outer, far)
         # From here on the proxy is a tunnel.
         far.layers.append(Layer(contexts.far_end))
-        far.holds_tickets = holds_tickets
         client = TLSInTLS(outer, contexts.to_far_end, server_hostname=FAR_END, session=session)
         super().__init__(client, far)
         if handshake:
@@ -350,11 +345,15 @@ class Commanded:
         return int(match[1])
 
     def command(self, letter: bytes) -> None:
-        """Give a command, and wait until it was read: what follows must not be taken for a part of it."""
+        """Give a command, by itself, so that it is not taken for a part of what is said before or after."""
+        self._wait_until_read()
         os.write(self._input, letter + b"\n")
+        self._wait_until_read()
+
+    def _wait_until_read(self) -> None:
         limit = time.monotonic() + DEADLINE
         while struct.unpack("i", fcntl.ioctl(self._input, termios.FIONREAD, b"\0" * 4)) != (0,):
-            assert time.monotonic() < limit, "s_server does not read its commands"
+            assert time.monotonic() < limit, "s_server does not read what it is told"
             time.sleep(0.001)
 
     def carry(self) -> None:
@@ -369,6 +368,18 @@ class Commanded:
 
     def _note_output(self) -> None:
         self._printed += os.read(self._output, _PIECE)
+
+    def records_on_the_way(self) -> int:
+        """How many records of the program's have come as far as the next `carry` will carry them."""
+        with contextlib.suppress(BlockingIOError):
+            data = self._wire.recv(_PIECE, socket.MSG_PEEK)
+            count = 0
+            while data:
+                # RFC 8446, section 5.1: the type, the version, the length.
+                data = data[5 + int.from_bytes(data[3:5]) :]
+                count += 1
+            return count
+        return 0
 
     def _from_client(self, data: bytes) -> None:
         self._wire.sendall(data)
