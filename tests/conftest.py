@@ -61,6 +61,20 @@ def session() -> Iterator[pystickyhttp.Session]:
         yield made
 
 
+@pytest.fixture
+def unhurried_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R5 does not wait for the rest of a body for longer than 50 ms. For tests of a rest that does come, and
+    whose server may be held up for longer than that."""
+    monkeypatch.setattr("pystickyhttp.transport.pool.DRAIN_SECONDS", 10.0)
+
+
+@pytest.fixture
+def unhurried_expectation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X3 does not wait for an answer to Expect for longer than 1 s. For tests of a server that does answer,
+    however long it is held up; who waits without an answer waits until the test is ended."""
+    monkeypatch.setattr("pystickyhttp.transport.connection.CONTINUE_SECONDS", 1000.0)
+
+
 # -- real server programs: each runs from its first use to the end, and counts from zero for each test -----
 
 

@@ -604,15 +604,19 @@ def test_a_thread_hears_one_of_the_values_that_another_one_sets(monkeypatch: pyt
     url = parse("https://a.test/")
     monkeypatch.setenv("HTTPS_PROXY", PROXY)
     heard: set[str] = set()
-    done = threading.Event()
+    together, done = threading.Barrier(5), threading.Event()
 
     def listen() -> None:
-        while not done.is_set():
+        together.wait(30)
+        last = False
+        while not last:
+            last = done.is_set()  # and once more, when nobody changes it any longer
             heard.add(current().proxies_for(url)["https"])
 
     threads = [threading.Thread(target=listen) for _ in range(4)]
     for thread in threads:
         thread.start()
+    together.wait(30)
     for proxy in itertools.islice(itertools.cycle([OTHER, PROXY]), 1000):
         os.environ["HTTPS_PROXY"] = proxy
     done.set()

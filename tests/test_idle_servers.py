@@ -69,8 +69,10 @@ PER_PAUSE = IDLE + TAKEN_BEFORE + TAKEN_THEN
 # By how many the GETs of a pause are more than its POSTs.
 MORE_GETS = IDLE - TAKEN_BEFORE
 
-# How many seconds before the server closes is clearly before, on a machine with a lot to do too.
-MARGIN = 0.5
+# After which share of the server's time it is clearly before its end. Who is late, on a machine with a lot to
+# do, may be so until half of it is over, and has the other half for the way.
+CLEARLY_BEFORE = 0.25
+STILL_BEFORE = 0.5
 # How many seconds off the instant the requests come: the server too does not meet it by the microsecond.
 JITTER = (-0.003, -0.0015, -0.0007, -0.0003, 0.0, 0.0003, 0.001)
 # How many seconds after its time a server must have closed.
@@ -200,8 +202,8 @@ class Visit:
         At the first pause the others are left to it, to see when that is, and a POST comes after it.
         """
         since = self._leave_alone()
-        sleep_until(since[0] + self.seconds - MARGIN)
-        if time.monotonic() > since[0] + self.seconds - MARGIN / 2:
+        sleep_until(since[0] + self.seconds * CLEARLY_BEFORE)
+        if time.monotonic() > since[0] + self.seconds * STILL_BEFORE:
             # This machine has slept for too long, and "clearly before" is over.
             self._wait_until_closed()
         for _ in range(TAKEN_BEFORE):
@@ -277,12 +279,13 @@ def methods(requests: Iterable[Asked]) -> Counter[str]:
 
 # -- announcements ----------------------------------------------------------------------------------------
 
-ANNOUNCED = 2
+# Requests without a pause are to come within all but its last second, on a machine with a lot to do too.
+ANNOUNCED = 10
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """What came of a visit to a server that says `Keep-Alive: timeout=2`.
+    """What came of a visit to a server that says `Keep-Alive: timeout=10`.
 
     Attributes:
         announced: what it said.

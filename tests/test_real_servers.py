@@ -118,6 +118,7 @@ def test_threads_share_the_connections_of_a_session(keep_alive_server: RealServe
 # -- whatever the framing ---------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("unhurried_drain")
 def test_a_connection_goes_on_after_every_kind_of_answer(server: RealServer) -> None:
     """R3, X5: known length, chunks, gzip, no body at all, an error, a redirect."""
     with pystickyhttp.Session() as session:

@@ -460,6 +460,7 @@ def test_an_error_on_the_way_is_that_of_the_hop_where_it_happened(
 # -- the body of a redirect -------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("unhurried_drain")
 def test_the_connection_is_used_again_over_a_redirect(home: Site, session: pystickyhttp.Session) -> None:
     home.answers["/old"] = to("/new", body=b"x" * 60_000)
     home.answers["/chunked"] = to("/new", Transfer_Encoding="chunked") + b"5\r\nmoved\r\n0\r\n\r\n"
@@ -478,6 +479,7 @@ def test_a_broken_gzip_in_a_redirect_does_no_harm(home: Site, session: pystickyh
         _ = response.history[0].content
 
 
+@pytest.mark.usefixtures("unhurried_drain")
 def test_a_gzip_bomb_in_a_redirect_does_not_go_off(home: Site, session: pystickyhttp.Session) -> None:
     size = 48 * 1024 * 1024
     bomb = gzip.compress(bytes(size))

@@ -16,6 +16,7 @@ from pystickyhttp.exceptions import IncompleteBody
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import ConnectionPool, HTTPConnection, OutgoingRequest, Route, TLSIdentity
 from pystickyhttp.transport.route import Proxy
+from tests.patience import wait_for_news
 from tests.servers.scripted import Peer, ScriptedServer, chunk, keep_alive, respond
 from tests.servers.sockets import no_socket_left
 from tests.servers.wire import LAST_CHUNK, Request
@@ -227,20 +228,11 @@ def test_a_connection_that_ended_or_spoke_while_idle_is_discarded_quietly(
     with idle_then(ending, idle) as server, session, no_socket_left():
         session.get(server.url())
         idle.set()
-        if ending == "408":
-            wait_until_readable(session)
-        else:
-            server.wait_for_open(0)
+        wait_for_news(session)
         assert session.request(method, server.url(), data=b"x" if method == "POST" else None).text == "ok"
         assert connections_of(server) == [0, 1]
         session.close()
         server.wait_for_scripts()
-
-
-def wait_until_readable(session: Session) -> None:
-    """Until what the server sent has come: select() is an event, with a deadline."""
-    (connection,) = idle_connections(session)
-    assert select.select([connection._socket], [], [], 10)[0]
 
 
 def idle_connections(session: Session) -> list[HTTPConnection]:
@@ -261,7 +253,7 @@ def test_a_tls_connection_that_ended_while_idle_is_discarded_quietly(
 
     with ScriptedServer([first, keep_alive(ok)], tls=tls_context) as server, session:
         session.get(server.url())
-        server.wait_for_open(0)
+        wait_for_news(session)
         assert session.post(server.url(), data=b"x").text == "ok"
         assert connections_of(server) == [0, 1]
 

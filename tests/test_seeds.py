@@ -421,7 +421,9 @@ def trusting_as_a_user_would(monkeypatch: pytest.MonkeyPatch, ca_file: str) -> N
     monkeypatch.setenv("SSL_CERT_FILE", ca_file)
 
 
-@pytest.mark.usefixtures("requests_is_pystickyhttp", "trusting_as_a_user_would", "names_to_loopback")
+@pytest.mark.usefixtures(
+    "requests_is_pystickyhttp", "trusting_as_a_user_would", "names_to_loopback", "unhurried_drain"
+)
 @pytest.mark.parametrize("scheme", ["https", "http"])
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=str)
 def test_the_snippet_runs_as_written(

@@ -557,6 +557,7 @@ def test_what_the_system_says_of_the_connection_is_no_reason_to_read(
         server.wait_for_scripts()
 
 
+@pytest.mark.usefixtures("unhurried_expectation")
 def test_a_large_file_waits_for_100_continue(file: BinaryIO, watch: Watch, session: Session) -> None:
     """X3."""
 

@@ -30,6 +30,7 @@ from pystickyhttp.cookies import CookieJar
 from pystickyhttp.decoding import accept_encoding
 from pystickyhttp.exceptions import UnrewindableBodyError
 from pystickyhttp.timeouts import Timeout
+from tests.patience import wait_for_news
 from tests.servers.certificates import key_pair, server_context
 from tests.servers.echo import EchoServer
 from tests.servers.scripted import ClientGone, Peer, Request, ScriptedServer, keep_alive, respond
@@ -759,10 +760,9 @@ def test_a_connection_that_the_server_closed_while_idle_is_not_used_again(
         peer.send(respond(b"ok"))
 
     with ScriptedServer(once) as server:
-        for number in range(1, 4):
+        for _ in range(3):
             assert session.post(server.url(), data=b"not twice").text == "ok"
-            server.wait_for_requests(number)
-            server.wait_for_open(0)
+            wait_for_news(session)
         assert server.accepted == 3
 
 
@@ -930,6 +930,7 @@ def test_stream_can_be_the_sessions_setting_and_the_call_goes_ahead_of_it(
     assert [request.connection for request in server.requests] == [0, 1, 1]
 
 
+@pytest.mark.usefixtures("unhurried_drain")
 @pytest.mark.parametrize("leave", ["with", "close()"])
 def test_a_response_that_is_closed_with_little_left_returns_its_connection(
     session: pystickyhttp.Session, leave: str

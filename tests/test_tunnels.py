@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import pickle
-import signal
 import socket
 import ssl
 import threading
@@ -43,6 +41,8 @@ from pystickyhttp.transport.connection import MAX_HEAD, MAX_INFORMATIONAL
 from pystickyhttp.transport.dial import Budget, _step
 from pystickyhttp.transport.route import Proxy
 from pystickyhttp.transport.tunnels import connect_request, connect_tunnel
+from tests.interrupts import ctrl_c_once
+from tests.patience import growing
 from tests.servers.certificates import server_context
 from tests.servers.programs import ProxyPy
 from tests.servers.proxies import ProxyServer, basic
@@ -55,6 +55,7 @@ from tests.servers.scripted import (
     closed_port,
     keep_alive,
     respond,
+    silence,
 )
 from tests.servers.sockets import no_socket_left
 from tests.servers.wire import Request
@@ -468,36 +469,52 @@ def test_a_proxy_that_does_not_answer_the_connect_ends_at_the_limit(
             dial(far_end(scheme, Proxy("http", hole.host, hole.port)), timeout)
 
 
-def silent(peer: Peer) -> None:
-    peer.expect_request()
-    peer.stall()
-
-
 def dripping(peer: Peer) -> None:
-    peer.expect_request()
+    if peer.read_request() is None:  # the limit may strike ahead of it
+        return
     peer.send(b"HTTP/1.1 200 OK\r\nX: ")
     while peer.try_send(b"y"):
         threading.Event().wait(0.01)
 
 
-@pytest.mark.parametrize("script", [silent, dripping])
+def by_connect(seconds: float) -> Timeout:
+    return Timeout(connect=seconds)
+
+
+def by_total(seconds: float) -> Timeout:
+    return Timeout(connect=NEVER, total=seconds)
+
+
+def by_connect_ahead_of_total(seconds: float) -> Timeout:
+    return Timeout(connect=seconds, total=NEVER)
+
+
+def by_connect_and_not_read(seconds: float) -> Timeout:
+    return Timeout(connect=seconds, read=NEVER)
+
+
+@pytest.mark.parametrize("script", [silence, dripping])
 @pytest.mark.parametrize(
-    ("timeout", "error"),
+    ("by", "error"),
     [
-        (Timeout(connect=SHORT), ConnectTimeout),
-        (Timeout(connect=NEVER, total=SHORT), TotalTimeout),
-        (Timeout(connect=SHORT, total=NEVER), ConnectTimeout),
-        (Timeout(connect=SHORT, read=NEVER), ConnectTimeout),
+        (by_connect, ConnectTimeout),
+        (by_total, TotalTimeout),
+        (by_connect_ahead_of_total, ConnectTimeout),
+        (by_connect_and_not_read, ConnectTimeout),
     ],
 )
 def test_an_answer_to_connect_that_is_slow_ends_at_the_connect_timeout_or_the_deadline(
-    script: Script, timeout: Timeout, error: type[Exception]
+    script: Script, by: Callable[[float], Timeout], error: type[Exception]
 ) -> None:
     """T1: the limit is over the whole tunnel, and no byte puts it off."""
-    limit = "connect timeout of 0.1 s" if error is ConnectTimeout else "total timeout of 0.1 s"
-    with ScriptedServer(script) as proxy, no_socket_left():
-        with pytest.raises(error, match=f"asking for the tunnel to https://{FAR}:443 through .*{limit}"):
-            dial(far_end("https", to(proxy)), timeout)
+    name = "connect" if error is ConnectTimeout else "total"
+    for limit in growing(SHORT):
+        with ScriptedServer(script) as proxy, no_socket_left():
+            with pytest.raises(error, match=f"{name} timeout of {limit:g} s") as caught:
+                dial(far_end("https", to(proxy)), by(limit))
+            if proxy.requests:
+                assert f"asking for the tunnel to https://{FAR}:443 through " in str(caught.value)
+                return
 
 
 @pytest.mark.parametrize(
@@ -508,48 +525,64 @@ def test_all_legs_draw_on_one_connect_timeout(
     slow: tuple[str, str], doing: str, tls_context: ssl.SSLContext, ca_file: str
 ) -> None:
     """T1: each of them is well within it, and two of them together are not."""
-    leg = 0.3
 
-    def hesitate(over: str) -> None:
+    def hesitate(over: str, leg: float) -> None:
         if over in slow:
             threading.Event().wait(leg)
 
-    def resolver(host: str, port: int) -> list[Address]:
-        hesitate("name")
-        return [Address(socket.AF_INET, proxy.address)]
+    def ends_amid_the_second(leg: float) -> bool:
+        """Whether it was not held up for as long as half a leg: then it ends ahead of the second one."""
+
+        def resolver(host: str, port: int) -> list[Address]:
+            hesitate("name", leg)
+            return [Address(socket.AF_INET, proxy.address)]
+
+        def script(peer: Peer) -> None:
+            if peer.read_request() is None:
+                return
+            hesitate("tunnel", leg)
+            with contextlib.suppress(ClientGone):
+                peer.send(TUNNEL)
+                hesitate("tls", leg)
+                peer.start_tls(tls_context)
+
+        with ScriptedServer(script) as proxy, no_socket_left():
+            route = far_end("https", Proxy("http", "p.example", 3128), ca=ca_file)
+            with pytest.raises(ConnectTimeout) as caught:
+                Dialer(resolver).dial(route, Timeout(connect=1.5 * leg).start())
+        return doing in str(caught.value)
+
+    assert any(ends_amid_the_second(leg) for leg in growing(0.3))
+
+
+def no_farther(begun: threading.Event) -> Script:
+    """A proxy that lets a TLS handshake beyond the tunnel begin, and no more."""
 
     def script(peer: Peer) -> None:
-        peer.expect_request()
-        hesitate("tunnel")
-        with contextlib.suppress(ClientGone):
-            peer.send(TUNNEL)
-            hesitate("tls")
-            peer.start_tls(tls_context)
+        if peer.read_request() is None:
+            return
+        peer.try_send(TUNNEL)
+        if peer.read_some():
+            begun.set()
+            peer.stall()
 
-    with ScriptedServer(script) as proxy, no_socket_left():
-        route = far_end("https", Proxy("http", "p.example", 3128), ca=ca_file)
-        with pytest.raises(ConnectTimeout, match=doing):
-            Dialer(resolver).dial(route, Timeout(connect=1.5 * leg).start())
+    return script
 
 
-@pytest.mark.parametrize(
-    ("timeout", "error"),
-    [(Timeout(connect=SHORT), ConnectTimeout), (Timeout(connect=NEVER, total=SHORT), TotalTimeout)],
-)
+@pytest.mark.parametrize(("by", "error"), [(by_connect, ConnectTimeout), (by_total, TotalTimeout)])
 def test_a_tls_handshake_beyond_the_tunnel_that_never_ends_is_within_the_limits_too(
-    timeout: Timeout, error: type[Exception]
+    by: Callable[[float], Timeout], error: type[Exception]
 ) -> None:
     """T1."""
-
-    def no_farther(peer: Peer) -> None:
-        peer.expect_request()
-        peer.send(TUNNEL)
-        peer.read_some()
-        peer.stall()
-
-    with ScriptedServer(no_farther) as proxy, no_socket_left():
-        with pytest.raises(error, match=r"the TLS handshake with https://example\.com:443 through proxy"):
-            dial(far_end("https", to(proxy)), timeout)
+    for limit in growing(SHORT):
+        begun = threading.Event()
+        with ScriptedServer(no_farther(begun)) as proxy, no_socket_left():
+            with pytest.raises(error) as caught:
+                dial(far_end("https", to(proxy)), by(limit))
+            proxy.wait_for_scripts()
+        if begun.is_set():
+            assert f"the TLS handshake with https://{FAR}:443 through proxy" in str(caught.value)
+            return
 
 
 def test_without_any_limit_a_tunnel_is_made_too(
@@ -703,18 +736,10 @@ class Boom(BaseException):
     """What nobody expects."""
 
 
-def strike(ready: Callable[[], bool], struck: threading.Event) -> None:
-    """Ctrl-C for the main thread once it is where it should be; again until it has noticed."""
-    while not ready():
-        assert not struck.wait(0.01)
-    while not struck.wait(0.05):
-        os.kill(os.getpid(), signal.SIGINT)
-
-
 @pytest.mark.parametrize("stage", ["resolving", "the tunnel", "the tls handshake"])
 def test_an_interrupt_on_any_leg_leaves_no_socket_and_no_slot(stage: str) -> None:
     """L3."""
-    inside, over, struck = threading.Event(), threading.Event(), threading.Event()
+    inside, over = threading.Event(), threading.Event()
 
     def script(peer: Peer) -> None:
         peer.expect_request()
@@ -732,15 +757,10 @@ def test_an_interrupt_on_any_leg_leaves_no_socket_and_no_slot(stage: str) -> Non
 
     with ScriptedServer(script) as proxy, no_socket_left():
         pool = ConnectionPool(Limits(max_connections=1), Dialer(resolver))
-        killer = threading.Thread(target=strike, args=(inside.is_set, struck))
-        killer.start()
-        try:
+        with ctrl_c_once(inside.is_set):
             with pytest.raises(KeyboardInterrupt):
                 ask(pool, far_end("https", Proxy("http", "p.example", 3128)))
-        finally:
-            struck.set()
-            over.set()
-            killer.join(10)
+        over.set()
         assert pool._ledger.open == 0
 
 

@@ -14,9 +14,9 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-DEADLINE = 5.0
+DEADLINE = 30.0
 
 # Local ports of sockets that belong to a server here although nobody listens on them (a proxy's way out).
 ports_of_servers: set[int] = set()
@@ -25,16 +25,24 @@ ports_of_servers: set[int] = set()
 Descriptor = tuple[int, int]
 
 
-def open_sockets() -> set[Descriptor]:
-    """The sockets among this process's file descriptors."""
+def open_descriptors(kind: Callable[[int], bool] = lambda mode: True) -> set[Descriptor]:
+    """This process's file descriptors, or those of a kind that `stat` can tell by the mode.
+
+    To count them is not enough: what an earlier test forgot may be collected, and closed, at any moment.
+    """
     found = set()
     for name in os.listdir("/dev/fd"):
         # The descriptor by which the folder itself was read is gone by now.
         with contextlib.suppress(OSError):
             status = os.fstat(int(name))
-            if stat.S_ISSOCK(status.st_mode):
+            if kind(status.st_mode):
                 found.add((int(name), status.st_ino))
     return found
+
+
+def open_sockets() -> set[Descriptor]:
+    """The sockets among this process's file descriptors."""
+    return open_descriptors(stat.S_ISSOCK)
 
 
 def socket_count() -> int:
@@ -102,4 +110,5 @@ def _duplicate(descriptor: Descriptor) -> Iterator[socket.socket | None]:
         yield None
         return
     with copy:
-        yield copy
+        # Or closed, and its number given to another one.
+        yield copy if os.fstat(copy.fileno()).st_ino == descriptor[1] else None
