@@ -732,9 +732,11 @@ import pystickyhttp
 url = sys.argv[1]
 warning, end = threading.Event(), threading.Event()
 
-def hang(*args, **kwargs):
-    warning.set()
-    end.wait()
+def hang(message, category, *args, **kwargs):
+    # os.fork() warns as well.
+    if category is pystickyhttp.InsecureRequestWarning:
+        warning.set()
+        end.wait()
 
 warnings.showwarning = hang
 warnings.simplefilter("always", pystickyhttp.InsecureRequestWarning)

@@ -461,9 +461,11 @@ class CookieJar:
         return iter(self._select())
 
     def __len__(self) -> int:
-        if self._entries and time.time() >= self._expiry:
-            self.clear_expired_cookies()
-        return len(self._entries)
+        if not self._entries:
+            return 0
+        with _lock:
+            self._drop_expired(time.time())
+            return len(self._entries)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, CookieJar):
