@@ -52,6 +52,7 @@ from pystickyhttp.transport.sockets import (
     local_address_of,
     reachable_from,
 )
+from tests.patience import growing
 from tests.servers.proxies import ProxyServer
 from tests.servers.scripted import BlackHole, Peer, ScriptedServer, closed_port, keep_alive, respond
 from tests.servers.sockets import no_socket_left
@@ -973,13 +974,20 @@ def test_a_connect_that_hangs_is_a_connect_timeout_on_the_leg_tcp() -> None:
 def test_a_handshake_that_hangs_is_a_connect_timeout_on_the_leg_tls() -> None:
     """T1."""
 
+    greeted = threading.Event()
+
     def reads_the_hello(peer: Peer) -> None:
-        peer.read_some()
-        peer.stall()
+        if peer.read_some():
+            greeted.set()
+            peer.stall()
 
     with ScriptedServer(reads_the_hello) as server, Session() as session, no_socket_left():
-        with pytest.raises(ConnectTimeout, match="TLS handshake") as caught:
-            session.get(server.url().replace("http", "https"), timeout=(SHORT, NEVER))
+        for limit in growing(SHORT):
+            with pytest.raises(ConnectTimeout) as caught:
+                session.get(server.url().replace("http", "https"), timeout=(limit, NEVER))
+            if greeted.is_set():
+                break
+        assert "TLS handshake" in str(caught.value)
         assert caught.value.leg == "tls"
 
 
