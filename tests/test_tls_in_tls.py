@@ -1295,8 +1295,8 @@ def test_a_final_response_that_comes_early_stops_an_upload(contexts: Contexts) -
     with through_a_proxy(contexts, refuses, buffer=4096) as client:
         connection = HTTPConnection(client, ROUTE, 0.0)
         deadline = Timeout(read=PATIENCE, write=PATIENCE).start()
-        size = b"%d" % (100 * len(LARGE))
-        upload = OutgoingRequest.make("POST", "/", [(b"Host", b"a"), (b"Content-Length", size)], LARGE * 100)
+        size = b"%d" % (10 * len(LARGE))
+        upload = OutgoingRequest.make("POST", "/", [(b"Host", b"a"), (b"Content-Length", size)], LARGE * 10)
         assert connection.exchange(upload, deadline).status_code == 413
         assert connection.sent < int(size)
         assert b"".join(iter(lambda: connection.read_piece(deadline), b"")) == b"no"

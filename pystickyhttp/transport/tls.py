@@ -464,7 +464,7 @@ def _check_protocol(sock: TLSSocket, route: Route) -> None:
     if chosen not in _SPOKEN:
         raise SSLError(
             f"{route} chose the protocol {chosen!r}, which the ssl_context offered and nobody here speaks: "
-            f"give the context to set_alpn_protocols(['http/1.1'])"
+            f"call its set_alpn_protocols(['http/1.1'])"
         )
 
 
