@@ -190,11 +190,9 @@ class HTTPAdapter(BaseAdapter):
             )
         self._pool_settings = settings = {**self._pool_settings, **pool_settings}
         _check_context("ssl_context", settings["ssl_context"])
-        if not isinstance(settings["server_hostname"], (str, type(None))):
-            raise TypeError(f"server_hostname is {settings['server_hostname']!r}: give a str")
         self._way = self._way._replace(
             context=settings["ssl_context"],
-            server_hostname=settings["server_hostname"],
+            server_hostname=_server_hostname(settings["server_hostname"]),
             local_address=local_address_of(settings["source_address"]),
         )
         limits = limits_of(connections, maxsize, block=block) if self._limits is None else self._limits
@@ -505,6 +503,17 @@ def _checked_proxy_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
                 "password into its URL, or override proxy_headers()"
             )
     return checked
+
+
+def _server_hostname(name: Any) -> str | None:
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise TypeError(f"server_hostname is {name!r}: give a str")
+    if not name or any(mark in name for mark in "/?#@"):
+        raise ValueError(f"server_hostname is {name!r}: give a host name or an IP address, and nothing else")
+    # As a URL's host is read; `ssl` itself would read it by IDNA 2003, and may find another name in it.
+    return name if name.isascii() else urls.parse(f"https://{name}/").host
 
 
 def _check_context(name: str, context: Any) -> None:

@@ -62,7 +62,9 @@ def system_store() -> Store:
     around = environment.current()
     if around.ssl_cert_file is None and around.ssl_cert_dir is None:
         return SYSTEM_STORE
-    return Store(around.ssl_cert_file, around.ssl_cert_dir)
+    places = [around.ssl_cert_file or "", *(around.ssl_cert_dir or "").split(os.pathsep)]
+    versions = tuple(file_version(place) for place in places if place)
+    return Store(around.ssl_cert_file, around.ssl_cert_dir, versions=versions)
 
 
 def identity_of(

@@ -80,7 +80,10 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
         ("-tls1_2", "-Verify", "1"),
         r"handshake failure\): .*wants a client certificate.* given by cert=\(certificate, key\)",
     ),
-    "a client certificate under TLS 1.3": (("-tls1_3", "-Verify", "1"), r"certificate required.*cert="),
+    "a client certificate under TLS 1.3": (
+        ("-tls1_3", "-Verify", "1"),
+        r"certificate required\): it wants a client certificate: give one by cert=",
+    ),
     "another name": (
         ("-servername", "other.example", "-servername_fatal"),
         r"unrecognized name\): it does not serve the name that it was asked for: .* server_hostname=",

@@ -529,6 +529,11 @@ def test_the_file_that_ssl_cert_file_names_may_change(
             session.get(server.url(host="localhost"))
         path.write_bytes(pem(root.certificate))
         assert session.get(server.url(host="localhost")).text == "ok"
+        # R1: nor is a connection used that the old one verified.
+        path.write_bytes(pem(authority("another root").certificate))
+        with pytest.raises(SSLError, match="unable to get local issuer"):
+            session.get(server.url(host="localhost"))
+        assert len(server.requests) == 1
 
 
 def test_a_context_is_found_again_until_a_file_of_its_changes(ca: trustme.CA, tmp_path: Path) -> None:
@@ -969,3 +974,11 @@ for refusing in (True, pystickyhttp.certs.PLATFORM):
                 check=False,
             )
             assert (done.stdout.split(), done.stderr) == (["ok", "True", "True"], "")
+
+
+def test_a_server_hostname_may_be_given_in_any_script(root: Issued, root_file: str) -> None:
+    """S3: by IDNA 2008, as a URL's host."""
+    with serving(issue(root, "xn--strae-oqa.example").context()) as server:
+        with Session(verify=root_file) as session:
+            session.mount("https://", HTTPAdapter(server_hostname="straße.example"))
+            assert session.get(server.url()).text == "ok"

@@ -27,7 +27,6 @@ from ..exceptions import (
     InvalidBody,
     ReadTimeout,
     RemoteProtocolError,
-    SSLError,
     TotalTimeout,
     WriteTimeout,
 )
@@ -542,7 +541,7 @@ class HTTPConnection:
                 ) from error
             if tls.is_alert(error) and not self.reused and not self.received:
                 # Under TLS 1.3 a server looks at the client's certificate when our handshake is over.
-                raise SSLError(f"{self.route} ended TLS: {tls.reason_of(error)}: see cert=") from error
+                raise tls.refusal(error, self.route) from error
             raise self._lost(f"it broke while the answer was read: {tls.reason_of(error)}") from error
 
     def _feed(self, data: bytes) -> None:

@@ -181,7 +181,7 @@ class Dialer:
             sock = self._connect(leg, budget)
             if leg.tls is None:
                 return sock
-            secured = _secure(sock, leg, budget)
+            secured = _secure(sock, leg, budget, tls.handshake_with_proxy)
             assert isinstance(secured, socket.socket), "TLS within TLS has the proxy's TLS below it"
             return secured
         except (ConnectTimeout, TotalTimeout) as error:
@@ -425,10 +425,15 @@ def _socks_tunnel(sock: socket.socket, route: Route, host: str, budget: Budget) 
     _step(sock, budget, f"asking for the tunnel to {route}", TunnelError, ask)
 
 
-def _secure(sock: socket.socket, route: Route, budget: Budget) -> tls.TLSSocket:
+def _secure(
+    sock: socket.socket,
+    route: Route,
+    budget: Budget,
+    handshake: Callable[[socket.socket, Route], tls.TLSSocket] = tls.handshake,
+) -> tls.TLSSocket:
     def shake_hands(seconds: float | None) -> tls.TLSSocket:
         sock.settimeout(seconds)
-        return tls.handshake(sock, route)
+        return handshake(sock, route)
 
     return _step(sock, budget, f"the TLS handshake with {route}", HandshakeLost, shake_hands)
 

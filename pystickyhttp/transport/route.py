@@ -26,11 +26,13 @@ class Store(NamedTuple):
         folder: a folder of them, or several as in PATH, or None for the system's.
         platform: whether the platform's own verifier is asked, by the extra `truststore`, which looks at
             neither file nor folder.
+        versions: which state of file and folders is asked for (`tls.file_version`), where somebody looked.
     """
 
     file: str | None = None
     folder: str | None = None
     platform: bool = False
+    versions: tuple[tuple[int, ...] | None, ...] | None = None
 
 
 SYSTEM_STORE: Final = Store()
