@@ -58,6 +58,7 @@ def test_sockets_have_nodelay_and_keepalive() -> None:
     """X1."""
     with ScriptedServer(lambda peer: peer.stall()) as server:
         sock = Dialer().dial(Route("http", "127.0.0.1", server.port), Timeout().start())
+        assert isinstance(sock, socket.socket)
         with sock:
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

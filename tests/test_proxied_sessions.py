@@ -11,7 +11,7 @@ import pytest
 
 from pystickyhttp import Address, Session
 from pystickyhttp.auth import HTTPProxyAuth
-from pystickyhttp.exceptions import InvalidProxyURL, InvalidSchema, ProxyError
+from pystickyhttp.exceptions import InvalidProxyURL, InvalidSchema, ProxyError, TunnelError
 from tests.servers.proxies import ProxyServer, basic
 from tests.servers.scripted import Request, ScriptedServer, closed_port, keep_alive, respond
 
@@ -158,7 +158,7 @@ def test_a_proxy_that_wants_credentials_is_an_error_that_says_so(
     origin: ScriptedServer, session: Session
 ) -> None:
     with ProxyServer({"example.com:443": (origin.host, origin.port)}, authorization=SECRET) as proxy:
-        with pytest.raises(ProxyError, match="407") as caught:
+        with pytest.raises(TunnelError, match="407") as caught:
             session.get("https://example.com/", proxies={"https": proxy.url()})
         assert caught.value.status == 407
         assert "user:password@" in str(caught.value)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pystickyhttp.transport import Address
 from pystickyhttp.transport.dial import (
     ATTEMPT_DELAY,
     MAX_CONCURRENT_ATTEMPTS,
-    Address,
     AddressRace,
     interleave,
 )

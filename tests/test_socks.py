@@ -102,7 +102,9 @@ class Resolver:
 
 
 def dial(route: Route, timeout: Timeout | None = None, resolver: Resolver | None = None) -> socket.socket:
-    return Dialer(resolver).dial(route, (timeout or Timeout()).start())
+    sock = Dialer(resolver).dial(route, (timeout or Timeout()).start())
+    assert isinstance(sock, socket.socket), "there is no TLS within TLS here"
+    return sock
 
 
 # --- what is said, and what the answers mean

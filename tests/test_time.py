@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import threading
@@ -23,8 +24,7 @@ from pystickyhttp import (
     WriteTimeout,
 )
 from pystickyhttp.timeouts import Timeout
-from pystickyhttp.transport import Dialer, Route
-from pystickyhttp.transport.dial import Address
+from pystickyhttp.transport import Address, Dialer, Route
 from tests.patience import Pulse, growing
 from tests.servers.scripted import (
     BlackHole,
@@ -455,11 +455,12 @@ def test_a_unix_socket_and_a_local_address_are_dialled(tmp_path: Any) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
-        with Dialer().dial(Route("http", "a", 80, unix_socket=path), Timeout().start()) as sock:
+        sock = Dialer().dial(Route("http", "a", 80, unix_socket=path), Timeout().start())
+        with contextlib.closing(sock):
             assert sock.getpeername() == path
     with ScriptedServer(lambda peer: peer.stall()) as server:
         route = Route("http", "127.0.0.1", server.port, local_address=("127.0.0.9", 0))
-        with Dialer().dial(route, Timeout().start()) as sock:
+        with contextlib.closing(Dialer().dial(route, Timeout().start())) as sock:
             assert sock.getsockname()[0] == "127.0.0.9"
 
 

@@ -90,7 +90,9 @@ def ask(pool: ConnectionPool, route: Route, timeout: Timeout | None = None) -> I
 
 
 def dial(route: Route, timeout: Timeout | None = None) -> socket.socket:
-    return Dialer().dial(route, (timeout or Timeout()).start())
+    sock = Dialer().dial(route, (timeout or Timeout()).start())
+    assert isinstance(sock, socket.socket), "there is no TLS within TLS here"
+    return sock
 
 
 def ok(_: Request) -> bytes:
@@ -606,7 +608,7 @@ def test_any_answer_to_connect_that_is_no_2xx_is_an_error_with_its_status_reason
     answer = respond(b"Sorry", status=status, reason="Not So", headers={"X-Why": "Because"})
     with ScriptedServer(keep_alive(lambda _: answer)) as proxy, no_socket_left():
         with pytest.raises(
-            ProxyError,
+            TunnelError,
             match=rf"^proxy http://127\.0\.0\.1:{proxy.port} refused a tunnel to example\.com:443: "
             rf"{status} Not So$",
         ) as caught:
@@ -620,7 +622,7 @@ def test_any_answer_to_connect_that_is_no_2xx_is_an_error_with_its_status_reason
 def test_a_tunnel_without_credentials_where_some_are_wanted_says_how_to_give_them() -> None:
     with ProxyServer(authorization=basic("user", "geheim")) as proxy, no_socket_left():
         with pytest.raises(
-            ProxyError,
+            TunnelError,
             match=rf"407 .*: it wants credentials, .*http://user:password@127\.0\.0\.1:{proxy.port}$",
         ) as caught:
             dial(far_end("https", to(proxy)))
@@ -948,6 +950,6 @@ def test_a_real_proxy_refuses_a_tunnel_to_whoever_does_not(
     proxy_py: ProxyPy, authorization: bytes | None
 ) -> None:
     with no_socket_left():
-        with pytest.raises(ProxyError, match=r"407 Proxy Authentication Required.* credentials") as caught:
+        with pytest.raises(TunnelError, match=r"407 Proxy Authentication Required.* credentials") as caught:
             dial(far_end("https", to(proxy_py, authorization)))
         assert caught.value.status == 407
