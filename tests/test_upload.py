@@ -152,6 +152,25 @@ def test_a_server_that_closes_amid_an_upload_is_lost_with_the_count_of_what_was_
         assert caught.value.received == 0
 
 
+def test_what_a_server_has_read_of_a_large_body_counts_as_sent(
+    tls: ssl.SSLContext | None, session: Session
+) -> None:
+    """P1, T1: over TLS too, where the write timeout would otherwise count over the whole of it."""
+    wanted = 1_000_000
+
+    def reads_some_and_gives_up(peer: Peer) -> None:
+        peer.read_head()
+        read = 0
+        while read < wanted:
+            read += len(peer.read_some())
+        peer.rst()
+
+    with ScriptedServer(reads_some_and_gives_up, tls=tls) as server, no_socket_left():
+        with pytest.raises(ConnectionLost) as caught:
+            session.post(server.url(), data=b"x" * 50_000_000, timeout=10)
+        assert caught.value.sent >= wanted
+
+
 def test_session_tickets_during_an_upload_are_no_answer(
     tls_context: ssl.SSLContext, session: Session
 ) -> None:

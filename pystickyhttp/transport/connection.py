@@ -53,6 +53,9 @@ MAX_INFORMATIONAL: Final = 20
 # X1: up to here a body is copied behind its head and both leave in one write; above, the copy would cost
 # more than the second write.
 SMALL_BODY: Final = 16384
+# How much TLS is given at once while the peer is watched: a few records, so that the calls do not count, and
+# the write timeout still begins anew with what a slow peer takes.
+TLS_PIECE: Final = 65536
 # How much of a file the system sends in one call: enough for the calls not to count, and little enough for
 # the peer (X2) and the deadline to be looked at in between, however fast it takes them.
 SENDFILE_STEP: Final = 1024 * 1024
@@ -344,7 +347,8 @@ class HTTPConnection:
 
     def _send_some(self, data: memoryview) -> tuple[int, bool]:
         try:
-            sent = self._socket.send(data)
+            # TLS takes all or nothing of what it is given: in pieces it is seen how far the peer got.
+            sent = self._socket.send(data if self._tls is None else data[:TLS_PIECE])
         except (BlockingIOError, ssl.SSLWantWriteError):
             return 0, False
         except ssl.SSLWantReadError:
