@@ -41,6 +41,13 @@ ProxyTypes: TypeAlias = "Mapping[str, str | None] | None"
 DEFAULT_POOLSIZE: Final = 10
 DEFAULT_RETRIES: Final = 0
 DEFAULT_POOLBLOCK: Final = False
+# Where requests' adapters are told whom to trust and where to connect; what is said there must not get lost.
+_STEPS_OF_URLLIB3: Final = (
+    "build_connection_pool_key_attributes",
+    "cert_verify",
+    "get_connection",
+    "get_connection_with_tls_context",
+)
 
 
 class _Way(NamedTuple):
@@ -145,10 +152,12 @@ class HTTPAdapter(BaseAdapter):
         socket_options: Iterable[SocketOption] = (),
         keepalive: KeepAlive | None = DEFAULT_KEEPALIVE,
     ) -> None:
+        self._check_overridden()
         self.max_retries = max_retries
         if resolver is not None and not callable(resolver):
             raise TypeError(
-                f"resolver is {resolver!r}: give a function from (host, port) to a list of Address"
+                f"resolver is {resolver!r}: give a function from (host, port) to a list of Address or of IP "
+                f"addresses, such as lambda host, port: table[host]"
             )
         _check_context("proxy_ssl_context", proxy_ssl_context)
         self._resolver = resolver
@@ -199,6 +208,19 @@ class HTTPAdapter(BaseAdapter):
         sockets = SocketSettings(settings["socket_options"], self._keepalive)
         settings["socket_options"] = sockets.options  # an iterator is at its end, and does not pickle
         self.pool = ConnectionPool(limits, Dialer(self._resolver, sockets))
+
+    def _check_overridden(self) -> None:
+        """A subclass whose steps are never taken, such as one that pins certificates, must not look as if.
+
+        Raises:
+            TypeError: it has one of the steps that requests takes with urllib3.
+        """
+        for name in _STEPS_OF_URLLIB3:
+            if hasattr(self, name):
+                raise TypeError(
+                    f"{type(self).__name__}.{name}() would never be called, since there is no urllib3 below: "
+                    f"say it by ssl_context=, server_hostname= or init_poolmanager(), or override send()"
+                )
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "pool": None, "_limits": self.pool.limits}
@@ -510,7 +532,7 @@ def _server_hostname(name: Any) -> str | None:
         return None
     if not isinstance(name, str):
         raise TypeError(f"server_hostname is {name!r}: give a str")
-    if not name or any(mark in name for mark in "/?#@"):
+    if not name or any(mark in name for mark in "/?#@[]") or name.count(":") == 1:
         raise ValueError(f"server_hostname is {name!r}: give a host name or an IP address, and nothing else")
     # As a URL's host is read; `ssl` itself would read it by IDNA 2003, and may find another name in it.
     return name if name.isascii() else urls.parse(f"https://{name}/").host

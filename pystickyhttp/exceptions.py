@@ -22,7 +22,11 @@ class RequestException(OSError):
     Attributes:
         request: the `PreparedRequest` (or `Request`) that failed, or None where none was made yet.
         response: the `Response`, where one had come when the error was raised, else None.
+        leg: which leg of the way failed where no connection came about: "name", "tcp", "proxy", "tunnel" or
+            "tls"; else None.
     """
+
+    leg: str | None = None
 
     def __init__(self, *args: object, request: Any = None, response: Any = None) -> None:
         super().__init__(*args)
@@ -106,14 +110,7 @@ class UnrewindableBodyError(RequestException):
 
 
 class ConnectionError(RequestException, builtins.ConnectionError):
-    """The server could not be reached, or the connection broke.
-
-    Attributes:
-        leg: which leg of the way failed where no connection came about: "name", "tcp", "proxy", "tunnel" or
-            "tls"; None where there was one already.
-    """
-
-    leg: str | None = None
+    """The server could not be reached, or the connection broke."""
 
 
 class NameResolutionError(ConnectionError):

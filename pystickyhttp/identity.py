@@ -50,7 +50,8 @@ def whom_to_trust(verify: Any) -> Trust:
     if isinstance(verify, Store):
         return verify
     if not isinstance(verify, (str, Path)):
-        raise TypeError(f"verify is {verify!r}: give True, False, or the path of a CA file or folder")
+        hint = "; a context goes into HTTPAdapter(ssl_context=)" if isinstance(verify, ssl.SSLContext) else ""
+        raise TypeError(f"verify is {verify!r}: give True, False, or the path of a CA file or folder{hint}")
     if not str(verify):
         raise ValueError("verify is an empty path: give True, False, or the path of a CA file or folder")
     path = os.fspath(verify)
@@ -80,7 +81,12 @@ def identity_of(
 
     Raises:
         TypeError: cert is none of these.
+        ValueError: there is a cert beside a context, which is used as it is.
     """
+    if context is not None and cert is not None:
+        raise ValueError(
+            "cert= does not count beside the adapter's ssl_context=: give it to load_cert_chain() of that one"
+        )
     if context is not None:
         return TLSIdentity(context=context, server_hostname=server_hostname)
     file, key, password = _cert_files(cert)

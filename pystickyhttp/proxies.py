@@ -74,6 +74,8 @@ def read_url(text: str) -> ProxyURL:
 
 
 def _unspoken(scheme: str, rest: str) -> InvalidProxyURL | InvalidSchema:
+    if scheme[:1] in ("'", '"'):
+        return InvalidProxyURL("the URL of the proxy (not shown) stands in quotes: leave them out")
     if not _SCHEME.fullmatch(scheme):  # what stands ahead of it may be the beginning of a password
         return InvalidProxyURL(
             "the proxy (not shown, as it may hold a password) has no scheme: write "

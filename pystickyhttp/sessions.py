@@ -837,12 +837,16 @@ def _spoken(proxies: ProxyTypes) -> ProxyTypes:
 
 
 def _checked_proxies(proxies: Any) -> Mapping[str, str | None]:
-    if not isinstance(proxies, Mapping) or not all(
-        isinstance(key, str) and isinstance(proxy, (str, NoneType)) for key, proxy in proxies.items()
-    ):
+    if not isinstance(proxies, Mapping):
         raise TypeError(
             f"proxies are of {type(proxies).__name__}: give a mapping such as {{'https': 'http://proxy:3128'}}"
         )
+    for key, proxy in proxies.items():
+        if not isinstance(key, str) or not isinstance(proxy, (str, NoneType)):
+            raise TypeError(
+                f"the proxy for {key!r} is a {type(proxy).__name__}: give a scheme, and the URL of a proxy as "
+                f"str, such as {{'https': 'http://proxy:3128'}}"
+            )
     return proxies
 
 

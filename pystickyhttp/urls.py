@@ -421,7 +421,8 @@ def socket_path(path: str | bytes | os.PathLike[Any]) -> str:
     if not text.startswith("/"):
         # Where it leads would change with the working directory, and the connections in the pool would not.
         raise ValueError(
-            f"the path {text!r} of a unix socket is not absolute: give os.path.abspath({text!r})"
+            f"the path {text!r} of a unix socket is not absolute: give a path such as '/var/run/docker.sock', "
+            f"without a scheme"
         )
     if "\0" in text:
         raise ValueError(f"the path {text!r} of a unix socket holds a NUL, where the system takes it to end")

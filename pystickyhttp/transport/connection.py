@@ -15,7 +15,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 import h11
 
@@ -27,6 +27,7 @@ from ..exceptions import (
     InvalidBody,
     ReadTimeout,
     RemoteProtocolError,
+    SSLError,
     TotalTimeout,
     WriteTimeout,
 )
@@ -543,8 +544,7 @@ class HTTPConnection:
                     ReadTimeout,
                     f"{self.route} sent nothing for the read timeout of {deadline.timeout.read} s",
                 ) from error
-            if tls.is_alert(error) and not self.reused and not self.received:
-                # Under TLS 1.3 a server looks at the client's certificate when our handshake is over.
+            if self._is_refusal(error):
                 raise tls.refusal(error, self.route) from error
             raise self._lost(f"it broke while the answer was read: {tls.reason_of(error)}") from error
 
@@ -559,7 +559,11 @@ class HTTPConnection:
         if first[:5] == b"HTTP/"[: len(first)]:
             return
         # The record header of a TLS alert (RFC 8446, section 5.1).
-        remedy = ": the port speaks TLS, use https://" if first.startswith(b"\x15\x03") else ""
+        remedy = ""
+        if first.startswith(b"\x15\x03"):
+            remedy = ": the port speaks TLS, use https://"
+        elif first.startswith(b"\x05"):  # RFC 1928, section 3
+            remedy = ": the port may be that of a SOCKS5 proxy, which is written socks5://"
         raise RemoteProtocolError(f"{self.route} sent what is not HTTP/1.1: {first[:40]!r}{remedy}")
 
     # --- time
@@ -580,13 +584,19 @@ class HTTPConnection:
             return TotalTimeout(f"waiting for {self.route}: {deadline.exceeded()}")
         return kind(f"{what} ({self.sent} bytes sent, {self.received} received)")
 
+    def _is_refusal(self, error: OSError) -> TypeGuard[ssl.SSLError]:
+        """Under TLS 1.3 a server looks at the client's certificate when our handshake is over."""
+        return tls.is_alert(error) and not self.reused and not self.received
+
     def _timed_out_writing(self, deadline: Deadline) -> ReadTimeout | WriteTimeout | TotalTimeout:
         limit = deadline.timeout.write
         return self._timed_out(
             deadline, WriteTimeout, f"{self.route} took nothing for the write timeout of {limit} s"
         )
 
-    def _lost_sending(self, error: OSError) -> ConnectionLost:
+    def _lost_sending(self, error: OSError) -> ConnectionLost | SSLError:
+        if self._is_refusal(error):
+            return tls.refusal(error, self.route)
         return self._lost(f"it broke while the request was sent: {tls.reason_of(error)}")
 
     def _lost(self, why: str) -> ConnectionLost:

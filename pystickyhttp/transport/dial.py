@@ -83,12 +83,16 @@ class Budget:
 
         Args:
             doing: the step that wants them, for the message.
-            leg: the leg that the step is on, as `ConnectionError.leg` has it.
+            leg: the leg that the step is on, as `RequestException.leg` has it.
 
         Raises:
             ConnectTimeout, TotalTimeout: none are left.
         """
-        left = self._deadline.clip(None, doing)
+        try:
+            left = self._deadline.clip(None, doing)
+        except TotalTimeout as error:
+            error.leg = leg
+            raise
         if self._connect_by is None:
             return left
         until = self._connect_by - time.monotonic()
@@ -185,13 +189,13 @@ class Dialer:
             assert isinstance(secured, socket.socket), "TLS within TLS has the proxy's TLS below it"
             return secured
         except (ConnectTimeout, TotalTimeout) as error:
-            error.args = (f"{route}: {error}",)
-            if isinstance(error, ConnectTimeout):
-                error.leg = ProxyError.leg
+            error.args = (f"{route}: {error}{_plain_remedy(leg) if error.leg == SSLError.leg else ''}",)
+            error.leg = ProxyError.leg
             raise
+        except HandshakeLost as error:
+            raise ProxyError(f"{route}: TLS with the proxy failed: {error}{_plain_remedy(leg)}") from error
         except SSLError as error:
-            kind = ProxyError if isinstance(error, HandshakeLost) else ProxySSLError
-            raise kind(f"{route}: TLS with the proxy failed: {error}") from error
+            raise ProxySSLError(f"{route}: TLS with the proxy failed: {error}") from error
         except ConnectionError as error:
             raise ProxyError(f"{route}: the proxy can't be reached: {error}") from error
 
@@ -232,7 +236,7 @@ def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequenc
     except queue.Empty:
         budget.left(doing, NameResolutionError.leg)  # raises: the time is up
         raise budget.exceeded(f"{doing} did not end in time", NameResolutionError.leg) from None
-    if isinstance(found, (OSError, UnicodeError)):
+    if isinstance(found, (OSError, UnicodeError, LookupError)):  # the last is of a resolver that is a table
         raise NameResolutionError(f"{route.host!r} can't be resolved: {found}") from found
     if isinstance(found, BaseException):
         raise found
@@ -408,6 +412,11 @@ class _Attempts:
             sock.close()
         self._failures.append(_Failure(address, error))
         self._race.failed(now)
+
+
+def _plain_remedy(leg: Route) -> str:
+    """Most proxies of https requests are no https proxies, and many wait in silence for what they know."""
+    return f": if this proxy speaks plain http, as most do, write its URL as http://{leg.authority}"
 
 
 def _tunnel(sock: socket.socket, route: Route, budget: Budget) -> None:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from ..exceptions import HandshakeLost, InsecureRequestWarning, SSLError
+from ..exceptions import HandshakeLost, InsecureRequestWarning, ProxySSLError, SSLError
 from ..forks import after_fork_in_child
 from .route import Route, Store, TLSIdentity
 from .tls_errors import (
@@ -498,11 +498,15 @@ def refusal(error: ssl.SSLError, route: Route) -> SSLError:
         route: whom the connection leads to.
     """
     if route.is_forwarded:
-        route = route.to_proxy
-        advice = _advice_of_proxy(route.tls)
-    else:
-        advice = _advice(route.tls)
-    return SSLError(f"the TLS handshake with {route} failed: {why_failed(error, advice)}")
+        return refusal_by_proxy(error, route)
+    return SSLError(f"the TLS handshake with {route} failed: {why_failed(error, _advice(route.tls))}")
+
+
+def refusal_by_proxy(error: BaseException | None, route: Route) -> ProxySSLError:
+    """The same of the proxy of a Route, which other settings are for."""
+    leg = route.to_proxy
+    why = why_failed(error, _advice_of_proxy(leg.tls)) if isinstance(error, ssl.SSLError) else str(error)
+    return ProxySSLError(f"{route}: TLS with the proxy failed: {why}")
 
 
 def _advice(identity: TLSIdentity | None) -> Advice:
@@ -602,9 +606,15 @@ def warn_if_unverified(route: Route) -> None:
     with _warning:
         if route.host in _warned:
             return
+        remedy = (
+            "leave verify=True, or pass verify='/path/to/ca.pem'"
+            if route.tls.context is None
+            else "leave verify_mode and check_hostname of its ssl_context as they are made; the name in the "
+            "certificate can be said by HTTPAdapter(server_hostname=)"
+        )
         warnings.warn(
-            f"the certificate of {route} is not verified: whoever stands in between can read and change "
-            f"everything. Leave verify=True, or pass verify='/path/to/ca.pem'. This is said once a host",
+            f"the certificate of {route} is not verified, or not held against its name: whoever stands in "
+            f"between can read and change everything. So {remedy}. This is said once a host",
             InsecureRequestWarning,
             stacklevel=_level_of_caller(),
         )
@@ -616,7 +626,9 @@ def _verifies(identity: TLSIdentity) -> bool:
     if context is None:
         return identity.verify
     # What is of another making may verify by means of its own, such as a fingerprint.
-    return context.verify_mode != ssl.CERT_NONE or not _is_of_the_standard_library(context)
+    if not _is_of_the_standard_library(context):
+        return True
+    return context.verify_mode != ssl.CERT_NONE and context.check_hostname
 
 
 def _level_of_caller() -> int:

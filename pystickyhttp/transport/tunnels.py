@@ -21,10 +21,11 @@ from ..exceptions import (
     InvalidHeader,
     RemoteProtocolError,
     RequestException,
+    SSLError,
     TunnelError,
 )
 from ..timeouts import UNLIMITED, Deadline, Timeout
-from . import socks
+from . import socks, tls
 from .connection import HTTPConnection, ResponseHead
 from .duplex import DuplexStream
 from .request import OutgoingRequest
@@ -72,6 +73,8 @@ def _ask(sock: socket.socket, route: Route, seconds: float | None) -> DuplexStre
     connection = HTTPConnection(sock, route.to_proxy, time.monotonic())
     try:
         head = connection.exchange(request, deadline)
+    except SSLError as error:  # under TLS 1.3 the proxy looks at who we are when our handshake is over
+        raise tls.refusal_by_proxy(error.__cause__, route) from error
     except (ConnectionLost, RemoteProtocolError) as error:
         raise TunnelError(f"proxy {route.proxy} made no tunnel to {route.authority}: {error}") from error
     if not opens_tunnel(head.status_code):
