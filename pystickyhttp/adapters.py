@@ -14,7 +14,7 @@ from .exceptions import InvalidMethod, RequestException, RetryError, TunnelError
 from .headers import Headers, encode_field
 from .identity import UNVERIFIED, CertTypes, Trust, VerifyTypes, identity_of, whom_to_trust
 from .models import PreparedRequest, Response
-from .proxies import PROXY_AUTHORIZATION, basic_fields, forwards_http, proxy_of, read_url
+from .proxies import PROXY_AUTHORIZATION, basic_fields, forwards_http, proxy_of, read_proxy_url
 from .retries import Retry, RetryTypes
 from .timeouts import UNSET, Deadline, TimeoutTypes
 from .transport import (
@@ -30,7 +30,7 @@ from .transport import (
     SocketOption,
     SocketSettings,
 )
-from .transport.sockets import DEFAULT_KEEPALIVE, local_address_of
+from .transport.sockets import DEFAULT_KEEPALIVE, literal, local_address_of
 from .urls import URL
 
 ProxyTypes: TypeAlias = "Mapping[str, str | None] | None"
@@ -48,6 +48,10 @@ _STEPS_OF_URLLIB3: Final = (
     "get_connection",
     "get_connection_with_tls_context",
 )
+
+
+# X6: a proxy's own fields go over those of the request, and must not change where it ends or whom it is for.
+_ABOUT_THE_REQUEST: Final = frozenset({"content-length", "host", "transfer-encoding"})
 
 
 class _Way(NamedTuple):
@@ -281,18 +285,20 @@ class HTTPAdapter(BaseAdapter):
         tries = _Tries(self.max_retries, request, Deadline.of(timeout))
         started = time.perf_counter()
         try:
-            url = urls.parse(request.url)
-            proxy = self._proxy(url, proxies, request.headers, verify) if proxies else None
-            route = self._route(url, verify, cert, proxy)
+            # First of all, since a Proxy-Authorization that it adds is part of the Route.
             self.add_headers(
                 request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
             )
+            url = urls.parse(request.url)
+            proxy = self._proxy(url, proxies, request.headers, verify) if proxies else None
+            route = self._route(url, verify, cert, proxy)
             response = self._send_until_it_will_do(request, url, route, proxies, tries)
             response._seconds = time.perf_counter() - started
             return response
         except RequestException as error:
             if isinstance(error, TunnelError) and error.status is not None and error.response is None:
                 error.response = self._answer_of_proxy(request, error)
+                error.response._seconds = time.perf_counter() - started
             if error.request is None:  # a body may be made of other requests, which have errors of their own
                 error.request = request
                 _tell_what_was_tried(error, request, time.perf_counter() - started, tries.count)
@@ -338,7 +344,7 @@ class HTTPAdapter(BaseAdapter):
         if given is not None:
             fields = {**fields, PROXY_AUTHORIZATION: given}
         tls = None
-        if read_url(text).scheme == "https":
+        if read_proxy_url(text).scheme == "https":
             trust = UNVERIFIED if self._proxy_ssl_context is not None else whom_to_trust(verify)
             tls = identity_of(trust, None, self._proxy_ssl_context, None)
         return proxy_of(text, fields, tls)
@@ -519,6 +525,10 @@ def _checked_proxy_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     checked = {} if headers is None else dict(headers)
     for name, value in checked.items():
         encode_field(name, value)
+        if name.lower() in _ABOUT_THE_REQUEST:
+            raise ValueError(
+                f"proxy_headers has {name}, which is about each request and not for the proxy: leave it out"
+            )
         if name.lower() == PROXY_AUTHORIZATION.lower():
             raise ValueError(
                 "proxy_headers go to every proxy, and a Proxy-Authorization belongs to one: put user and "
@@ -532,7 +542,7 @@ def _server_hostname(name: Any) -> str | None:
         return None
     if not isinstance(name, str):
         raise TypeError(f"server_hostname is {name!r}: give a str")
-    if not name or any(mark in name for mark in "/?#@[]") or name.count(":") == 1:
+    if not name or any(mark in name for mark in "/?#@[]") or (":" in name and literal(name, 0) is None):
         raise ValueError(f"server_hostname is {name!r}: give a host name or an IP address, and nothing else")
     # As a URL's host is read; `ssl` itself would read it by IDNA 2003, and may find another name in it.
     return name if name.isascii() else urls.parse(f"https://{name}/").host

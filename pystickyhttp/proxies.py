@@ -18,7 +18,7 @@ from .auth import basic_credentials
 from .exceptions import InvalidProxyURL, InvalidSchema, InvalidURL
 from .headers import encode_field
 from .transport import Proxy, TLSIdentity
-from .transport.route import PROXY_PORTS
+from .transport.route import PROXY_PORTS, is_socks
 
 PROXY_AUTHORIZATION: Final = "Proxy-Authorization"
 
@@ -47,7 +47,7 @@ class ProxyURL(NamedTuple):
 
 # An environment names a handful of proxies; a program that goes through a list of them names hundreds.
 @lru_cache(maxsize=512)
-def read_url(text: str) -> ProxyURL:
+def read_proxy_url(text: str) -> ProxyURL:
     """Read the URL of a proxy.
 
     Args:
@@ -103,10 +103,10 @@ def basic_fields(text: str) -> dict[str, str]:
     """The fields by which a proxy's URL introduces us: Proxy-Authorization, where it has user and password.
 
     Raises:
-        InvalidProxyURL, InvalidSchema: as `read_url`; and the user holds a colon.
+        InvalidProxyURL, InvalidSchema: as `read_proxy_url`; and the user holds a colon.
     """
-    proxy = read_url(text)
-    if proxy.credentials is None or proxy.scheme.startswith("socks"):
+    proxy = read_proxy_url(text)
+    if proxy.credentials is None or is_socks(proxy.scheme):
         return {}
     try:
         return {PROXY_AUTHORIZATION: basic_credentials(*proxy.credentials)}
@@ -119,19 +119,19 @@ def basic_fields(text: str) -> dict[str, str]:
 
 def forwards_http(text: str) -> bool:
     """Whether a proxy takes requests of http in absolute form; those of SOCKS make tunnels alone."""
-    return not read_url(text).scheme.startswith("socks")
+    return not is_socks(read_proxy_url(text).scheme)
 
 
 def proxy_of(text: str, fields: Mapping[str, str | bytes], tls: TLSIdentity | None = None) -> Proxy:
     """The proxy of a URL.
 
     Args:
-        text: as for `read_url`.
+        text: as for `read_proxy_url`.
         fields: header fields for an http or https proxy, Proxy-Authorization among them.
         tls: whom to trust as an https proxy.
 
     Raises:
-        InvalidProxyURL, InvalidSchema: as `read_url`.
+        InvalidProxyURL, InvalidSchema: as `read_proxy_url`.
         InvalidHeader: a field can't be sent (law X7).
     """
     try:
@@ -140,10 +140,10 @@ def proxy_of(text: str, fields: Mapping[str, str | bytes], tls: TLSIdentity | No
         return _made.__wrapped__(text, tuple(fields.items()), tls)
 
 
-@lru_cache(maxsize=512)  # as many as `read_url` has
+@lru_cache(maxsize=512)  # as many as `read_proxy_url` has
 def _made(text: str, fields: tuple[tuple[str, str | bytes], ...], tls: TLSIdentity | None) -> Proxy:
-    scheme, host, port, credentials = read_url(text)
-    if scheme.startswith("socks"):
+    scheme, host, port, credentials = read_proxy_url(text)
+    if is_socks(scheme):
         return Proxy(scheme, host, port, credentials=credentials)
     encoded = [encode_field(name, value) for name, value in fields]
     shown = [value for name, value in encoded if name.lower() == b"proxy-authorization"]

@@ -42,6 +42,7 @@ from .exceptions import (
 )
 from .timeouts import MAX_SECONDS
 from .transport.request import IDEMPOTENT_METHODS
+from .transport.socks import NOT_ALLOWED
 
 # The counter that an error counts against, beside the total.
 Kind: TypeAlias = Literal["connect", "read", "other"]
@@ -431,7 +432,7 @@ def _comes_out_the_same(error: BaseException) -> bool:
         return False
     if isinstance(error, TunnelError):  # 4xx and "not allowed": to the proxy the fault is the client's
         refused = error.status is not None and 400 <= error.status < 500
-        return refused or error.wants_credentials or error.reply == 2
+        return refused or error.wants_credentials or error.reply == NOT_ALLOWED
     return isinstance(error, _NEVER)
 
 

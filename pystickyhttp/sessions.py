@@ -20,7 +20,7 @@ from .environment import Environment
 from .exceptions import InvalidSchema, RequestException, TooManyRedirects, UnrewindableBodyError
 from .headers import Headers, HeaderTypes, merge_headers
 from .hooks import default_hooks, dispatch_hook, merge_hooks
-from .identity import CertTypes, VerifyTypes, system_store
+from .identity import CertTypes, VerifyTypes
 from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response
 from .models import REDIRECT_STATI as REDIRECT_STATI  # programs import it from here
 from .retries import RetryTypes
@@ -600,10 +600,10 @@ class Session:
                     return
                 raise _too_many(policy.limit, response, location)
             try:
-                way = _way(request, proxies)
+                proxy = _proxy_of(request, proxies)
                 request = self._redirected(request, response, location, policy)
                 proxies = self.rebuild_proxies(request, proxies)
-                if _way(request, proxies) != way:
+                if _proxy_of(request, proxies) != proxy:
                     request.leave_proxy()
             except BaseException as error:
                 response.keep_undecoded()  # the walk ends here
@@ -814,7 +814,8 @@ def _verified_by_default(around: Environment | None) -> VerifyTypes:
     if around is not None:
         return around.ca_bundle or True
     # OpenSSL's own variables are part of the environment as well.
-    return True if system_store() is SYSTEM_STORE else SYSTEM_STORE
+    around = environment.current()
+    return True if around.ssl_cert_file is None and around.ssl_cert_dir is None else SYSTEM_STORE
 
 
 def _check_folder_of(cookies_file: str | os.PathLike[str]) -> None:
@@ -824,7 +825,7 @@ def _check_folder_of(cookies_file: str | os.PathLike[str]) -> None:
         raise FileNotFoundError(f"cookies_file is {cookies_file!r}: there is no such folder; make it first")
 
 
-def _way(request: PreparedRequest, proxies: ProxyTypes) -> str | None:
+def _proxy_of(request: PreparedRequest, proxies: ProxyTypes) -> str | None:
     """The URL of the proxy that a request goes through, or None."""
     if not proxies or not urls.is_http(request.url):
         return None
@@ -844,8 +845,8 @@ def _checked_proxies(proxies: Any) -> Mapping[str, str | None]:
     for key, proxy in proxies.items():
         if not isinstance(key, str) or not isinstance(proxy, (str, NoneType)):
             raise TypeError(
-                f"the proxy for {key!r} is a {type(proxy).__name__}: give a scheme, and the URL of a proxy as "
-                f"str, such as {{'https': 'http://proxy:3128'}}"
+                f"the proxy for {key!r} is a {type(proxy).__name__}: give a scheme and a proxy's URL, as in "
+                f"{{'https': 'http://proxy:3128'}}"
             )
     return proxies
 

@@ -53,8 +53,7 @@ _UNRESERVED_AND_SUBDELIMS = r"A-Za-z0-9\-._~!$&'()*+,;="
 _ILLEGAL_IN_PATH = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:@/%]+|%(?![0-9A-Fa-f]{{2}})")
 _ILLEGAL_IN_QUERY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:@/?%]+|%(?![0-9A-Fa-f]{{2}})")
 # A colon too: that there is no port is told where the path is asked for.
-_ILLEGAL_IN_SOCKET = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9A-Fa-f]{{2}})")
-_ILLEGAL_IN_USERINFO = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9A-Fa-f]{{2}})")
+_ILLEGAL_IN_AUTHORITY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9A-Fa-f]{{2}})")
 
 
 @dataclass(frozen=True)
@@ -421,7 +420,7 @@ def socket_path(path: str | bytes | os.PathLike[Any]) -> str:
     if not text.startswith("/"):
         # Where it leads would change with the working directory, and the connections in the pool would not.
         raise ValueError(
-            f"the path {text!r} of a unix socket is not absolute: give a path such as '/var/run/docker.sock', "
+            f"the path {text!r} of a unix socket is not absolute: give one such as '/var/run/docker.sock', "
             f"without a scheme"
         )
     if "\0" in text:
@@ -499,7 +498,7 @@ def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None
         host, _, port_text = rest.partition(":")
         host = _reg_name(host, text)
     return (
-        _quote(userinfo, _ILLEGAL_IN_USERINFO) if at else None,
+        _quote(userinfo, _ILLEGAL_IN_AUTHORITY) if at else None,
         host,
         _port(port_text, text) if port_text else None,
     )
@@ -508,7 +507,7 @@ def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None
 def _encoded_socket(host: str, text: str) -> str:
     if not host:
         raise InvalidURL(f"URL {redacted(text)!r} has no host: write {_with_host(UNIX, text)}")
-    return _quote(host, _ILLEGAL_IN_SOCKET)
+    return _quote(host, _ILLEGAL_IN_AUTHORITY)
 
 
 def _port(port_text: str, text: str) -> int:

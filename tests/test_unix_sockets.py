@@ -646,7 +646,7 @@ def test_an_adapter_takes_a_path_object_and_refuses_what_can_not_be_dialled() ->
     with UnixServer(keep_alive(which)) as server, Session() as session:
         session.mount("http://docker/", HTTPAdapter(unix_socket=Path(server.path)))
         assert session.get("http://docker/").ok
-    with pytest.raises(ValueError, match=r"give os\.path\.abspath\('docker\.sock'\)"):
+    with pytest.raises(ValueError, match=r"'docker\.sock' .* is not absolute: give one such as"):
         HTTPAdapter(unix_socket="docker.sock")
     with pytest.raises(TypeError, match="give a str"):
         HTTPAdapter(unix_socket=3)  # type: ignore[arg-type]

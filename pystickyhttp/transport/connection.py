@@ -15,7 +15,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, TypeAlias, TypeGuard, cast
+from typing import Any, Final, TypeAlias, cast
 
 import h11
 
@@ -544,9 +544,7 @@ class HTTPConnection:
                     ReadTimeout,
                     f"{self.route} sent nothing for the read timeout of {deadline.timeout.read} s",
                 ) from error
-            if self._is_refusal(error):
-                raise tls.refusal(error, self.route) from error
-            raise self._lost(f"it broke while the answer was read: {tls.reason_of(error)}") from error
+            raise self._broken(error, "the answer was read") from error
 
     def _feed(self, data: bytes) -> None:
         if not self.received:
@@ -584,10 +582,6 @@ class HTTPConnection:
             return TotalTimeout(f"waiting for {self.route}: {deadline.exceeded()}")
         return kind(f"{what} ({self.sent} bytes sent, {self.received} received)")
 
-    def _is_refusal(self, error: OSError) -> TypeGuard[ssl.SSLError]:
-        """Under TLS 1.3 a server looks at the client's certificate when our handshake is over."""
-        return tls.is_alert(error) and not self.reused and not self.received
-
     def _timed_out_writing(self, deadline: Deadline) -> ReadTimeout | WriteTimeout | TotalTimeout:
         limit = deadline.timeout.write
         return self._timed_out(
@@ -595,9 +589,16 @@ class HTTPConnection:
         )
 
     def _lost_sending(self, error: OSError) -> ConnectionLost | SSLError:
-        if self._is_refusal(error):
+        return self._broken(error, "the request was sent")
+
+    def _broken(self, error: OSError, doing: str) -> ConnectionLost | SSLError:
+        """The error of a connection that broke; an alert ahead of any answer is the end of the handshake.
+
+        Under TLS 1.3 a server looks at the client's certificate when our handshake is over.
+        """
+        if tls.is_alert(error) and not self.reused and not self.received:
             return tls.refusal(error, self.route)
-        return self._lost(f"it broke while the request was sent: {tls.reason_of(error)}")
+        return self._lost(f"it broke while {doing}: {tls.reason_of(error)}")
 
     def _lost(self, why: str) -> ConnectionLost:
         return ConnectionLost(

@@ -51,6 +51,9 @@ ATTEMPT_DELAY: Final = 0.25
 # begun, the first has had more than a second.
 MAX_CONCURRENT_ATTEMPTS: Final = 6
 
+# A resolver may give a thousand addresses; what is wrong can be seen from a few.
+_MOST_REASONS: Final = 6
+
 _IN_PROGRESS: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
 
 
@@ -124,7 +127,7 @@ class Dialer:
         self._settings = settings or SocketSettings()
 
     def dial(self, route: Route, deadline: Deadline) -> tls.AnySocket:
-        """Connect to the far end of a Route, tunnel and TLS included; to its proxy where it is one of http.
+        """Connect to the far end of a Route, tunnel and TLS included, or to the proxy that forwards to it.
 
         Args:
             route: where to.
@@ -171,11 +174,7 @@ class Dialer:
                 if not tunnels.is_worth_another_address(error):
                     raise
                 refusals.append(error)
-        if len(refusals) == 1:
-            raise refusals[0]
-        reasons = "; ".join(str(error) for error in refusals)
-        what = f"no address of {route.host!r} will do: {reasons}"
-        raise TunnelError(what, reply=refusals[-1].reply) from refusals[-1]
+        raise _no_address_will_do(route, refusals)
 
     def _connect_to_proxy(self, route: Route, budget: Budget) -> socket.socket:
         """The first leg of a Route with a proxy; its errors say that it is the proxy that they are about."""
@@ -412,6 +411,17 @@ class _Attempts:
             sock.close()
         self._failures.append(_Failure(address, error))
         self._race.failed(now)
+
+
+def _no_address_will_do(route: Route, refusals: list[TunnelError]) -> TunnelError:
+    if len(refusals) == 1:
+        return refusals.pop()  # an error that its own traceback holds on to would be left to the collector
+    reasons = "; ".join(str(error) for error in refusals[:_MOST_REASONS])
+    more = f"; and {len(refusals) - _MOST_REASONS} more" if len(refusals) > _MOST_REASONS else ""
+    error = TunnelError(f"no address of {route.host!r} will do: {reasons}{more}", reply=refusals[-1].reply)
+    error.__cause__ = refusals[-1]
+    refusals.clear()
+    return error
 
 
 def _plain_remedy(leg: Route) -> str:

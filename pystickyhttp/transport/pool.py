@@ -218,9 +218,7 @@ class ConnectionPool:
 
     def _is_reusable(self, connection: HTTPConnection) -> bool:
         """R4: young enough, not idle for too long, and nothing has come in."""
-        limits = self._ledger.limits
-        expired = connection.is_expired(time.monotonic(), limits.idle_timeout, limits.max_age)
-        return not expired and connection.is_quiet()
+        return not self._is_expired(connection) and connection.is_quiet()
 
     def _is_expired(self, connection: HTTPConnection) -> bool:
         limits = self._ledger.limits
@@ -267,7 +265,11 @@ class ConnectionPool:
             expired = self._ledger.expire(self._is_expired)
         _close_all(expired)
         sock = self._dialer.dial(claim.route, deadline)
-        connection = HTTPConnection(sock, claim.route, time.monotonic())
+        try:
+            connection = HTTPConnection(sock, claim.route, time.monotonic())
+        except BaseException:
+            sock.close()
+            raise
         claim.held().connection = connection
         return connection
 

@@ -14,6 +14,13 @@ from .socks import check_credentials
 # way is told so, and never connected past the proxy.
 PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _SOCKS: Final = frozenset({"socks5", "socks5h"})
+
+
+def is_socks(scheme: str) -> bool:
+    """Whether a proxy of this scheme makes tunnels by SOCKS5, and knows nothing of HTTP."""
+    return scheme in _SOCKS
+
+
 # X7, and what else no field may hold (RFC 9110, section 5.5): h11 would refuse it too, and show the value.
 _UNSENDABLE: Final = re.compile(rb"[\x00-\x1f\x7f]|\A | \Z")
 
@@ -84,6 +91,7 @@ class Proxy:
     Raises:
         InvalidSchema: the scheme is one that we can't speak.
         InvalidProxyURL: no host, or a control character in it or in the credentials (law X7).
+        ValueError: it has what a proxy of its scheme is never shown.
     """
 
     scheme: str
@@ -102,6 +110,14 @@ class Proxy:
             )
         if not self.host:
             raise InvalidProxyURL("the proxy has no host: give http://host:port")
+        if self.is_socks and (self.authorization is not None or self.fields):
+            raise ValueError(
+                f"{self} is a SOCKS proxy and reads no fields: give credentials=(user, password)"
+            )
+        if self.credentials is not None and not self.is_socks:
+            raise ValueError(f"{self} takes no credentials of SOCKS: give authorization=")
+        if self.tls is not None and self.scheme != "https":
+            raise ValueError(f"{self} is not spoken to by TLS: leave tls out, or write https")
         if self.scheme == "https" and self.tls is None:  # nobody's oversight sends it a word without TLS
             object.__setattr__(self, "tls", TLSIdentity())
         parts = self.host.encode("utf-8", "surrogatepass"), self.authorization or b""
@@ -115,8 +131,8 @@ class Proxy:
 
     @property
     def is_socks(self) -> bool:
-        """Whether it makes tunnels by SOCKS5, and knows nothing of HTTP."""
-        return self.scheme in _SOCKS
+        """See the function of this name."""
+        return is_socks(self.scheme)
 
     @property
     def own_fields(self) -> tuple[tuple[bytes, bytes], ...]:

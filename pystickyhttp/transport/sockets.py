@@ -228,7 +228,7 @@ def reachable_from(addresses: Sequence[Address], local_address: tuple[str, int] 
     """Those addresses that a socket with this local address can connect to: they are of its family.
 
     Args:
-        addresses: in the resolver's order. The path of a unix socket can be reached from anywhere.
+        addresses: in the resolver's order.
         local_address: as `local_address_of` reads it.
 
     Raises:
@@ -237,7 +237,7 @@ def reachable_from(addresses: Sequence[Address], local_address: tuple[str, int] 
     if local_address is None or not addresses:
         return addresses
     family = _family_of(local_address)
-    found = [address for address in addresses if address.family in (family, _AF_UNIX)]
+    found = [address for address in addresses if address.family == family]
     if found:
         return found
     mine, other = ("IPv6", "IPv4") if family == socket.AF_INET6 else ("IPv4", "IPv6")

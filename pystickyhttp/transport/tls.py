@@ -397,7 +397,7 @@ def _name_for(route: Route, identity: TLSIdentity) -> str:
         SSLError: it can be in no certificate.
     """
     # The dot at the end of a name in full is no part of it here (RFC 6066, section 3), nor is a zone.
-    name = identity.server_hostname or route.host.partition("%")[0].removesuffix(".")
+    name = (identity.server_hostname or route.host.partition("%")[0]).removesuffix(".")
     try:
         # As wrap_socket() does, which before Python 3.13 leaves a socket behind where it fails.
         if "\0" in name:
@@ -498,15 +498,20 @@ def refusal(error: ssl.SSLError, route: Route) -> SSLError:
         route: whom the connection leads to.
     """
     if route.is_forwarded:
-        return refusal_by_proxy(error, route)
+        return refusal_of_proxy(error, route)
     return SSLError(f"the TLS handshake with {route} failed: {why_failed(error, _advice(route.tls))}")
 
 
-def refusal_by_proxy(error: BaseException | None, route: Route) -> ProxySSLError:
-    """The same of the proxy of a Route, which other settings are for."""
+def refusal_of_proxy(error: ssl.SSLError, route: Route) -> ProxySSLError:
+    """The same where the alert is an https proxy's.
+
+    Args:
+        error: likewise.
+        route: whom the connection leads to, through that proxy.
+    """
     leg = route.to_proxy
-    why = why_failed(error, _advice_of_proxy(leg.tls)) if isinstance(error, ssl.SSLError) else str(error)
-    return ProxySSLError(f"{route}: TLS with the proxy failed: {why}")
+    why = why_failed(error, _advice_of_proxy(leg.tls))
+    return ProxySSLError(f"{route}: TLS with the proxy failed: the TLS handshake with {leg} failed: {why}")
 
 
 def _advice(identity: TLSIdentity | None) -> Advice:
@@ -570,7 +575,7 @@ class TLSInfo(NamedTuple):
             alpn=sock.selected_alpn_protocol(),
             resumed=bool(sock.session_reused),
             # The responses of a connection share it: nobody may change it under the others' eyes.
-            certificate=MappingProxyType(sock.getpeercert() or {}),
+            certificate=MappingProxyType(_verified_certificate(sock)),
             certificate_der=sock.getpeercert(binary_form=True) or b"",
         )
 
@@ -584,6 +589,15 @@ class TLSInfo(NamedTuple):
         return _rebuild_info, (*self[:4], dict(self.certificate), self.certificate_der)
 
 
+def _verified_certificate(sock: TLSSocket) -> dict[str, Any]:
+    try:
+        return sock.getpeercert() or {}
+    except (ValueError, ssl.SSLError):
+        # OpenSSL has verified it, and Python wants each name in UTF-8: an e-mail address or a URL beside the
+        # host's name may be in latin-1. That is no reason not to talk to the server.
+        return {}
+
+
 def _rebuild_info(
     version: str, cipher: str, alpn: str | None, resumed: bool, certificate: dict[str, Any], der: bytes
 ) -> TLSInfo:
@@ -593,6 +607,8 @@ def _rebuild_info(
 # Guards _warned, and that nobody goes on while another thread is about to be told that warnings are errors.
 _warning = threading.RLock()
 _warned: Final[set[str]] = set()
+# A crawler that verifies nobody meets hosts without end; it may be told of some twice.
+_MOST_WARNED: Final = 10_000
 
 
 def warn_if_unverified(route: Route) -> None:
@@ -618,6 +634,8 @@ def warn_if_unverified(route: Route) -> None:
             InsecureRequestWarning,
             stacklevel=_level_of_caller(),
         )
+        if len(_warned) >= _MOST_WARNED:
+            _warned.clear()
         _warned.add(route.host)
 
 

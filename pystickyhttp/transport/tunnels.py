@@ -69,20 +69,23 @@ def connect_request(route: Route) -> OutgoingRequest:
 
 def _ask(sock: socket.socket, route: Route, seconds: float | None) -> DuplexStream:
     request = connect_request(route)
-    deadline = _one_clock(seconds)
+    deadline = _one_limit(seconds)
     connection = HTTPConnection(sock, route.to_proxy, time.monotonic())
     try:
         head = connection.exchange(request, deadline)
-    except SSLError as error:  # under TLS 1.3 the proxy looks at who we are when our handshake is over
-        raise tls.refusal_by_proxy(error.__cause__, route) from error
     except (ConnectionLost, RemoteProtocolError) as error:
         raise TunnelError(f"proxy {route.proxy} made no tunnel to {route.authority}: {error}") from error
+    except SSLError as error:
+        # An alert in the place of an answer: the proxy looks at our certificate when the handshake is over.
+        cause = error.__cause__
+        assert isinstance(cause, ssl.SSLError)
+        raise tls.refusal_of_proxy(cause, route) from cause
     if not opens_tunnel(head.status_code):
         raise _refusal(head, _beginning_of_body(connection, deadline), route)
     return connection.hand_over()
 
 
-def _one_clock(seconds: float | None) -> Deadline:
+def _one_limit(seconds: float | None) -> Deadline:
     """One over all of a tunnel: limits of each read and write would begin anew with each byte."""
     return (UNLIMITED if seconds is None else Timeout(None, None, None, None, total=seconds)).start()
 
@@ -98,7 +101,7 @@ def _beginning_of_body(connection: HTTPConnection, deadline: Deadline) -> bytes:
     left = MOST_REASONS
     try:
         seconds = deadline.clip(REASONS_SECONDS, "reading why there is no tunnel")
-        deadline = Timeout(None, None, None, None, total=seconds).start()
+        deadline = _one_limit(seconds)
         while left > 0 and (piece := connection.read_piece(deadline)):
             pieces.append(piece[:left])
             left -= len(piece)
@@ -188,7 +191,7 @@ def socks_tunnel(sock: socket.socket, route: Route, host: str, port: int, second
     """
     assert route.proxy is not None, "who asks has seen that there is a proxy"
     try:
-        _converse(sock, socks.conversation(host, port, route.proxy.credentials), _one_clock(seconds))
+        _converse(sock, socks.conversation(host, port, route.proxy.credentials), _one_limit(seconds))
     except socks.SocksFailure as failure:
         raise _socks_error(failure, route, host) from failure
     except (RequestException, TimeoutError):
