@@ -17,6 +17,7 @@ from pystickyhttp import (
     ConnectTimeout,
     HandshakeLost,
     InsecureRequestWarning,
+    PreparedRequest,
     ProxyError,
     ProxySSLError,
     RequestException,
@@ -471,3 +472,83 @@ def test_a_subclass_may_set_socket_options_and_the_source_address_as_for_urllib3
 def test_the_pool_takes_no_setting_that_it_does_not_know() -> None:
     with pytest.raises(TypeError, match=r"no maxretries.*ssl_context="):
         HTTPAdapter().init_poolmanager(1, 1, maxretries=3)
+
+
+# --- who is refused when the handshake is over
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_proxy_that_wants_a_certificate_of_ours_is_told_of_as_the_proxy_and_with_its_own_remedy(
+    version: ssl.TLSVersion, scheme: str, ca: trustme.CA, session: Session
+) -> None:
+    """RFC 8446, section 4.4.2.4: under TLS 1.3 the alert comes in the place of an answer."""
+    asking = server_context(ca, "127.0.0.1", client_ca=ca)
+    asking.maximum_version = version
+    with ProxyServer(tls=asking, handshake_may_fail=True) as proxy, no_socket_left():
+        error = fails(session, f"{scheme}://{FAR}/", url_of(proxy))
+    assert isinstance(error, ProxySSLError)
+    assert error.leg == "proxy"
+    assert "proxy_ssl_context=" in str(error)
+    assert " cert=" not in str(error)
+
+
+# --- what an adapter is told
+
+
+def test_a_field_for_the_proxy_that_the_hook_of_an_adapter_adds_reaches_it(
+    proxy: ProxyServer, session: Session
+) -> None:
+    class Adapter(HTTPAdapter):
+        def add_headers(self, request: PreparedRequest, **settings: object) -> None:
+            request.headers["Proxy-Authorization"] = "Bearer abc"
+
+    session.mount("http://", Adapter())
+    session.get(f"http://{FAR}/", proxies={"all": url_of(proxy)})
+    assert proxy.requests[0].header("Proxy-Authorization") == "Bearer abc"
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Host"])
+def test_fields_for_a_proxy_do_not_say_where_a_request_ends_or_whom_it_is_for(name: str) -> None:
+    """X6."""
+    with pytest.raises(ValueError, match="is about each request"):
+        HTTPAdapter(proxy_headers={name: "5"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "build_connection_pool_key_attributes",
+        "cert_verify",
+        "get_connection",
+        "get_connection_with_tls_context",
+    ],
+)
+def test_a_subclass_with_a_step_of_requests_that_is_never_taken_is_refused(name: str) -> None:
+    """Such a step pins certificates, or has a context for each host."""
+    adapter = type("Pinning", (HTTPAdapter,), {name: lambda self, *args, **kwargs: None})
+    with pytest.raises(TypeError, match=rf"Pinning\.{name}\(\) would never be called.*ssl_context="):
+        adapter()
+
+
+def test_a_client_certificate_beside_a_context_is_refused(tls_origin: ScriptedServer) -> None:
+    """What is accepted has an effect."""
+    with Session() as session:
+        session.mount("https://", HTTPAdapter(ssl_context=ssl.create_default_context()))
+        with pytest.raises(ValueError, match=r"cert= does not count .* load_cert_chain\(\)"):
+            session.get(tls_origin.url(), cert="client.pem")
+    assert tls_origin.accepted == 0
+
+
+@pytest.mark.parametrize("name", ["", "example.com:443", "[::1]", "https://example.com", "a@b", "a?b"])
+def test_a_server_hostname_is_a_host_name_and_nothing_else(name: str) -> None:
+    with pytest.raises(ValueError, match="give a host name or an IP address"):
+        HTTPAdapter(server_hostname=name)
+
+
+def test_a_dot_at_the_end_of_a_server_hostname_is_no_part_of_it(
+    tls_origin: ScriptedServer, session: Session
+) -> None:
+    """RFC 6066, section 3."""
+    session.mount("https://", HTTPAdapter(server_hostname=f"{FAR}."))
+    assert session.get(tls_origin.url()).text == "secret"

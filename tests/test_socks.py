@@ -517,8 +517,7 @@ def timed_out_in_tunnel(attempt: Callable[[float], object]) -> RequestException:
     for limit in growing(A_WHILE):
         with pytest.raises(RequestException) as caught:
             attempt(limit)
-        error = caught.value
-        assert isinstance(error, TimeoutError)
+        assert isinstance(caught.value, TimeoutError)
         if caught.value.leg == "tunnel":
             break
     return caught.value

@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import trustme
@@ -322,6 +323,23 @@ def test_a_proxy_whose_host_or_credentials_can_not_be_sent_is_refused_and_they_a
     assert "geheim" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "given"),
+    [
+        ("socks5", {"authorization": b"Basic geheim"}),
+        ("socks5h", {"fields": ((b"X-Team", b"geheim"),)}),
+        ("http", {"credentials": (b"user", b"geheim")}),
+        ("http", {"tls": TLSIdentity()}),
+    ],
+)
+def test_a_proxy_with_what_one_of_its_scheme_is_never_shown_is_refused(
+    scheme: str, given: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="p:80 ") as caught:
+        Proxy(scheme, "p", 80, **given)
+    assert "geheim" not in str(caught.value)
+
+
 def test_a_proxy_without_a_host_is_refused() -> None:
     """The resolver would take it for this very machine."""
     with pytest.raises(InvalidProxyURL, match="no host"):
@@ -410,6 +428,8 @@ def test_the_fields_of_a_proxy_are_shown_to_one_of_http_and_are_part_of_who_it_i
         ("http://user:1/geheim@p", "%2F"),
         ("http://user:1#geheim@p", "%23"),
         ("http://us%3Aer:geheim@p", "colon"),
+        ("'http://user:geheim@p'", "quotes"),
+        ('"user:geheim@p://"', "quotes"),
     ],
 )
 def test_the_url_of_a_proxy_that_is_of_no_use_is_an_error_that_says_why_and_shows_no_password(
