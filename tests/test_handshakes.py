@@ -471,6 +471,20 @@ def test_a_client_certificate_that_a_server_refuses_by_an_alert_is_told(
             session.get(server.url(), cert=(strangers.certificate, strangers.key))
 
 
+def test_a_refusal_amid_a_large_upload_is_told_as_one(
+    root: Issued, clients: Issued, session: Session
+) -> None:
+    """RFC 8446, section 4.4.2.4: whether the alert meets us while we send or while we read is chance."""
+    asking = issue(root, "localhost").context()
+    asking.load_verify_locations(cadata=pem(clients.certificate).decode())
+    asking.verify_mode = ssl.CERT_REQUIRED
+    with ScriptedServer(keep_alive(answer), tls=asking, handshake_may_fail=True) as server:
+        for _ in range(10):
+            with pytest.raises(SSLError, match=r"give one by cert="):
+                session.put(server.url(host="localhost"), data=b"x" * 3_000_000)
+        assert server.requests == []
+
+
 def test_a_client_certificate_may_be_asked_for_when_the_server_has_seen_the_request(
     root: Issued, clients: Issued, session: Session, tmp_path: Path
 ) -> None:

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pystickyhttp import InsecureRequestWarning, Session, SSLError, certs
 from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.timeouts import Timeout
-from pystickyhttp.transport import ConnectionPool, OutgoingRequest, Route, TLSIdentity, tls_errors
+from pystickyhttp.transport import ConnectionPool, OutgoingRequest, Route, TLSIdentity, tls, tls_errors
 from pystickyhttp.transport.route import Store
 from pystickyhttp.transport.tls import context_for, file_version
 from tests.servers.certificates import (
@@ -36,6 +36,7 @@ from tests.servers.certificates import (
     authority,
     issue,
     issue_by_sha1,
+    issue_with_odd_names,
     key_pair,
     pem,
     server_context,
@@ -727,6 +728,55 @@ def test_a_context_that_verifies_nobody_is_warned_of_too(root: Issued, nobody: s
             session.mount("https://", HTTPAdapter(ssl_context=context, resolver=loopback))
             with pytest.warns(InsecureRequestWarning):
                 session.get(f"https://{nobody}:{server.port}/")
+
+
+@pytest.mark.parametrize("way", ["argument", "init_poolmanager"])
+def test_a_context_that_checks_no_name_is_warned_of_with_the_remedy(
+    way: str, root: Issued, root_file: str, nobody: str
+) -> None:
+    """Under requests urllib3 checks the name beside such a context, and programs rely on that."""
+    context = ssl.create_default_context(cafile=root_file)
+    context.check_hostname = False
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            kwargs["ssl_context"] = context
+            super().init_poolmanager(*args, **kwargs)
+
+    given: dict[str, Any] = {"ssl_context": context} if way == "argument" else {}
+    adapter = (HTTPAdapter if way == "argument" else Adapter)(resolver=loopback, **given)
+    with serving(issue(root, "other.example").context()) as server, Session() as session:
+        session.mount("https://", adapter)
+        with pytest.warns(InsecureRequestWarning, match=r"check_hostname.*server_hostname="):
+            session.get(f"https://{nobody}:{server.port}/")
+
+
+def test_a_crawler_that_verifies_nobody_keeps_a_bounded_record_of_whom_it_was_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tls, "_MOST_WARNED", 3)
+    for number in range(10):
+        tls.warn_if_unverified(Route("https", f"h{number}.example", 443, TLSIdentity(verify=False)))
+        assert len(tls._warned) <= 3
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [(0x81, b"j\xfcrgen@example.com"), (0x86, b"http://x.example/\xfc"), (0x82, b"b\xfccher.example")],
+    ids=["e-mail", "URL", "DNS"],
+)
+def test_a_certificate_with_names_beside_the_hosts_that_are_not_utf_8_is_taken(
+    odd: tuple[int, bytes], root: Issued, root_file: str, nobody: str
+) -> None:
+    """It was verified by OpenSSL; Python alone can't show it."""
+    with serving(issue_with_odd_names(root, nobody, odd).context()) as server:
+        with Session(verify=root_file, resolver=loopback) as session, no_socket_left():
+            response = session.get(f"https://{nobody}:{server.port}/")
+            session.close()
+    assert response.text == "ok"
+    assert response.tls is not None
+    assert response.tls.certificate == {}
+    assert odd[1] in response.tls.certificate_der
 
 
 def test_a_child_may_warn_though_a_thread_of_its_parent_was_about_to(root: Issued) -> None:

@@ -162,6 +162,17 @@ def issue(
     return _signed(subject, by, says, days, key)
 
 
+def issue_with_odd_names(by: Issued, name: str, *others: tuple[int, bytes]) -> Issued:
+    """A certificate for `name`, and for others as (tag of a GeneralName, bytes), which nobody checks."""
+    names = [(0x82, name.encode("ascii")), *others]  # RFC 5280, section 4.2.1.6: 2 is a DNS name
+    content = b"".join(bytes([tag, len(value)]) + value for tag, value in names)
+    extension = x509.UnrecognizedExtension(
+        x509.ObjectIdentifier("2.5.29.17"), bytes([0x30, len(content)]) + content
+    )
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a server")])
+    return _signed(subject, by, [(x509.ExtendedKeyUsage([SERVER]), False), (extension, False)])
+
+
 def issue_by_sha1(by: Issued, name: str) -> Issued:
     """A certificate that is signed by SHA-1, which `cryptography` no longer does, and openssl does."""
     key = ec.generate_private_key(ec.SECP256R1())
