@@ -6,16 +6,24 @@ import os
 import ssl
 import time
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from . import environment, urls
-from .exceptions import InvalidMethod, RequestException, RetryError, TunnelError
-from .headers import Headers, encode_field
-from .identity import UNVERIFIED, CertTypes, Trust, VerifyTypes, identity_of, whom_to_trust
+from .exceptions import RequestException, RetryError, TunnelError
+from .headers import Headers
+from .identity import UNVERIFIED, CertTypes, VerifyTypes, identity_of, whom_to_trust
 from .models import PreparedRequest, Response
-from .proxies import PROXY_AUTHORIZATION, basic_fields, forwards_http, proxy_of, read_proxy_url
+from .outgoing import outgoing_request
+from .proxies import (
+    PROXY_AUTHORIZATION,
+    basic_fields,
+    checked_proxy_headers,
+    forwards_http,
+    proxy_of,
+    read_proxy_url,
+)
 from .retries import Retry, RetryTypes
+from .routing import Way, check_context, checked_server_hostname, route_for
 from .timeouts import UNSET, Deadline, TimeoutTypes
 from .transport import (
     ConnectionPool,
@@ -23,14 +31,13 @@ from .transport import (
     IncomingResponse,
     KeepAlive,
     Limits,
-    OutgoingRequest,
     Proxy,
     Resolver,
     Route,
     SocketOption,
     SocketSettings,
 )
-from .transport.sockets import DEFAULT_KEEPALIVE, literal, local_address_of
+from .transport.sockets import DEFAULT_KEEPALIVE, local_address_of
 from .urls import URL
 
 ProxyTypes: TypeAlias = "Mapping[str, str | None] | None"
@@ -48,19 +55,6 @@ _STEPS_OF_URLLIB3: Final = (
     "get_connection",
     "get_connection_with_tls_context",
 )
-
-
-# X6: a proxy's own fields go over those of the request, and must not change where it ends or whom it is for.
-_ABOUT_THE_REQUEST: Final = frozenset({"content-length", "host", "transfer-encoding"})
-
-
-class _Way(NamedTuple):
-    """What an adapter says of every connection that it makes, as far as it belongs to the Route (law R1)."""
-
-    context: ssl.SSLContext | None = None
-    server_hostname: str | None = None
-    unix_socket: str | None = None
-    local_address: tuple[str, int] | None = None
 
 
 class BaseAdapter:
@@ -163,11 +157,11 @@ class HTTPAdapter(BaseAdapter):
                 f"resolver is {resolver!r}: give a function from (host, port) to a list of Address or of IP "
                 f"addresses, such as lambda host, port: table[host]"
             )
-        _check_context("proxy_ssl_context", proxy_ssl_context)
+        check_context("proxy_ssl_context", proxy_ssl_context)
         self._resolver = resolver
-        self._proxy_headers = _checked_proxy_headers(proxy_headers)
+        self._proxy_headers = checked_proxy_headers(proxy_headers)
         self._proxy_ssl_context = proxy_ssl_context
-        self._way = _Way(unix_socket=None if unix_socket is None else urls.socket_path(unix_socket))
+        self._way = Way(unix_socket=None if unix_socket is None else urls.socket_path(unix_socket))
         self._keepalive = keepalive
         self._pool_settings = {
             "ssl_context": ssl_context,
@@ -202,10 +196,10 @@ class HTTPAdapter(BaseAdapter):
                 f"the pool knows no {', '.join(unknown)}: what is about TLS goes into an ssl_context="
             )
         self._pool_settings = settings = {**self._pool_settings, **pool_settings}
-        _check_context("ssl_context", settings["ssl_context"])
+        check_context("ssl_context", settings["ssl_context"])
         self._way = self._way._replace(
             context=settings["ssl_context"],
-            server_hostname=_server_hostname(settings["server_hostname"]),
+            server_hostname=checked_server_hostname(settings["server_hostname"]),
             local_address=local_address_of(settings["source_address"]),
         )
         limits = limits_of(connections, maxsize, block=block) if self._limits is None else self._limits
@@ -519,121 +513,3 @@ def _tell_what_was_tried(
     where = f"{request.method} {urls.redacted(request.url)}"
     often = "" if tries == 1 else f" and {tries} tries"
     error.args = (f"{where}: {what} (after {seconds:.3f} s{often})", *others)
-
-
-def _checked_proxy_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
-    checked = {} if headers is None else dict(headers)
-    for name, value in checked.items():
-        encode_field(name, value)
-        if name.lower() in _ABOUT_THE_REQUEST:
-            raise ValueError(
-                f"proxy_headers has {name}, which is about each request and not for the proxy: leave it out"
-            )
-        if name.lower() == PROXY_AUTHORIZATION.lower():
-            raise ValueError(
-                "proxy_headers go to every proxy, and a Proxy-Authorization belongs to one: put user and "
-                "password into its URL, or override proxy_headers()"
-            )
-    return checked
-
-
-def _server_hostname(name: Any) -> str | None:
-    if name is None:
-        return None
-    if not isinstance(name, str):
-        raise TypeError(f"server_hostname is {name!r}: give a str")
-    if not name or any(mark in name for mark in "/?#@[]") or (":" in name and literal(name, 0) is None):
-        raise ValueError(f"server_hostname is {name!r}: give a host name or an IP address, and nothing else")
-    # As a URL's host is read; `ssl` itself would read it by IDNA 2003, and may find another name in it.
-    return name if name.isascii() else urls.parse(f"https://{name}/").host
-
-
-def _check_context(name: str, context: Any) -> None:
-    if context is not None and not isinstance(context, ssl.SSLContext):
-        raise TypeError(f"{name} is {context!r}: give an ssl.SSLContext")
-
-
-def outgoing_request(request: PreparedRequest, url: URL, target: str, route: Route) -> OutgoingRequest:
-    """A PreparedRequest as the transport takes it.
-
-    Args:
-        request: the request.
-        url: its URL.
-        target: the request target.
-        route: the way that it goes.
-
-    Raises:
-        InvalidHeader: a field can't be sent (law X7).
-        InvalidBody: the body is of no type that can be sent.
-        UnrewindableBodyError: the body was sent before, and can't be wound back (law P2).
-        InvalidMethod: the method is CONNECT, whose target is no URL.
-    """
-    if request.method == "CONNECT":
-        raise InvalidMethod(
-            "CONNECT is for proxies alone, and its target is no URL (RFC 9110, section 9.3.6)"
-        )
-    lines = tuple(request.headers.lines())
-    host = request.headers.get("Host", url.host_header)
-    # Through a tunnel the request is for the origin's eyes: the proxy was told what it has to know before.
-    own_fields = route.proxy.own_fields if route.proxy is not None and route.is_forwarded else ()
-    try:
-        fields = wire_fields(host, lines, own_fields)
-    except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so
-        fields = wire_fields.__wrapped__(host, lines, own_fields)
-    return OutgoingRequest.make(request.method, target, fields, request.outgoing_body())
-
-
-# A program sends the same few sets of fields over and over. They are kept as long as the process lives, with
-# the credentials and cookies among them, as the session that they come from mostly is.
-@lru_cache(maxsize=512)
-def wire_fields(
-    host: str, lines: tuple[tuple[str, str], ...], proxy_fields: tuple[tuple[bytes, bytes], ...]
-) -> tuple[tuple[bytes, bytes], ...]:
-    """The header fields as they go over the wire.
-
-    Args:
-        host: the value of Host, which goes first (RFC 9110, section 7.2).
-        lines: the other fields. A Host among them is left out, and so is Proxy-Authorization: it is no
-            origin's business.
-        proxy_fields: the fields for the proxy that the request goes to. What they say, no other field says.
-
-    Raises:
-        InvalidHeader: a field can't be sent (law X7).
-    """
-    encoded = [encode_field(name, value) for name, value in lines]
-    left_out = {b"host", b"proxy-authorization", *(name.lower() for name, _ in proxy_fields)}
-    others = [field for field in encoded if field[0].lower() not in left_out]
-    return encode_field("Host", host), *others, *proxy_fields
-
-
-# The identity of a connection is asked for at each request. One is some hundred bytes; a crawler has as many
-# as it has hosts.
-@lru_cache(maxsize=1024)
-def route_for(
-    origin: tuple[str, str, int], trust: Trust, cert: CertTypes, way: _Way, proxy: Proxy | None
-) -> Route:
-    """The Route of a request (law R1).
-
-    Args:
-        origin: scheme, host and port.
-        trust: whom to trust.
-        cert: a file with certificate and key, a pair of files, or those and the password of the key.
-        way: what the adapter says.
-        proxy: what the connection goes through, or None.
-
-    Raises:
-        TypeError: cert is none of these.
-    """
-    scheme, host, port = origin
-    tls = identity_of(trust, cert, way.context, way.server_hostname) if scheme == "https" else None
-    if scheme not in ("http", "https"):  # the host of http+unix is the path of the socket
-        scheme, host = "http", urls.UNIX_HOST_HEADER
-    return Route(
-        scheme,
-        host,
-        port,
-        tls,
-        unix_socket=way.unix_socket,
-        local_address=None if way.unix_socket is not None else way.local_address,
-        proxy=proxy,
-    )

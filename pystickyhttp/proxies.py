@@ -23,6 +23,9 @@ from .transport.route import PROXY_PORTS, is_socks
 PROXY_AUTHORIZATION: Final = "Proxy-Authorization"
 
 
+# X6: a proxy's own fields go over those of the request, and must not change where it ends or whom it is for.
+_ABOUT_THE_REQUEST: Final = frozenset({"content-length", "host", "transfer-encoding"})
+
 # RFC 3986, section 3.1.
 _SCHEME: Final = re.compile("[a-z][a-z0-9+.-]*")
 
@@ -115,6 +118,28 @@ def basic_fields(text: str) -> dict[str, str]:
             "the proxy can't be used: its user (not shown) holds a colon (RFC 7617, section 2). Between user "
             "and password it is written as it is, and not as %3A"
         ) from None
+
+
+def checked_proxy_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Fields for every http and https proxy, or None for none.
+
+    Raises:
+        InvalidHeader: one can't be sent (law X7).
+        ValueError: one is about the request, or a secret of one proxy.
+    """
+    checked = {} if headers is None else dict(headers)
+    for name, value in checked.items():
+        encode_field(name, value)
+        if name.lower() in _ABOUT_THE_REQUEST:
+            raise ValueError(
+                f"proxy_headers has {name}, which is about each request and not for the proxy: leave it out"
+            )
+        if name.lower() == PROXY_AUTHORIZATION.lower():
+            raise ValueError(
+                "proxy_headers go to every proxy, and a Proxy-Authorization belongs to one: put user and "
+                "password into its URL, or override proxy_headers()"
+            )
+    return checked
 
 
 def forwards_http(text: str) -> bool:
