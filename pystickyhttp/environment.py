@@ -496,6 +496,9 @@ def _laid_under(above: ProxyMapping, below: ProxyMapping) -> ProxyMapping:
         # keys that nothing goes ahead of.
         for other in scopes:
             shared = other.narrowed_to(scope)
+            # Most speak of other hosts, or are as narrow as they can be: there is nothing to say again.
+            if shared == other or not scope.covers(shared):
+                continue
             closest = _closest(shared, above)
             assert closest is not None, "the key that was narrowed covers it"
             merged[str(shared)] = above[closest]

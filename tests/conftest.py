@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 import pystickyhttp
+from pystickyhttp.transport import tls as tls_module
 from tests.servers import surroundings
 from tests.servers.certificates import server_context
 from tests.servers.real import RealServer, RealServers
@@ -28,6 +29,13 @@ def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quiet_environment(monkeypatch: pytest.MonkeyPatch, empty_home: Path) -> None:
     """No proxy, no trust store, no netrc of the machine's reaches the test."""
     surroundings.hush(monkeypatch, empty_home)
+
+
+@pytest.fixture(autouse=True)
+def full_allowance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where looking at tickets costs memory for good, each test has as many looks as a process has."""
+    if tls_module.tickets._looks_left is not None:
+        monkeypatch.setattr(tls_module.tickets, "_looks_left", tls_module.MOST_LEAKS)
 
 
 @pytest.fixture(scope="session")

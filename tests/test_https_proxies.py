@@ -134,6 +134,39 @@ def test_large_bodies_go_both_ways_through_tls_within_tls(ca: trustme.CA, sessio
             assert session.post(f"https://{FAR}/", data=body).content == body
 
 
+def test_an_early_answer_that_comes_along_with_the_end_of_the_handshake_stops_the_upload(
+    ca: trustme.CA, session: Session
+) -> None:
+    """X2: it lies in the TLS of the far end, where no poll of the socket sees it."""
+    context = server_context(ca, FAR)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # in which the server has the last word
+
+    def is_busy(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        inner = context.wrap_bio(incoming, outgoing, server_side=True)
+        while True:
+            try:
+                inner.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                peer.send(outgoing.read())
+                incoming.write(peer.read_some())
+        inner.write(respond(b"busy", status=503))
+        peer.send(outgoing.read())
+        peer.stall()
+
+    with ScriptedServer(is_busy, tls=server_context(ca, "127.0.0.1")) as server:
+        response = session.post(
+            f"https://{FAR}/",
+            data=b"x" * 30_000_000,
+            proxies={"all": url_of(server)},
+            timeout=Timeout(write=10),
+        )
+        assert (response.status_code, response.text) == (503, "busy")
+
+
 # --- whom it is taken for (R1)
 
 

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pystickyhttp.transport.ledger import Lease, Ledger, Limits
+from pystickyhttp.transport.ledger import MOST_OVERTAKING, Lease, Ledger, Limits
 from pystickyhttp.transport.route import Route
 
 A = Route("http", "a.example", 80)
@@ -190,6 +190,36 @@ def test_a_released_connection_goes_to_the_first_waiter_that_it_fits() -> None:
     assert for_b.slot is None
     assert str(held(for_a)) == "a"
     assert for_a.wakes == 1
+
+
+def test_a_route_that_never_runs_out_of_leases_does_not_keep_the_slots_of_all_for_ever() -> None:
+    """L2: a released connection fits its own Route best, and the others do not wait for it without end."""
+    ledger: Ledger[Connection] = Ledger(Limits(max_connections=1))
+    holder = dialled(ledger, A, "a")
+    for_b = claim(ledger, B)
+    overtaking = 0
+    while for_b.slot is None:
+        following = claim(ledger, A)
+        ledger.release(holder)
+        if for_b.slot is None:
+            overtaking += 1
+            holder = following
+            assert str(held(holder)) == "a", "not yet: a connection is worth keeping"
+    assert 1 < overtaking <= MOST_OVERTAKING
+    assert following.slot is None, "it waits for what the other one gives back"
+
+
+def test_a_waiter_that_could_not_dial_anyway_takes_no_connection_from_another_route() -> None:
+    """L2: its own Route is full."""
+    ledger: Ledger[Connection] = Ledger(Limits(max_connections=2, max_per_host=1))
+    holder, _b = dialled(ledger, A, "a"), dialled(ledger, B, "b")
+    for_b = claim(ledger, B)
+    for _ in range(2 * MOST_OVERTAKING):
+        following = claim(ledger, A)
+        ledger.release(holder)
+        holder = following
+        assert str(held(holder)) == "a"
+    assert for_b.slot is None
 
 
 def test_a_waiter_whose_route_is_full_does_not_hold_up_one_whose_route_is_not() -> None:

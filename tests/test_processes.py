@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pickle
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -12,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from pystickyhttp import Limits, Session
+from pystickyhttp import Limits, RequestException, Session
 from pystickyhttp.timeouts import Timeout
-from tests.servers.scripted import ScriptedServer, keep_alive, respond
+from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
+from tests.servers.sockets import Descriptor, open_sockets
 from tests.servers.wire import Request
 
 
@@ -91,6 +94,48 @@ def test_a_child_can_send_though_another_thread_held_the_locks_at_the_fork() -> 
         finally:
             done.set()
             thread.join(10)
+
+
+@pytest.mark.parametrize("proxy", [None, "socks5h", "https", "http"])
+def test_a_child_keeps_no_socket_of_a_dial_that_was_under_way_at_the_fork(proxy: str | None) -> None:
+    """L4: the thread that dials is not in the child, and the server would never see the end."""
+    asked, end, over = threading.Event(), threading.Event(), threading.Event()
+
+    def listens(peer: Peer) -> None:
+        peer.read_some()
+        asked.set()
+        end.wait(30)
+
+    with ScriptedServer(listens) as server, Session() as session:
+        proxies = {} if proxy is None else {"all": f"{proxy}://{server.host}:{server.port}"}
+        url = server.url().replace("http", "https") if proxy is None else "https://192.0.2.1/"
+
+        def dial() -> None:
+            with contextlib.suppress(RequestException):
+                session.get(url, proxies=proxies, timeout=Timeout(connect=1000))
+            over.set()
+
+        def leading_there() -> bytes:
+            return repr([each for each in open_sockets() if leads_to(each, server.port)]).encode()
+
+        thread = threading.Thread(target=dial)
+        thread.start()
+        assert asked.wait(10)
+        assert leading_there() != b"[]", "in the parent there is one"
+        assert in_child(leading_there) == b"[]"
+        end.set()
+        assert over.wait(10)
+        thread.join(10)
+
+
+def leads_to(descriptor: Descriptor, port: int) -> bool:
+    """Whether a socket is connected to a port."""
+    sock = socket.socket(fileno=os.dup(descriptor[0]))
+    with sock:
+        try:
+            return bool(sock.getpeername()[1:2] == (port,))
+        except OSError:
+            return False
 
 
 def test_a_response_that_was_open_at_the_fork_is_the_parents() -> None:

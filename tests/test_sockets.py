@@ -3,6 +3,7 @@ and which leg of a direct connection failed (T1, T2, T3)."""
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import copy
 import ctypes
@@ -838,6 +839,19 @@ def test_a_resolver_that_has_a_bug_is_no_error_of_the_network() -> None:
     with Session(resolver=broken) as session, no_socket_left():
         with pytest.raises(ZeroDivisionError, match=r"some\.example"):
             session.get("http://some.example/")
+
+
+def test_where_no_thread_is_to_be_had_a_name_is_resolved_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in atexit under Python 3.12, and where the system has no more of them."""
+
+    def none_left(*args: object) -> int:
+        raise RuntimeError("can't start new thread")
+
+    with ScriptedServer(keep_alive(lambda request: respond(b"ok"))) as server:
+        with Session(resolver=lambda host, port: ["127.0.0.1"]) as session:
+            with monkeypatch.context() as patched:
+                patched.setattr(_thread, "start_new_thread", none_left)
+                assert session.get(f"http://some.example:{server.port}/").text == "ok"
 
 
 def test_a_name_that_is_not_in_a_table_can_not_be_resolved() -> None:

@@ -14,7 +14,7 @@ import trustme
 
 from pystickyhttp import Session, SSLError, get
 from pystickyhttp.adapters import HTTPAdapter
-from pystickyhttp.transport import TLSIdentity
+from pystickyhttp.transport import TLSIdentity, tls
 from pystickyhttp.transport.tls import context_for
 from tests.servers.certificates import key_pair, server_context
 from tests.servers.scripted import Peer, ScriptedServer, closed_port, keep_alive, respond
@@ -219,6 +219,41 @@ def test_a_second_connection_resumes_the_tls_session_of_the_first(
         for _ in range(3):
             assert get(server.url(), verify=ca_file).text == "ok"
     assert resumed == [False, True, True]
+
+
+def test_where_a_look_for_tickets_costs_memory_only_so_many_are_taken(
+    ca: trustme.CA, ca_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CPython's gh-116810: the copy that `SSLSocket.session` makes is never freed."""
+    monkeypatch.setattr(tls.tickets, "_looks_left", 1)
+    resumed: list[bool | None] = []
+
+    def script(peer: Peer) -> None:
+        resumed.append(peer.tls.session_reused)
+        while peer.read_request() is not None:
+            peer.send(respond(b"ok"))
+
+    with ScriptedServer(script, tls=server_context(ca)) as server:
+        for _ in range(4):
+            assert get(server.url(), verify=ca_file).text == "ok"
+    assert resumed == [False, True, False, False]
+
+
+def test_tickets_of_an_earlier_state_of_a_ca_file_are_dropped(ca: trustme.CA, tmp_path: Path) -> None:
+    """S2: nobody is going to take them, and each keeps a context alive, with a store of roots."""
+    roots = tmp_path / "ca.pem"
+
+    def script(peer: Peer) -> None:
+        while peer.read_request() is not None:
+            peer.send(respond(b"ok"))
+
+    with ScriptedServer(script, tls=server_context(ca)) as server, Session() as session:
+        for state in range(4):
+            roots.write_bytes(ca.cert_pem.bytes() + b"\n" * state)
+            session.get(server.url(), verify=str(roots))
+            session.close()
+        kept = [route for _, route in tls.tickets._tickets if route.port == server.port]
+        assert len(kept) == 1
 
 
 def test_a_ticket_is_used_once(ca: trustme.CA, ca_file: str) -> None:

@@ -735,7 +735,8 @@ def test_a_context_that_checks_no_name_is_warned_of_with_the_remedy(
     way: str, root: Issued, root_file: str, nobody: str
 ) -> None:
     """Under requests urllib3 checks the name beside such a context, and programs rely on that."""
-    context = ssl.create_default_context(cafile=root_file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(root_file)
     context.check_hostname = False
 
     class Adapter(HTTPAdapter):

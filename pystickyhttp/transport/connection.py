@@ -253,6 +253,11 @@ class HTTPConnection:
     # --- uploading: the socket is watched while a body is sent (X2)
 
     def _upload(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead | None:
+        if self._tls is not None and self._tls.pending():
+            # What came along with the end of a handshake is at hand already, and no poll shows it.
+            early = self._read_early(request)
+            if early is not None:
+                return early
         if request.expects_continue:
             early = self._await_continue(request, deadline)
             if early is not None:

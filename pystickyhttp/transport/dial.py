@@ -43,6 +43,7 @@ from .sockets import (
     is_timeout_of_ours,
     literal,
     reachable_from,
+    under_way,
 )
 
 # RFC 8305, section 5: "a recommended value for a default delay is 250 milliseconds".
@@ -148,7 +149,12 @@ class Dialer:
         budget = Budget(deadline)
         tls.warn_if_unverified(route)
         sock = self._connect(route, budget) if route.proxy is None else self._go_through_proxy(route, budget)
-        return sock if route.tls is None else _secure(sock, route, budget)
+        if route.tls is None:
+            under_way.discard(sock)
+            return sock
+        secured = _secure(sock, route, budget)
+        under_way.discard(secured if isinstance(secured, socket.socket) else secured.outer)
+        return secured
 
     def _go_through_proxy(self, route: Route, budget: Budget) -> socket.socket:
         """A socket that leads to the far end, or to the proxy where that one forwards each request."""
@@ -229,7 +235,12 @@ def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequenc
     left = budget.left(doing, NameResolutionError.leg)
     # Not a threading.Thread: its start() waits, and leaves a mess behind if a signal comes then. A bare
     # thread does not hold up the end of the program either.
-    _thread.start_new_thread(ask, ())
+    try:
+        _thread.start_new_thread(ask, ())
+    except RuntimeError:
+        # There is no thread to be had: the system has no more, or the interpreter ends (Python 3.12 starts
+        # none for who says goodbye in atexit). An answer that may come late is worth more than none.
+        ask()
     try:
         found = outcome.get(timeout=left)
     except queue.Empty:
@@ -378,6 +389,7 @@ class _Attempts:
         sock: socket.socket | None = None
         try:
             sock = socket.socket(address.family, socket.SOCK_STREAM)
+            under_way.add(sock)
             self._pending[sock] = address
             configure(sock, address.family, self._settings, self._route.local_address)
             code = sock.connect_ex(address.sockaddr)

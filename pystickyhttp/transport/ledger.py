@@ -19,11 +19,16 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from .route import Route
 
 C = TypeVar("C")
+
+# How many leases that came to wait later may overtake one of another Route that waits at the total limit.
+# Each turn that is given away costs a connection and a dial, so one request in a hundred at most pays for it;
+# and a queue gets through a hundred requests well within a pool timeout.
+MOST_OVERTAKING: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +302,22 @@ class Ledger(Generic[C]):
             or (limits.max_connections is not None and len(self._slots) > limits.max_connections)
         )
 
+    def _holds_up_others(self, state: _RouteState[C]) -> bool:
+        """L2: whether a Route that never runs out of leases has had the slots of all for too long.
+
+        A released connection is worth more to a lease of its own Route, and goes to it ahead of those of
+        others that came before; but each of them is overtaken by so many alone.
+        """
+        limits = self._limits
+        if limits.max_connections is None or len(self._queued) < 2:
+            return False
+        late = next(iter(state.waiting.values())) - MOST_OVERTAKING
+        return any(
+            next(iter(other.waiting.values())) < late
+            and (limits.max_per_host is None or len(other.slots) < limits.max_per_host)
+            for other in self._queued.values()
+        )
+
     def _first_admissible(self) -> Lease[C] | None:
         """L2: of the leases whose Route may dial, the one that came first."""
         first: Lease[C] | None = None
@@ -329,6 +350,8 @@ class Ledger(Generic[C]):
         if self._must_close(slot):
             return self._drop(slot) + self._admit()
         if state.waiting:
+            if self._holds_up_others(state):
+                return self._drop(slot) + self._admit()
             lease = next(iter(state.waiting))
             lease.slot = slot
             self._deliver(lease)

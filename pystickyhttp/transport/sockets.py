@@ -13,12 +13,14 @@ import ipaddress
 import itertools
 import os
 import socket
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..exceptions import ConnectError, NameResolutionError
+from ..forks import after_fork_in_child
 
 # A resolver may yield for ever, in a thread that nobody waits for any longer, and would fill the memory. A
 # dial with the default timeout gets to some forty addresses.
@@ -522,3 +524,18 @@ def is_timeout_of_ours(error: BaseException) -> bool:
     connection is lost then, however long we would have waited. It has the system's code, and ours has none.
     """
     return isinstance(error, TimeoutError) and error.errno is None
+
+
+# --- whose they are while nobody holds them
+
+# L4: the sockets of dials that are under way. No pool knows them yet, and the thread that dials is not in the
+# child of a fork, so that nobody else would ever close its copies there.
+under_way: Final[weakref.WeakSet[socket.socket]] = weakref.WeakSet()
+
+
+def _close_those_under_way() -> None:
+    for sock in list(under_way):
+        sock.close()
+
+
+after_fork_in_child(_close_those_under_way)

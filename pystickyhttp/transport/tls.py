@@ -12,6 +12,7 @@ import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -19,6 +20,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from ..exceptions import HandshakeLost, InsecureRequestWarning, ProxySSLError, SSLError
 from ..forks import after_fork_in_child
 from .route import Route, Store, TLSIdentity
+from .sockets import under_way
 from .tls_errors import (
     BY_CONTEXT,
     BY_SETTINGS,
@@ -271,6 +273,15 @@ def _is_of_the_standard_library(context: ssl.SSLContext) -> bool:
 # --- tickets
 
 
+# CPython 3.11, 3.12 up to 3.12.7 and 3.13.0 lose a copy of the TLS session, some seven kilobytes, each time
+# that `session` is looked at (gh-116810).
+_SESSION_LEAKS: Final = sys.implementation.name == "cpython" and (
+    sys.version_info < (3, 12, 8) or (3, 13) <= sys.version_info < (3, 13, 1)
+)
+# There tickets are taken from the first connections of a process alone: that bounds the loss to 7 MB.
+MOST_LEAKS: Final = 1000
+
+
 class TicketStore:
     """S2: session tickets, each for one server and one TLS identity, used once.
 
@@ -280,7 +291,8 @@ class TicketStore:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        # Guards _tickets: connections of any thread take from it and put into it.
+        self._looks_left = MOST_LEAKS if _SESSION_LEAKS else None
+        # Guards _tickets and _looks_left: connections of any thread take from it and put into it.
         self._lock = threading.Lock()
         # The context is the identity made real: a ticket of another one would carry its trust over. The Route
         # is all the rest: whoever goes through another proxy, or from another address, may not want to be
@@ -292,10 +304,17 @@ class TicketStore:
         assert route.tls is not None, "what has tickets has TLS"
         if not _may_resume(route.tls):
             return
+        with self._lock:
+            if self._looks_left is not None:
+                if not self._looks_left:
+                    return
+                self._looks_left -= 1
         session = sock.session
         if session is None or not session.has_ticket:
             return
         with self._lock:
+            for outdated in self._outdated(sock.context, route):
+                del self._tickets[outdated]
             self._tickets[sock.context, route] = session
             while len(self._tickets) > self._most:
                 self._tickets.popitem(last=False)
@@ -305,10 +324,30 @@ class TicketStore:
         with self._lock:
             return self._tickets.pop((context, route), None)
 
+    def _outdated(self, context: ssl.SSLContext, route: Route) -> list[tuple[ssl.SSLContext, Route]]:
+        """The tickets of contexts that an earlier state of the same files made: nobody is going to take them.
+
+        They would keep those contexts alive, each of which may hold a whole store of roots.
+        """
+        return [
+            (other, its)
+            for other, its in self._tickets
+            if other is not context
+            and (its.host, its.port) == (route.host, route.port)
+            and _whatever_version(its) == _whatever_version(route)
+        ]
+
     def start_afresh(self) -> None:
         """L4: in the child of a fork the tickets are the parent's, which may use them."""
         self._lock = threading.Lock()
         self._tickets.clear()
+
+
+def _whatever_version(route: Route) -> Route:
+    """The Route, whichever state its CA file is asked for in."""
+    if route.tls is None or route.tls.ca_version is None:
+        return route
+    return replace(route, tls=replace(route.tls, ca_version=None))
 
 
 def _may_resume(identity: TLSIdentity) -> bool:
@@ -376,6 +415,8 @@ def _shake_hands(sock: socket.socket, route: Route, advice: Advice) -> TLSSocket
         context = context_for(identity)
         name = _name_for(route, identity)
         secured = _wrapped(sock, context, name, tickets.take(context, route))
+        if isinstance(secured, socket.socket):
+            under_way.add(secured)  # the descriptor is no longer that of `sock`
         if secured.version() is None:  # else `wrap_socket` has made it already
             secured.do_handshake()
         _check_protocol(secured, route)

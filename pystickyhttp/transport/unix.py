@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 
 from ..exceptions import ConnectError
 from .route import Route
-from .sockets import SocketSettings, configure
+from .sockets import SocketSettings, configure, under_way
 
 # Seconds. A server that is not stuck makes room within a millisecond, so the first pauses cost next to
 # nothing; the longest is what nobody notices behind a queue that does not move, and 20 questions a second
@@ -57,6 +57,7 @@ def connect(route: Route, settings: SocketSettings, left: Left) -> socket.socket
             f"let the server listen at a host and a port"
         )
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    under_way.add(sock)
     try:
         configure(sock, socket.AF_UNIX, settings, None)
         pause = FIRST_PAUSE
