@@ -393,13 +393,7 @@ class HTTPAdapter(BaseAdapter):
             req: the request that it answers.
             resp: its head, and its body, which has yet to be read.
         """
-        response = Response()
-        response.request = req
-        response.url = req.url
-        response.status_code = resp.status
-        response.reason = resp.reason.decode("utf-8", "replace")
-        response.headers = Headers.from_wire(resp.fields)
-        response.connection = self
+        response = self._head_of_response(req, resp.status, resp.reason, resp.fields)
         response.tls = resp.tls
         response._body = resp
         return response
@@ -407,14 +401,20 @@ class HTTPAdapter(BaseAdapter):
     def _answer_of_proxy(self, request: PreparedRequest, error: TunnelError) -> Response:
         """What a proxy answered that makes no tunnel, as a Response."""
         assert error.status is not None, "who asks has seen it"
+        response = self._head_of_response(request, error.status, error.reason, error.fields)
+        response._undecoded = error.body
+        return response
+
+    def _head_of_response(
+        self, request: PreparedRequest, status: int, reason: bytes, fields: Iterable[tuple[bytes, bytes]]
+    ) -> Response:
         response = Response()
         response.request = request
         response.url = request.url
-        response.status_code = error.status
-        response.reason = error.reason.decode("utf-8", "replace")
-        response.headers = Headers.from_wire(error.fields)
+        response.status_code = status
+        response.reason = reason.decode("utf-8", "replace")
+        response.headers = Headers.from_wire(fields)
         response.connection = self
-        response._undecoded = error.body
         return response
 
     def close(self) -> None:

@@ -767,6 +767,8 @@ def test_a_resolver_may_answer_with_addresses_with_text_or_as_getaddrinfo_does(
         ([v4(80, "::1")], ValueError, "with an IP address of that family"),
         ([v4(65536)], ValueError, "give Address"),
         ([v4(-1)], ValueError, "give Address"),
+        ([Address(socket.AF_INET, ("192.0.2.1", True))], ValueError, "give Address"),
+        ([Address(socket.AF_INET6, ("::1", 80, "a", "b"))], ValueError, "give Address"),
         ([Address(socket.AF_INET6, ("127.0.0.1", 80, 0, 0))], ValueError, "of that family"),
         ([Address(socket.AF_INET, ("127.0.0.1",))], ValueError, "give Address"),
         ([Address(socket.AF_INET, ("127.0.0.1", "80"))], ValueError, "give Address"),

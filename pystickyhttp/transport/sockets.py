@@ -177,8 +177,8 @@ def _address_of(entry: Any, host: str, port: int) -> Address | None:
 def _checked(address: Address, host: str) -> Address:
     """An address of a resolver, if `connect` can take it, and need not look it up."""
     match address.sockaddr:
-        case str(ip), int(port), *rest if port in _PORTS and len(rest) in (0, 2):
-            read = literal(ip, port)
+        case str(ip), int(port), *rest if port in _PORTS and all(type(each) is int for each in (port, *rest)):
+            read = literal(ip, port) if len(rest) in (0, 2) else None
             if read is not None and read.family == address.family:
                 return address if len(read.sockaddr) == len(address.sockaddr) else read
     raise ValueError(
