@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from tests.servers.scripted import DEADLINE, Peer, Request, ScriptedServer, respond
-from tests.servers.sockets import ports_of_servers
+from tests.servers.sockets import socket_of_server
 
 Address = tuple[str, int]
 
@@ -86,9 +85,7 @@ class ProxyServer(ScriptedServer):
 
 
 def _exchange(address: Address, request: bytes) -> bytes:
-    with socket.socket() as upstream:
-        upstream.bind(("127.0.0.1", 0))
-        ports_of_servers.add(upstream.getsockname()[1])
+    with socket_of_server() as upstream:
         upstream.settimeout(DEADLINE)
         upstream.connect(address)
         upstream.sendall(request)

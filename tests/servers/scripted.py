@@ -35,7 +35,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.servers.certificates import name_asked_for
-from tests.servers.sockets import ports_of_servers
+from tests.servers.sockets import socket_of_server
 from tests.servers.wire import (
     LAST_CHUNK,
     MalformedRequest,
@@ -417,9 +417,7 @@ class Peer:
 
     def tunnel(self, address: tuple[str, int], deadline: float = DEADLINE) -> None:
         """Pass bytes on to and back from `address` until either side closes (a proxy's script)."""
-        with socket.socket() as upstream:
-            upstream.bind(("127.0.0.1", 0))
-            ports_of_servers.add(upstream.getsockname()[1])
+        with socket_of_server() as upstream:
             upstream.settimeout(deadline)
             upstream.connect(address)
             while self._pass_on(upstream):

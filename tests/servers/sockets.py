@@ -13,13 +13,16 @@ import contextlib
 import os
 import socket
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 
 DEADLINE = 30.0
 
 # Local ports of sockets that belong to a server here although nobody listens on them (a proxy's way out).
-ports_of_servers: set[int] = set()
+_ports_of_servers: set[int] = set()
+# Guards that nobody looks at such a socket between its making and its place in that set.
+_making = threading.Lock()
 
 # A descriptor's number is used again, its inode is not while the socket lives: both make the identity.
 Descriptor = tuple[int, int]
@@ -49,6 +52,15 @@ def socket_count() -> int:
     return len(open_sockets())
 
 
+def socket_of_server() -> socket.socket:
+    """A socket by which a server goes out to another one, and that is known for a server's from the first."""
+    with _making:
+        made = socket.socket()
+        made.bind(("127.0.0.1", 0))
+        _ports_of_servers.add(made.getsockname()[1])
+    return made
+
+
 @contextlib.contextmanager
 def no_socket_left() -> Iterator[None]:
     """Assert that the block leaves no socket open: the client's at once, the servers' before a deadline.
@@ -57,7 +69,8 @@ def no_socket_left() -> Iterator[None]:
     """
     before = open_sockets()
     yield
-    left = [describe(descriptor) for descriptor in open_sockets() - before if not _is_servers(descriptor)]
+    with _making:
+        left = [describe(each) for each in open_sockets() - before if not _is_servers(each)]
     left = [each for each in left if each is not None]
     assert not left, f"the client left sockets open: {left}"
     limit = time.monotonic() + DEADLINE
@@ -80,7 +93,7 @@ def describe(descriptor: Descriptor) -> str | None:
 
 def _is_servers(descriptor: Descriptor) -> bool:
     port = _local_port(descriptor)
-    return port is not None and (port in ports_of_servers or port in _listening_ports())
+    return port is not None and (port in _ports_of_servers or port in _listening_ports())
 
 
 def _listening_ports() -> set[int]:
