@@ -276,7 +276,7 @@ class HTTPAdapter(BaseAdapter):
                 `InvalidSchema` and `InvalidProxyURL`.
             TypeError, ValueError: timeout, verify or cert are of no use.
         """
-        tries = _Tries(self.max_retries, request, Deadline.of(timeout))
+        tries = _Tries(self._max_retries, request, Deadline.of(timeout))
         started = time.perf_counter()
         try:
             # First of all, since a Proxy-Authorization that it adds is part of the Route.
@@ -312,6 +312,8 @@ class HTTPAdapter(BaseAdapter):
                     raise
                 continue
             response = self.build_response(request, incoming)
+            if tries.end_with(response):
+                return response
             if not (outgoing.rewindable and tries.go_on_after_response(response)):
                 return tries.accept(response)
 
@@ -394,7 +396,8 @@ class HTTPAdapter(BaseAdapter):
             resp: its head, and its body, which has yet to be read.
         """
         response = self._head_of_response(req, resp.status, resp.reason, resp.fields)
-        response.tls = resp.tls
+        if resp.tls is not None:
+            response.tls = resp.tls
         response._body = resp
         return response
 
@@ -447,6 +450,15 @@ class _Tries:
         """Whether to try again after an error; if so, the wait is over when this returns."""
         following = self._retry.after_error(self._request.method, self._request.url, error)
         return following is not None and self._wait(following, None)
+
+    def end_with(self, response: Response) -> bool:
+        """Whether nothing in a response asks for another try, as in most; there is nothing to decide then."""
+        retry = self._retry
+        if "Retry-After" in response.headers or retry.is_retry(self._request.method, response.status_code):
+            return False
+        if retry.history:
+            response._tries = retry.history
+        return True
 
     def go_on_after_response(self, response: Response) -> bool:
         """Whether to try again after a response; if so, it is closed, and the wait is over."""

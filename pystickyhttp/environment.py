@@ -15,6 +15,7 @@ import os
 import re
 import socket
 import stat
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -118,11 +119,13 @@ class Environment:
 
     def netrc(self) -> Netrc | None:
         """The netrc file as it is now, or None where there is none that can be read."""
-        for path in self.netrc_paths:
-            # Most machines have none, and access() says so at half the price of the error that stat() raises.
-            if os.access(path, os.F_OK):
-                return _netrc_at(path)
-        return None
+        path = self.netrc_path()
+        return None if path is None else _netrc_at(path)
+
+    def netrc_path(self) -> str | None:
+        """The netrc file that is there, whether or not it can be read; None where there is none."""
+        # Most machines have none, and access() says so at half the price of the error that stat() raises.
+        return next((path for path in self.netrc_paths if os.access(path, os.F_OK)), None)
 
 
 # --- reading the variables
@@ -136,13 +139,22 @@ _has_inside: Final = type(_inside) is dict and hasattr(os.environ, "encodekey")
 _known_environ: Any = os.environ if _has_inside else None
 _look_up: Any = _inside.get if _has_inside else None
 _KEYS: Final[tuple[Any, ...]] = tuple(map(os.environ.encodekey, _NAMES)) if _has_inside else ()
+_TELLING: Final = _KEYS[:-1]  # all but home
+_set: Any = _inside.keys() if _has_inside else None  # the variables that are set, as they stand
 
 
 def current() -> Environment:
     """The environment as it stands."""
-    if os.environ is _known_environ:
-        return _environment(tuple(map(_look_up, _KEYS)))
-    return _environment(tuple(map(_as_inside, map(os.environ.get, _NAMES))))
+    if os.environ is not _known_environ:
+        return _environment(tuple(map(_as_inside, map(os.environ.get, _NAMES))))
+    if _set.isdisjoint(_TELLING):  # as on most machines: nothing is said but where home is
+        return _at_home(_look_up(_KEYS[-1]))
+    return _environment(tuple(map(_look_up, _KEYS)))
+
+
+@lru_cache(maxsize=8)  # as `_environment` has it
+def _at_home(home: str | bytes | None) -> Environment:
+    return _environment((*(None for _ in _NAMES[:-1]), home))
 
 
 def _as_inside(value: str | None) -> str | bytes | None:
@@ -542,9 +554,41 @@ class Netrc:
         return self.machines.get(host, self.default)
 
 
-def netrc() -> Netrc | None:
-    """The netrc file that the environment names, as it is now; None where there is none that can be read."""
-    return current().netrc()
+# For how long a netrc file that was not there is not looked for again: it is asked for at each request, and to find
+# none takes the system longer than all the rest of a request's preparation takes us. Nobody waits for a second
+# between writing the file and the request that it is for, but who has sent others just before.
+NETRC_ABSENCE: Final = 1.0
+# The variables by which there was none, and until when that is taken to be so. It is replaced whole, by whoever has
+# looked last.
+_absent: tuple[tuple[Any, Any], float] = ((None, None), 0.0)
+
+
+def netrc(now: float | None = None) -> Netrc | None:
+    """The netrc file that the environment names, as it is now; None where there is none that can be read.
+
+    One that was not there is looked for again after `NETRC_ABSENCE` seconds, or when the environment names
+    another.
+
+    Args:
+        now: the time of `time.monotonic()`, by default the present.
+    """
+    global _absent
+    asked = _where_netrc_is()
+    now = time.monotonic() if now is None else now
+    asked_then, until = _absent
+    if now < until and asked == asked_then:
+        return None
+    path = current().netrc_path()
+    if path is None:
+        _absent = asked, now + NETRC_ABSENCE
+    return None if path is None else _netrc_at(path)
+
+
+def _where_netrc_is() -> tuple[Any, Any]:
+    """What the environment says of it."""
+    if os.environ is _known_environ:
+        return _look_up(_KEYS[-2]), _look_up(_KEYS[-1])
+    return os.environ.get("NETRC"), os.environ.get(_HOME)
 
 
 def netrc_credentials(host: str) -> Credentials | None:

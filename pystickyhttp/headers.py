@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from .exceptions import InvalidHeader
 
 HeaderTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]]"
+# A field as `Headers` keeps it: its name as given, and every value in order.
+Field: TypeAlias = "tuple[str, tuple[Any, ...]]"
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
 _NOT_SHOWN: Final = "(not shown)"  # most fields that are wrong are so by a line end behind a secret
@@ -37,8 +40,7 @@ class Headers(MutableMapping[str, Any]):
     __slots__ = ("_fields",)
 
     def __init__(self, data: HeaderTypes | None = None, **kwargs: Any) -> None:
-        # lower-case name -> (name as given, every value in order)
-        self._fields: dict[str, tuple[str, tuple[Any, ...]]] = {}
+        self._fields: dict[str, Field] = {}  # by the name in lower case
         if data is not None:
             self.update(data)
         if kwargs:
@@ -47,11 +49,11 @@ class Headers(MutableMapping[str, Any]):
     @classmethod
     def from_wire(cls, items: Iterable[tuple[bytes, bytes]]) -> Headers:
         """The fields of a received head, each line kept; bytes outside ASCII read as latin-1."""
-        headers = cls()
-        fields = headers._fields
+        headers = cls.__new__(cls)
+        headers._fields = fields = {}
         for raw_name, raw_value in items:
-            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-            key = name.lower()
+            name, key = _read_name(raw_name) if len(raw_name) <= _LONGEST_KEPT else _names_of(raw_name)
+            value = raw_value.decode("latin-1")
             known = fields.get(key)
             fields[key] = (name, (value,)) if known is None else (known[0], (*known[1], value))
         return headers
@@ -85,20 +87,32 @@ class Headers(MutableMapping[str, Any]):
             for value in values:
                 yield name, value
 
+    def snapshot(self) -> tuple[Field, ...]:
+        """Every field as it stands, as one value: what is made of headers is kept by it.
+
+        A copy shares its fields with the original until one of them is set anew, so that two snapshots of what
+        did not change are compared at a glance.
+        """
+        return tuple(self._fields.values())
+
+    @classmethod
+    def from_snapshot(cls, snapshot: Iterable[Field]) -> Headers:
+        """The headers that a snapshot was taken of."""
+        headers = cls()
+        headers._fields = {field[0].lower(): field for field in snapshot}
+        return headers
+
     def lower_items(self) -> Iterator[tuple[str, Any]]:
         """As `items()`, with the names in lower case."""
         return ((key, self[key]) for key in self._fields)
 
     def without_none(self) -> Headers:
         """A copy without the fields whose value is None."""
-        kept = Headers()
-        fields = self._fields.copy()  # another thread may add to them
-        kept._fields = {key: field for key, field in fields.items() if None not in field[1]}
-        return kept
+        return Headers.from_snapshot(field for field in self.snapshot() if None not in field[1])
 
     def copy(self) -> Headers:
         """A copy that shares nothing that can change."""
-        twin = Headers()
+        twin = Headers.__new__(Headers)  # a request copies its headers, and has nothing to put in beforehand
         twin._fields = self._fields.copy()
         return twin
 
@@ -156,6 +170,20 @@ class Headers(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return str(dict(self.items()))
+
+
+# The names that servers send are few, and each comes with every response; of names that somebody makes up, no more
+# than these are kept.
+_LONGEST_KEPT: Final = 64  # bytes; so that they are some ten kilobytes in all, whatever is sent
+
+
+def _names_of(raw: bytes) -> tuple[str, str]:
+    """The name of a received field as it came, and in lower case."""
+    name = raw.decode("latin-1")
+    return name, name.lower()
+
+
+_read_name = lru_cache(maxsize=512)(_names_of)
 
 
 def _joined(values: tuple[Any, ...]) -> Any:

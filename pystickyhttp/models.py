@@ -10,7 +10,7 @@ import json as jsonlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
 
@@ -28,8 +28,8 @@ from .exceptions import (
     UnrewindableBodyError,
     URLRequired,
 )
-from .headers import TOKEN, Headers, HeaderTypes, parse_links
-from .hooks import Hook, Hooks, as_hooks, default_hooks
+from .headers import TOKEN, Field, Headers, HeaderTypes, parse_links
+from .hooks import Hook, Hooks, as_hooks, default_hooks, has_hooks
 from .raw import FileBody, RawBody, RawResponse
 from .retries import RequestHistory
 from .transport import TLSInfo
@@ -147,6 +147,13 @@ class Request(RequestHooksMixin):
     def __repr__(self) -> str:
         return f"<Request [{self.method}]>"
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it says nothing of params, headers and a body, as most do."""
+        if self.headers or self.params or self.files or self.json is not None:
+            return False
+        return self.data is None or (type(self.data) is list and not self.data)
+
     def prepare(self) -> PreparedRequest:
         """Encode the request by itself; `Session.prepare_request` merges it with a session's settings first.
 
@@ -184,22 +191,24 @@ class PreparedRequest(RequestHooksMixin):
         redirected_from: the URL of the request whose redirect led to this one, or None.
     """
 
+    # What most requests never have is not set on each of them.
+    body: Any = None
+    body_position: int | None = None
+    own_cookies: tuple[Cookie, ...] = ()
+    redirected_from: str | None = None
+    _jar: CookieJar | None = None  # of the session that it was prepared by
+    _handed: CookieJar | None = None  # to auth that adds to it, see `_cookies`
+    _jar_cookie: str | None = None  # the Cookie field that we wrote; another one is the caller's
+    _auth: AuthCallable | None = None
+    _auth_changes: _AuthChanges | None = None  # what the auth object did
+    _stream: bodies.StreamedBody | None = None  # remembers whether the body was begun
+    _left_proxy: bool = False  # whether a redirect led it away from the proxy that it was made for
+
     def __init__(self) -> None:
         self.method = ""
         self.url = ""
         self.headers = Headers()
-        self.body: Any = None
         self.hooks: Hooks = default_hooks()
-        self.body_position: int | None = None
-        self.own_cookies: tuple[Cookie, ...] = ()
-        self.redirected_from: str | None = None
-        self._jar: CookieJar | None = None  # of the session that it was prepared by
-        self._handed: CookieJar | None = None  # to auth that adds to it, see `_cookies`
-        self._jar_cookie: str | None = None  # the Cookie field that we wrote; another one is the caller's
-        self._auth: AuthCallable | None = None
-        self._auth_changes: _AuthChanges | None = None  # what the auth object did
-        self._stream: bodies.StreamedBody | None = None  # remembers whether the body was begun
-        self._left_proxy = False  # whether a redirect led it away from the proxy that it was made for
 
     def __getstate__(self) -> dict[str, Any]:
         # A file or an iterator stays in its process, and the jar with its session.
@@ -235,11 +244,12 @@ class PreparedRequest(RequestHooksMixin):
 
     def copy(self) -> PreparedRequest:
         """A copy with headers and hooks of its own; the body is the same object, and as far read as it is."""
-        twin = PreparedRequest()
+        twin = PreparedRequest.__new__(PreparedRequest)
         twin.__dict__.update(self.__dict__)
         twin.headers = self.headers.copy()
-        twin._handed = None
         twin.hooks = {event: list(registered) for event, registered in self.hooks.items()}
+        if twin._handed is not None:
+            twin._handed = None
         return twin
 
     def prepare(
@@ -275,6 +285,41 @@ class PreparedRequest(RequestHooksMixin):
         # Last, so that who signs the request signs all of it; but for hooks, which follow those of auth.
         self.prepare_auth(auth, url or "")
         self.prepare_hooks(hooks)
+
+    @classmethod
+    def plain(
+        cls,
+        method: str | None,
+        url: str,
+        fields: tuple[Field, ...],
+        auth: AuthTypes,
+        cookies: CookieTypes,
+        hooks: Mapping[str, Any] | None,
+        jar: CookieJar,
+    ) -> PreparedRequest:
+        """As `prepare`, for a request without a body and params, whose like was mostly prepared before.
+
+        Args:
+            method, url, auth, cookies, hooks, jar: as for `prepare`.
+            fields: a snapshot of the headers; a value of None is no field.
+        """
+        try:
+            plain = _plain(method, url, fields)
+        except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so later
+            plain = _plain.__wrapped__(method, url, fields)
+        prepared = cls.__new__(cls)
+        prepared.method = plain.method
+        prepared.url = plain.url
+        prepared.headers = plain.headers.copy()
+        prepared.hooks = default_hooks()
+        prepared._jar = jar
+        if cookies or jar:
+            prepared.prepare_cookies(cookies)
+        if auth is not None or "@" in url:  # userinfo, which may be there to authenticate
+            prepared.prepare_auth(auth)
+        if hooks != prepared.hooks:
+            prepared.prepare_hooks(hooks)
+        return prepared
 
     def prepare_method(self, method: str | None) -> None:
         """Set the method, in upper case as requests does.
@@ -468,9 +513,7 @@ class PreparedRequest(RequestHooksMixin):
         Raises:
             TypeError: auth is of no use, or does not return the request.
         """
-        chosen = as_auth(auth)
-        if chosen is None:
-            chosen = self._auth_of_url()
+        chosen = self._auth_of_url() if auth is None else as_auth(auth)
         if chosen is None:
             return
         hooks = list(self.hooks.get("response", ()))
@@ -481,7 +524,9 @@ class PreparedRequest(RequestHooksMixin):
                 f"the auth object, a {type(chosen).__name__}, returned {type(changed).__name__}: it has to "
                 f"return the request"
             )
-        self.__dict__.update(changed.__dict__)  # it may have made a new one
+        if changed is not self:  # it may have made a new one
+            self.__dict__.clear()
+            self.__dict__.update(changed.__dict__)
         if self.body is not unsigned.body:
             self.prepare_content_length(self.body)
         self._auth = chosen
@@ -492,7 +537,7 @@ class PreparedRequest(RequestHooksMixin):
             self.hooks["response"] = [*self._auth_changes.hooks, *others]
 
     def _auth_of_url(self) -> AuthCallable | None:
-        if "Authorization" in self.headers or not urls.is_http(self.url):
+        if "@" not in self.url or "Authorization" in self.headers or not urls.is_http(self.url):
             return None
         return as_auth(urls.parse(self.url).credentials)
 
@@ -559,11 +604,31 @@ class PreparedRequest(RequestHooksMixin):
         Raises:
             ValueError, TypeError: there is no such event, or a hook can't be called.
         """
-        if not hooks:
+        if not has_hooks(hooks):
             return
         for event, registered in as_hooks(hooks).items():
             if registered:
                 self.register_hook(event, registered)
+
+
+class _Plain(NamedTuple):
+    """A request without a body as it is prepared, up to its cookies, auth and hooks."""
+
+    method: str
+    url: str
+    headers: Headers  # to be copied, and never changed
+
+
+# A program sends the same few requests over and over. What this gives follows from its arguments alone, so that it
+# is never out of date. As many as `urls.parse` keeps, at a kilobyte each.
+@lru_cache(maxsize=512)
+def _plain(method: str | None, url: str, fields: tuple[Field, ...]) -> _Plain:
+    prepared = PreparedRequest()
+    prepared.prepare_method(method)
+    prepared.prepare_url(url)
+    prepared.headers = Headers.from_snapshot(fields).without_none()
+    prepared.prepare_body(None)
+    return _Plain(prepared.method, prepared.url, prepared.headers)
 
 
 class _Unsigned(NamedTuple):

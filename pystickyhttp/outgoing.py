@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from .exceptions import InvalidMethod
-from .headers import encode_field
+from .headers import Field, encode_field
 from .models import PreparedRequest
 from .transport import OutgoingRequest, Route
 from .urls import URL
@@ -26,39 +26,46 @@ def outgoing_request(request: PreparedRequest, url: URL, target: str, route: Rou
         UnrewindableBodyError: the body was sent before, and can't be wound back (law P2).
         InvalidMethod: the method is CONNECT, whose target is no URL.
     """
-    if request.method == "CONNECT":
-        raise InvalidMethod(
-            "CONNECT is for proxies alone, and its target is no URL (RFC 9110, section 9.3.6)"
-        )
-    lines = tuple(request.headers.lines())
     host = request.headers.get("Host", url.host_header)
     # Through a tunnel the request is for the origin's eyes: the proxy was told what it has to know before.
     own_fields = route.proxy.own_fields if route.proxy is not None and route.is_forwarded else ()
     try:
-        fields = wire_fields(host, lines, own_fields)
+        bare = _without_body(request.method, target, host, request.headers.snapshot(), own_fields)
     except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so
-        fields = wire_fields.__wrapped__(host, lines, own_fields)
-    return OutgoingRequest.make(request.method, target, fields, request.outgoing_body())
+        bare = _without_body.__wrapped__(request.method, target, host, request.headers.snapshot(), own_fields)
+    return bare if request.body is None else bare.with_body(request.outgoing_body())
 
 
-# A program sends the same few sets of fields over and over. They are kept as long as the process lives, with
-# the credentials and cookies among them, as the session that they come from mostly is.
+# A program sends the same few heads over and over, and to check and encode one costs as much as all the rest of a
+# small request. Nothing of it ever changes, so that connections and threads can share it. They are kept as long as
+# the process lives, with the credentials and cookies among them, as the session that they come from mostly is; one
+# takes a few kilobytes.
 @lru_cache(maxsize=512)
-def wire_fields(
-    host: str, lines: tuple[tuple[str, str], ...], proxy_fields: tuple[tuple[bytes, bytes], ...]
-) -> tuple[tuple[bytes, bytes], ...]:
-    """The header fields as they go over the wire.
+def _without_body(
+    method: str,
+    target: str,
+    host: str,
+    fields: tuple[Field, ...],
+    proxy_fields: tuple[tuple[bytes, bytes], ...],
+) -> OutgoingRequest:
+    """A request as it goes over the wire, but for its body.
 
     Args:
+        method, target: of the request line.
         host: the value of Host, which goes first (RFC 9110, section 7.2).
-        lines: the other fields. A Host among them is left out, and so is Proxy-Authorization: it is no
+        fields: the other fields. A Host among them is left out, and so is Proxy-Authorization: it is no
             origin's business.
         proxy_fields: the fields for the proxy that the request goes to. What they say, no other field says.
 
     Raises:
         InvalidHeader: a field can't be sent (law X7).
+        InvalidMethod: the method is CONNECT.
     """
-    encoded = [encode_field(name, value) for name, value in lines]
+    if method == "CONNECT":
+        raise InvalidMethod(
+            "CONNECT is for proxies alone, and its target is no URL (RFC 9110, section 9.3.6)"
+        )
+    encoded = [encode_field(name, value) for name, values in fields for value in values]
     left_out = {b"host", b"proxy-authorization", *(name.lower() for name, _ in proxy_fields)}
     others = [field for field in encoded if field[0].lower() not in left_out]
-    return encode_field("Host", host), *others, *proxy_fields
+    return OutgoingRequest.make(method, target, (encode_field("Host", host), *others, *proxy_fields))

@@ -9,7 +9,7 @@ from typing import Final
 
 from .cookies import Cookie
 from .exceptions import InvalidSchema
-from .models import Response
+from .models import REDIRECT_STATI, Response
 from .urls import UNIX, URL, join, parse, redacted, scheme_of
 
 # What the caller wrote by hand for an origin, and nobody else shall see; auth objects and cookies go with it.
@@ -21,7 +21,7 @@ def location_of(response: Response) -> str | None:
 
     Its bytes are UTF-8 where they can be, else latin-1. An empty one would lead to where we are.
     """
-    if not response.is_redirect:
+    if response.status_code not in REDIRECT_STATI or not response.is_redirect:  # as mostly
         return None
     location: str = response.headers.get_list("Location")[0]  # of several, which none may send, the first
     try:

@@ -48,16 +48,9 @@ def default_headers() -> Headers:
 
 
 class _Proxies(dict[str, str | None]):
-    """The proxies for one URL, which remember what the caller gave: the next hop may need others.
+    """The proxies for one URL, which remember what the caller gave: the next hop may need others."""
 
-    Args:
-        proxies: the merged mapping.
-        given: the caller's part of it, or None.
-    """
-
-    def __init__(self, proxies: Mapping[str, str | None], given: Mapping[str, str | None] | None) -> None:
-        super().__init__(proxies)
-        self.given = given
+    given: Mapping[str, str | None] | None = None
 
 
 # What the law keeps on its origin by itself, and rebuild_auth decides on; every policy names it too.
@@ -66,7 +59,6 @@ _ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorizati
 
 # An empty mapping of the caller's in words: no proxy, whatever the session and the environment say.
 _DIRECT: Final[Mapping[str, str | None]] = MappingProxyType({"all": None})
-_NOTHING: Final[Mapping[str, str | None]] = MappingProxyType({})
 
 
 class _RedirectPolicy(NamedTuple):
@@ -389,26 +381,39 @@ class Session:
         """
         if not isinstance(request, Request):
             raise TypeError(f"prepare_request() takes a Request, not {type(request).__name__}")
-        prepared = PreparedRequest()
         try:
-            prepared.prepare(
-                method=request.method,
-                url=request.url if self._base_url is None else urls.below(self._base_url, request.url),
-                files=request.files,
-                data=request.data,
-                json=request.json,
-                headers=merge_headers(request.headers, self.headers),
-                params=urls.merge_params(request.params, self.params),
-                auth=self._choose_auth(request),
-                cookies=request.cookies,
-                hooks=merge_hooks(request.hooks, self.hooks),
-                jar=self.cookies,
-            )
+            prepared = self._merged(request)
         except RequestException as error:
             error.request = request
             raise
         if self.trust_env:
             self._add_netrc_auth(prepared)
+        return prepared
+
+    def _merged(self, request: Request) -> PreparedRequest:
+        """A request with the settings of the session in it."""
+        url = request.url if self._base_url is None else urls.below(self._base_url, request.url)
+        auth = self._choose_auth(request)
+        hooks = merge_hooks(request.hooks, self.hooks)
+        if request.is_plain and not self.params and type(url) is str:
+            fields = self.headers.snapshot()
+            return PreparedRequest.plain(
+                request.method, url, fields, auth, request.cookies, hooks, self._cookies
+            )
+        prepared = PreparedRequest()
+        prepared.prepare(
+            method=request.method,
+            url=url,
+            files=request.files,
+            data=request.data,
+            json=request.json,
+            headers=merge_headers(request.headers, self.headers),
+            params=urls.merge_params(request.params, self.params),
+            auth=auth,
+            cookies=request.cookies,
+            hooks=hooks,
+            jar=self._cookies,
+        )
         return prepared
 
     def _choose_auth(self, request: Request) -> AuthTypes:
@@ -421,10 +426,12 @@ class Session:
 
     def _add_netrc_auth(self, prepared: PreparedRequest) -> None:
         """Where nobody else has said who sends the request, the netrc file may (law: auth)."""
-        if prepared.has_auth or "Authorization" in prepared.headers or not urls.is_http(prepared.url):
+        if prepared.has_auth or (netrc := environment.netrc()) is None:
+            return
+        if "Authorization" in prepared.headers or not urls.is_http(prepared.url):
             return
         machine = environment.netrc_machine(urls.parse(prepared.url))
-        credentials = None if machine is None else environment.netrc_credentials(machine)
+        credentials = None if machine is None else netrc.credentials(machine)
         if credentials is not None:
             prepared.prepare_auth(credentials)
 
@@ -448,8 +455,8 @@ class Session:
         """
         around = environment.current() if self.trust_env else None
         verify = self.verify if verify is None else verify
-        if verify is True:
-            verify = _verified_by_default(around)
+        if verify is True:  # it alone leaves room for the environment
+            verify = _verified_apart_from_environment() if around is None else around.ca_bundle or True
         return {
             "proxies": self._proxies_for(url, proxies or None, around),
             "stream": self.stream if stream is None else stream,
@@ -461,12 +468,14 @@ class Session:
         """The proxies for one URL: the caller's over the session's over the environment's."""
         said = dict(self._proxies) if self._proxies or self._speaks_of_proxies else None
         if given is None and said is None and (around is None or not around.proxies):
-            return _Proxies(_NOTHING, None)  # as mostly
+            return _Proxies()  # as mostly
         no_proxy = None if given is None else _checked_proxies(given).get("no_proxy")
         found: Mapping[str, str] = {}
         if around is not None and urls.is_http(url):
             found = around.proxies_for(urls.parse(url), no_proxy)
-        return _Proxies(environment.merge_proxies(given, said, found), given)
+        proxies = _Proxies(environment.merge_proxies(given, said, found))
+        proxies.given = given
+        return proxies
 
     def send(
         self,
@@ -809,11 +818,8 @@ def _hooked(request: PreparedRequest, response: Response, settings: dict[str, An
     return made
 
 
-def _verified_by_default(around: Environment | None) -> VerifyTypes:
-    """What verify=True stands for: it alone leaves room for the environment, where that is trusted."""
-    if around is not None:
-        return around.ca_bundle or True
-    # OpenSSL's own variables are part of the environment as well.
+def _verified_apart_from_environment() -> VerifyTypes:
+    """What verify=True stands for where the environment is not trusted, of which OpenSSL's variables are part."""
     around = environment.current()
     return True if around.ssl_cert_file is None and around.ssl_cert_dir is None else SYSTEM_STORE
 

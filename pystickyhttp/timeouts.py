@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from .exceptions import TotalTimeout
@@ -83,6 +84,8 @@ class Timeout:
             return DEFAULT
         if value is None:
             return UNLIMITED
+        if type(value) is float or type(value) is int:  # not bool, which is none
+            return _of_seconds(value)
         if isinstance(value, tuple):
             if len(value) != 2:
                 raise ValueError(
@@ -110,6 +113,12 @@ def one_clock(timeout: TimeoutTypes | Deadline) -> TimeoutTypes | Deadline:
     if isinstance(timeout, Timeout) and timeout.total is not None:
         return timeout.start()
     return timeout
+
+
+# A program gives the same number to each request. It takes as many different ones as it has kinds of requests.
+@lru_cache(maxsize=64)
+def _of_seconds(seconds: float) -> Timeout:
+    return Timeout(connect=seconds, read=seconds, write=seconds)
 
 
 TimeoutTypes: TypeAlias = "Timeout | float | tuple[float | None, float | None] | Unset | None"
@@ -150,7 +159,11 @@ class Deadline:
     @classmethod
     def of(cls, timeout: TimeoutTypes | Deadline) -> Deadline:
         """A deadline as it is, or a timeout (see `Timeout.of`) whose clock starts now."""
-        return timeout if isinstance(timeout, Deadline) else Timeout.of(timeout).start()
+        if timeout is UNSET:  # as mostly
+            return Deadline(DEFAULT, time.monotonic())
+        if isinstance(timeout, Deadline):
+            return timeout
+        return Deadline(Timeout.of(timeout), time.monotonic())
 
     def clip(self, limit: float | None, doing: str) -> float | None:
         """The seconds that one step may take: its own limit, or what is left of the total if less.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import h11
@@ -67,7 +66,7 @@ class _Head(NamedTuple):
 
 
 class OutgoingRequest:
-    """A request as it goes over the wire.
+    """A request as it goes over the wire. It never changes: one without a body serves any number of exchanges.
 
     Attributes:
         method: the method.
@@ -77,7 +76,7 @@ class OutgoingRequest:
         expects_continue: whether the body waits for 100 Continue (law X3).
     """
 
-    __slots__ = ("body", "expects_continue", "has_idempotency_key", "head", "method")
+    __slots__ = ("_head", "body", "expects_continue", "has_idempotency_key", "head", "method")
 
     def __init__(self, method: str, head: _Head, body: bytes | Body) -> None:
         self.method = method
@@ -86,6 +85,7 @@ class OutgoingRequest:
         self.has_idempotency_key = head.has_idempotency_key
         # RFC 9110, section 10.1.1: it has no meaning without a body.
         self.expects_continue = head.expects_continue and bool(body)
+        self._head = head
 
     @classmethod
     def make(cls, method: str, target: str, fields: Fields, body: bytes | Body = b"") -> OutgoingRequest:
@@ -101,7 +101,11 @@ class OutgoingRequest:
         Raises:
             InvalidHeader: the fields contradict each other, or h11 refuses one.
         """
-        return cls(method, _head(method, target, tuple(fields)), body)
+        return cls(method, _validated(method, target, fields), body)
+
+    def with_body(self, body: bytes | Body) -> OutgoingRequest:
+        """The same request with a body, which its fields announce already."""
+        return OutgoingRequest(self.method, self._head, body)
 
     def without_expectation(self) -> OutgoingRequest:
         """The same request without its Expect field (law X3)."""
@@ -128,10 +132,7 @@ class OutgoingRequest:
             self.body.rewind()
 
 
-# A program sends the same few heads over and over, and to validate one costs as much as the rest of a small
-# request. The events are immutable, so connections and threads can share them. One takes a few kilobytes.
-@lru_cache(maxsize=512)
-def _head(method: str, target: str, fields: tuple[tuple[bytes, bytes], ...]) -> _Head:
+def _validated(method: str, target: str, fields: Fields) -> _Head:
     names = {name.lower(): value for name, value in fields}
     if b"content-length" in names and b"transfer-encoding" in names:
         raise InvalidHeader(
