@@ -554,12 +554,12 @@ class Netrc:
         return self.machines.get(host, self.default)
 
 
-# For how long a netrc file that was not there is not looked for again: it is asked for at each request, and to find
-# none takes the system longer than all the rest of a request's preparation takes us. Nobody waits for a second
-# between writing the file and the request that it is for, but who has sent others just before.
+# For how long a netrc file that was not there is not looked for again: it is asked for at each request, and
+# to find none takes the system longer than all the rest of a request's preparation takes us. Nobody waits for
+# a second between writing the file and the request that it is for, but who has sent others just before.
 NETRC_ABSENCE: Final = 1.0
-# The variables by which there was none, and until when that is taken to be so. It is replaced whole, by whoever has
-# looked last.
+# The variables by which there was none, and until when that is taken to be so. It is replaced whole, by
+# whoever has looked last.
 _absent: tuple[tuple[Any, Any], float] = ((None, None), 0.0)
 
 

@@ -41,7 +41,10 @@ class Headers(MutableMapping[str, Any]):
 
     def __init__(self, data: HeaderTypes | None = None, **kwargs: Any) -> None:
         self._fields: dict[str, Field] = {}  # by the name in lower case
-        if data is not None:
+        if type(data) is dict:  # as mostly; update() asks twice what kind of mapping it is
+            for name, value in data.items():
+                self[name] = value
+        elif data is not None:
             self.update(data)
         if kwargs:
             self.update(kwargs)
@@ -50,7 +53,8 @@ class Headers(MutableMapping[str, Any]):
     def from_wire(cls, items: Iterable[tuple[bytes, bytes]]) -> Headers:
         """The fields of a received head, each line kept; bytes outside ASCII read as latin-1."""
         headers = cls.__new__(cls)
-        headers._fields = fields = {}
+        fields: dict[str, Field] = {}
+        headers._fields = fields
         for raw_name, raw_value in items:
             name, key = _read_name(raw_name) if len(raw_name) <= _LONGEST_KEPT else _names_of(raw_name)
             value = raw_value.decode("latin-1")
@@ -90,8 +94,8 @@ class Headers(MutableMapping[str, Any]):
     def snapshot(self) -> tuple[Field, ...]:
         """Every field as it stands, as one value: what is made of headers is kept by it.
 
-        A copy shares its fields with the original until one of them is set anew, so that two snapshots of what
-        did not change are compared at a glance.
+        A copy shares its fields with the original until one of them is set anew, so that two snapshots of
+        what did not change are compared at a glance.
         """
         return tuple(self._fields.values())
 
@@ -172,8 +176,8 @@ class Headers(MutableMapping[str, Any]):
         return str(dict(self.items()))
 
 
-# The names that servers send are few, and each comes with every response; of names that somebody makes up, no more
-# than these are kept.
+# The names that servers send are few, and each comes with every response; of names that somebody makes up, no
+# more than these are kept.
 _LONGEST_KEPT: Final = 64  # bytes; so that they are some ten kilobytes in all, whatever is sent
 
 
@@ -205,7 +209,7 @@ def merge_headers(given: HeaderTypes | None, session: Headers) -> Headers:
         return session.without_none()
     merged = session.copy()
     try:
-        merged.update(Headers(given))
+        merged._fields.update(Headers(given)._fields)
     except (TypeError, ValueError, AttributeError):
         raise InvalidHeader(
             f"headers are a {type(given).__name__} that can't be read: give a mapping, or pairs of names and "

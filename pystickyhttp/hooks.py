@@ -17,9 +17,7 @@ Hooks: TypeAlias = "dict[str, list[Hook]]"
 
 def default_hooks() -> Hooks:
     """No hooks, for each event: `{"response": []}`."""
-    return {
-        "response": []
-    }  # as each request begins with; for HOOKS to be gone through would cost thrice as much
+    return {"response": []}  # each request begins with it, so that HOOKS is not gone through each time
 
 
 # What most requests and sessions have: to be compared with, and never changed.

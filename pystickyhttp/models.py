@@ -619,8 +619,8 @@ class _Plain(NamedTuple):
     headers: Headers  # to be copied, and never changed
 
 
-# A program sends the same few requests over and over. What this gives follows from its arguments alone, so that it
-# is never out of date. As many as `urls.parse` keeps, at a kilobyte each.
+# A program sends the same few requests over and over. What this gives follows from its arguments alone, so
+# that it is never out of date. As many as `urls.parse` keeps, at a kilobyte each.
 @lru_cache(maxsize=512)
 def _plain(method: str | None, url: str, fields: tuple[Field, ...]) -> _Plain:
     prepared = PreparedRequest()

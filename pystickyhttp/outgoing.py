@@ -36,10 +36,10 @@ def outgoing_request(request: PreparedRequest, url: URL, target: str, route: Rou
     return bare if request.body is None else bare.with_body(request.outgoing_body())
 
 
-# A program sends the same few heads over and over, and to check and encode one costs as much as all the rest of a
-# small request. Nothing of it ever changes, so that connections and threads can share it. They are kept as long as
-# the process lives, with the credentials and cookies among them, as the session that they come from mostly is; one
-# takes a few kilobytes.
+# A program sends the same few heads over and over, and to check and encode one costs as much as all the rest
+# of a small request. Nothing of it ever changes, so that connections and threads can share it. They are kept
+# as long as the process lives, with the credentials and cookies among them, as the session that they come
+# from mostly is; one takes a few kilobytes.
 @lru_cache(maxsize=512)
 def _without_body(
     method: str,
@@ -65,7 +65,11 @@ def _without_body(
         raise InvalidMethod(
             "CONNECT is for proxies alone, and its target is no URL (RFC 9110, section 9.3.6)"
         )
-    encoded = [encode_field(name, value) for name, values in fields for value in values]
+    encoded = [_encoded(name, value) for name, values in fields for value in values]
     left_out = {b"host", b"proxy-authorization", *(name.lower() for name, _ in proxy_fields)}
     others = [field for field in encoded if field[0].lower() not in left_out]
-    return OutgoingRequest.make(method, target, (encode_field("Host", host), *others, *proxy_fields))
+    return OutgoingRequest.make(method, target, (_encoded("Host", host), *others, *proxy_fields))
+
+
+# Of the fields of a request that is new most are those of the session, or of the one before.
+_encoded = lru_cache(maxsize=512)(encode_field)

@@ -115,7 +115,8 @@ def one_clock(timeout: TimeoutTypes | Deadline) -> TimeoutTypes | Deadline:
     return timeout
 
 
-# A program gives the same number to each request. It takes as many different ones as it has kinds of requests.
+# A program gives the same number to each request. It takes as many different ones as it has kinds of
+# requests.
 @lru_cache(maxsize=64)
 def _of_seconds(seconds: float) -> Timeout:
     return Timeout(connect=seconds, read=seconds, write=seconds)

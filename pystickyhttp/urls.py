@@ -13,14 +13,15 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from ipaddress import IPv6Address
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlencode
 
 from .exceptions import InvalidSchema, InvalidURL, MissingSchema, URLRequired
+
+T = TypeVar("T")
 
 ParamTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]] | str | bytes | None"
 
@@ -56,8 +57,35 @@ _ILLEGAL_IN_QUERY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:@/?%]+|%(?![0-9A
 _ILLEGAL_IN_AUTHORITY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9A-Fa-f]{{2}})")
 
 
-@dataclass(frozen=True)
-class URL:
+class _once(Generic[T]):  # noqa: N801 - it stands where functools.cached_property would
+    """`functools.cached_property` without the lock that it takes before Python 3.12, which costs more than most of
+    what is computed here. Two threads that ask at the same time get equal values.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self._name = make.__name__
+        self.__doc__ = make.__doc__
+
+    def __get__(self, url: Any, owner: type | None = None) -> T:
+        if url is None:
+            return self  # type: ignore[return-value]
+        made: T = self._make(url)
+        url.__dict__[self._name] = made  # where it is found from now on, ahead of this
+        return made
+
+
+class _Parts(NamedTuple):
+    scheme: str
+    userinfo: str | None
+    host: str
+    port: int | None
+    path: str
+    query: str | None
+    fragment: str | None
+
+
+class URL(_Parts):
     """An absolute URL in its parts, each as it goes over the wire. What is made of them is made once.
 
     Attributes:
@@ -71,22 +99,17 @@ class URL:
         fragment: what follows the "#", or None; it is never sent.
     """
 
-    scheme: str
-    userinfo: str | None = field(repr=False)  # it may hold a password
-    host: str
-    port: int | None
-    path: str
-    query: str | None
-    fragment: str | None
+    def __repr__(self) -> str:
+        return f"<URL {redacted(self.text)}>"  # the userinfo may hold a password
 
-    @cached_property
+    @_once
     def effective_port(self) -> int:
         """The port that is dialled: the URL's own, or its scheme's; that of http over a unix socket."""
         if self.port is not None:
             return self.port
         return DEFAULT_PORTS["http" if self.is_unix else self.scheme]
 
-    @cached_property
+    @_once
     def origin(self) -> tuple[str, str, int]:
         """Scheme, host and effective port: what secrets are bound to (RFC 6454, section 4)."""
         host = socket_spelling(self.host) if self.is_unix else self.host
@@ -97,7 +120,7 @@ class URL:
         """Whether it leads to a unix socket."""
         return self.scheme == UNIX
 
-    @cached_property
+    @_once
     def unix_socket(self) -> str | None:
         """The path of the unix socket that it leads to, as `os.fsdecode` has it; None for http and https.
 
@@ -123,12 +146,12 @@ class URL:
         except ValueError as error:
             raise InvalidURL(f"URL {shown!r} leads to no unix socket: {error}") from None
 
-    @cached_property
+    @_once
     def cookie_host(self) -> str:
         """The host as cookies know it: IPv6 without its zone id, and a unix socket in one spelling."""
         return socket_spelling(self.host) if self.is_unix else self.host.partition("%")[0]
 
-    @cached_property
+    @_once
     def host_header(self) -> str:
         """The value of Host: brackets around IPv6, no zone id (RFC 6874), no port that is the default."""
         if self.is_unix:
@@ -138,12 +161,12 @@ class URL:
             return host
         return f"{host}:{self.port}"
 
-    @cached_property
+    @_once
     def target(self) -> str:
         """The request target in origin form (RFC 9112, section 3.2.1)."""
         return self.path if self.query is None else f"{self.path}?{self.query}"
 
-    @cached_property
+    @_once
     def absolute_target(self) -> str:
         """The request target in absolute form, for a proxy (RFC 9112, section 3.2.2): without userinfo."""
         return f"{self.scheme}://{self.host_header}{self.target}"
@@ -165,7 +188,7 @@ class URL:
         port = "" if self.port is None else f":{self.port}"
         return f"{userinfo}{host}{port}"
 
-    @cached_property
+    @_once
     def text(self) -> str:
         """The whole of it."""
         fragment = "" if self.fragment is None else f"#{self.fragment}"

@@ -66,7 +66,7 @@ class _Head(NamedTuple):
 
 
 class OutgoingRequest:
-    """A request as it goes over the wire. It never changes: one without a body serves any number of exchanges.
+    """A request as it goes over the wire. It never changes: one without a body may serve any number of times.
 
     Attributes:
         method: the method.
