@@ -39,6 +39,8 @@ Progress: TypeAlias = Callable[[int, int | None], object]
 
 # X6: methods whose body, where there is none, is announced as empty (RFC 9110, section 8.6).
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+# The known ones of which nothing is said where there is no body.
+_METHODS_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 # What describes a body without saying so in its name, and goes with it (RFC 9110, section 15.4).
 _OF_A_BODY: Final = frozenset(
     {"transfer-encoding", "trailer", "expect", "digest", "repr-digest", "last-modified"}
@@ -149,7 +151,9 @@ class Request(RequestHooksMixin):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it says nothing of params, headers and a body, as most do."""
+        """Whether it says nothing of params, headers and a body, as most do, be it that there is none (X6)."""
+        if self.method not in _METHODS_WITHOUT_BODY:
+            return False
         if self.headers or self.params or self.files or self.json is not None:
             return False
         return self.data is None or (type(self.data) is list and not self.data)

@@ -71,5 +71,10 @@ def _without_body(
     return OutgoingRequest.make(method, target, (_encoded("Host", host), *others, *proxy_fields))
 
 
+def _encoded(name: str, value: str | bytes) -> tuple[bytes, bytes]:
+    # What can't be looked up in a cache is neither str nor bytes, and is told so.
+    return _encoded_text(name, value) if type(value) is str else encode_field(name, value)
+
+
 # Of the fields of a request that is new most are those of the session, or of the one before.
-_encoded = lru_cache(maxsize=512)(encode_field)
+_encoded_text = lru_cache(maxsize=512)(encode_field)

@@ -819,7 +819,7 @@ def _hooked(request: PreparedRequest, response: Response, settings: dict[str, An
 
 
 def _verified_apart_from_environment() -> VerifyTypes:
-    """What verify=True stands for where the environment is not trusted: OpenSSL's variables are part of it."""
+    """What verify=True stands for where the environment, OpenSSL's variables among it, is not trusted."""
     around = environment.current()
     return True if around.ssl_cert_file is None and around.ssl_cert_dir is None else SYSTEM_STORE
 
