@@ -395,7 +395,7 @@ class HTTPAdapter(BaseAdapter):
             req: the request that it answers.
             resp: its head, and its body, which has yet to be read.
         """
-        response = self._head_of_response(req, resp.status, resp.reason, resp.fields)
+        response = Response.received(req, resp.status, resp.reason, resp.fields, self)
         if resp.tls is not None:
             response.tls = resp.tls
         response._body = resp
@@ -404,20 +404,8 @@ class HTTPAdapter(BaseAdapter):
     def _answer_of_proxy(self, request: PreparedRequest, error: TunnelError) -> Response:
         """What a proxy answered that makes no tunnel, as a Response."""
         assert error.status is not None, "who asks has seen it"
-        response = self._head_of_response(request, error.status, error.reason, error.fields)
+        response = Response.received(request, error.status, error.reason, error.fields, self)
         response._undecoded = error.body
-        return response
-
-    def _head_of_response(
-        self, request: PreparedRequest, status: int, reason: bytes, fields: Iterable[tuple[bytes, bytes]]
-    ) -> Response:
-        response = Response()
-        response.request = request
-        response.url = request.url
-        response.status_code = status
-        response.reason = reason.decode("utf-8", "replace")
-        response.headers = Headers.from_wire(fields)
-        response.connection = self
         return response
 
     def close(self) -> None:

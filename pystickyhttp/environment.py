@@ -573,7 +573,10 @@ def netrc(now: float | None = None) -> Netrc | None:
         now: the time of `time.monotonic()`, by default the present.
     """
     global _absent
-    asked = _where_netrc_is()
+    if os.environ is _known_environ:
+        asked = _look_up(_KEYS[-2]), _look_up(_KEYS[-1])
+    else:
+        asked = os.environ.get("NETRC"), os.environ.get(_HOME)
     now = time.monotonic() if now is None else now
     asked_then, until = _absent
     if now < until and asked == asked_then:
@@ -582,13 +585,6 @@ def netrc(now: float | None = None) -> Netrc | None:
     if path is None:
         _absent = asked, now + NETRC_ABSENCE
     return None if path is None else _netrc_at(path)
-
-
-def _where_netrc_is() -> tuple[Any, Any]:
-    """What the environment says of it."""
-    if os.environ is _known_environ:
-        return _look_up(_KEYS[-2]), _look_up(_KEYS[-1])
-    return os.environ.get("NETRC"), os.environ.get(_HOME)
 
 
 def netrc_credentials(host: str) -> Credentials | None:

@@ -132,7 +132,7 @@ class Request(RequestHooksMixin):
         self.params: Any = {} if params is None else params
         self.auth = auth
         self.cookies = cookies
-        self.hooks = as_hooks(hooks)
+        self.hooks = as_hooks(hooks) if hooks else default_hooks()
         self.json = json
 
     def __getstate__(self) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class Request(RequestHooksMixin):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it says nothing of params, headers and a body, as most do, be it that there is none (X6)."""
+        """Whether it says nothing of params, headers and a body, nor that there is none (X6), as most do."""
         if self.method not in _METHODS_WITHOUT_BODY:
             return False
         if self.headers or self.params or self.files or self.json is not None:
@@ -745,6 +745,32 @@ class Response:
     def __init__(self) -> None:
         self.headers = Headers()
         self.history: list[Response] = []
+
+    @classmethod
+    def received(
+        cls,
+        request: PreparedRequest,
+        status: int,
+        reason: bytes,
+        fields: Iterable[tuple[bytes, bytes]],
+        connection: Any,
+    ) -> Response:
+        """The head of a response as it came over the wire.
+
+        Args:
+            request: the request that it answers.
+            status, reason, fields: of the head; the reason is read as UTF-8.
+            connection: the adapter that it came through.
+        """
+        response = cls.__new__(cls)
+        response.request = request
+        response.url = request.url
+        response.status_code = status
+        response.reason = reason.decode("utf-8", "replace")
+        response.headers = Headers.from_wire(fields)
+        response.history = []
+        response.connection = connection
+        return response
 
     def __getstate__(self) -> dict[str, Any]:
         # What was read travels; what was not is read now, unless that was tried before.

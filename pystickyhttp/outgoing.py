@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from .exceptions import InvalidMethod
-from .headers import Field, encode_field
+from .headers import Field, Headers, encode_field
 from .models import PreparedRequest
 from .transport import OutgoingRequest, Route
 from .urls import URL
@@ -26,13 +26,13 @@ def outgoing_request(request: PreparedRequest, url: URL, target: str, route: Rou
         UnrewindableBodyError: the body was sent before, and can't be wound back (law P2).
         InvalidMethod: the method is CONNECT, whose target is no URL.
     """
-    host = request.headers.get("Host", url.host_header)
     # Through a tunnel the request is for the origin's eyes: the proxy was told what it has to know before.
     own_fields = route.proxy.own_fields if route.proxy is not None and route.is_forwarded else ()
+    said = request.method, target, url.host_header, request.headers.snapshot(), own_fields
     try:
-        bare = _without_body(request.method, target, host, request.headers.snapshot(), own_fields)
+        bare = _without_body(*said)
     except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so
-        bare = _without_body.__wrapped__(request.method, target, host, request.headers.snapshot(), own_fields)
+        bare = _without_body.__wrapped__(*said)
     return bare if request.body is None else bare.with_body(request.outgoing_body())
 
 
@@ -52,9 +52,8 @@ def _without_body(
 
     Args:
         method, target: of the request line.
-        host: the value of Host, which goes first (RFC 9110, section 7.2).
-        fields: the other fields. A Host among them is left out, and so is Proxy-Authorization: it is no
-            origin's business.
+        host: the value of Host, which goes first (RFC 9110, section 7.2), unless one is among the fields.
+        fields: the other fields. A Proxy-Authorization among them is left out: it is no origin's business.
         proxy_fields: the fields for the proxy that the request goes to. What they say, no other field says.
 
     Raises:
@@ -65,6 +64,7 @@ def _without_body(
         raise InvalidMethod(
             "CONNECT is for proxies alone, and its target is no URL (RFC 9110, section 9.3.6)"
         )
+    host = Headers.from_snapshot(fields).get("Host", host)
     encoded = [_encoded(name, value) for name, values in fields for value in values]
     left_out = {b"host", b"proxy-authorization", *(name.lower() for name, _ in proxy_fields)}
     others = [field for field in encoded if field[0].lower() not in left_out]

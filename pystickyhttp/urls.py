@@ -60,7 +60,7 @@ _ILLEGAL_IN_AUTHORITY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9
 class _once(Generic[T]):  # noqa: N801 - it stands where functools.cached_property would
     """`functools.cached_property` without the lock that it takes before Python 3.12.
 
-    It would cost more than most of what is computed here. Two threads that ask at the same time get equal values.
+    It would cost more than most of what is computed here. Threads that ask at the same time get equal values.
     """
 
     def __init__(self, make: Callable[[Any], T]) -> None:

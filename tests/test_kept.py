@@ -1,0 +1,316 @@
+"""What is kept from one request for the next ones: it is never out of date, and never too much."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pystickyhttp
+from pystickyhttp import Request, Session, environment, headers, models, outgoing, timeouts
+from pystickyhttp.environment import NETRC_ABSENCE
+from pystickyhttp.headers import Headers
+from pystickyhttp.timeouts import Timeout
+from tests.servers.scripted import Request as Received
+from tests.servers.scripted import ScriptedServer, keep_alive, respond
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer(keep_alive(lambda request: respond(b"ok"))) as server:
+        yield server
+
+
+def sent(server: ScriptedServer, session: Session, **call: Any) -> Received:
+    """What the server got of a GET, after one like it that went before."""
+    session.get(server.url(), **call)
+    return server.requests[-1]
+
+
+# --- the settings of the session
+
+
+def set_header(session: Session) -> None:
+    session.headers["X-Mine"] = "1"
+
+
+def replace_headers(session: Session) -> None:
+    session.headers = {"X-Mine": "1"}
+
+
+def set_auth(session: Session) -> None:
+    session.auth = ("user", "password")
+
+
+def set_cookie(session: Session) -> None:
+    session.cookies.set("a", "b")
+
+
+def set_params(session: Session) -> None:
+    session.params["key"] = "value"
+
+
+CHANGES: list[tuple[Callable[[Session], None], Callable[[Received], bool]]] = [
+    (set_header, lambda request: request.header("X-Mine") == "1"),
+    (replace_headers, lambda request: request.header("X-Mine") == "1" and request.header("Accept") is None),
+    (lambda session: session.headers.pop("Accept"), lambda request: request.header("Accept") is None),
+    (lambda session: session.headers.update({"Accept": None}), lambda r: r.header("Accept") is None),
+    (lambda session: session.headers.update({"Accept": b"text/*"}), lambda r: r.header("Accept") == "text/*"),
+    (lambda session: session.headers.add("X-Two", "a"), lambda request: request.header("X-Two") == "a"),
+    (set_auth, lambda request: str(request.header("Authorization")).startswith("Basic ")),
+    (set_cookie, lambda request: request.header("Cookie") == "a=b"),
+    (set_params, lambda request: request.target == "/?key=value"),
+]
+
+
+@pytest.mark.parametrize(("change", "shows"), CHANGES)
+def test_a_changed_setting_shows_at_the_next_request(
+    server: ScriptedServer,
+    session: Session,
+    change: Callable[[Session], None],
+    shows: Callable[[Received], bool],
+) -> None:
+    assert not shows(sent(server, session))
+    change(session)
+    assert shows(sent(server, session))
+
+
+def test_a_header_in_another_case_is_sent_in_that_case(server: ScriptedServer, session: Session) -> None:
+    session.headers["X-Case"] = "1"
+    sent(server, session)
+    session.headers["x-case"] = "1"
+    assert ("x-case", "1") in sent(server, session).headers
+
+
+def test_a_cookie_that_went_is_not_sent(server: ScriptedServer, session: Session) -> None:
+    session.cookies.set("a", "b")
+    assert sent(server, session).header("Cookie") == "a=b"
+    session.cookies.clear()
+    assert sent(server, session).header("Cookie") is None
+
+
+def test_a_cookie_that_a_response_sets_is_sent_with_the_next_request(session: Session) -> None:
+    setting = respond(b"ok", headers=[("Set-Cookie", "a=b")])
+    with ScriptedServer(keep_alive(lambda request: setting)) as server:
+        assert sent(server, session).header("Cookie") is None
+        assert sent(server, session).header("Cookie") == "a=b"
+
+
+def test_another_base_url_counts_at_the_next_request(server: ScriptedServer, session: Session) -> None:
+    session.base_url = server.url("/one")
+    session.get("users")
+    session.base_url = server.url("/two")
+    session.get("users")
+    assert [request.target for request in server.requests] == ["/one/users", "/two/users"]
+
+
+def test_hooks_of_the_session_count_at_the_next_request(server: ScriptedServer, session: Session) -> None:
+    sent(server, session)
+    seen: list[int] = []
+    session.hooks["response"].append(lambda response, **_: seen.append(response.status_code))
+    sent(server, session)
+    assert seen == [200]
+
+
+@pytest.mark.parametrize("method", ["get", "GET", "HEAD", "OPTIONS", "DELETE"])
+def test_a_plain_request_is_prepared_as_any_other(session: Session, method: str) -> None:
+    session.headers["X-None"] = None
+    url = "http://user:password@localhost/ä?q=ü"
+    plain = session.prepare_request(Request(method, url, cookies={"a": "b"}))
+    in_full = session.prepare_request(Request(method, url, cookies={"a": "b"}, headers={"X-Other": "1"}))
+    in_full.headers.pop("X-Other")
+    for name in ("method", "url", "body", "body_position", "own_cookies", "redirected_from", "hooks"):
+        assert getattr(plain, name) == getattr(in_full, name)
+    assert list(plain.headers.lines()) == list(in_full.headers.lines())
+    assert plain.has_auth == in_full.has_auth
+
+
+# --- one request does not see what was done to another
+
+
+def test_what_is_done_to_one_request_stays_with_it(session: Session) -> None:
+    first = session.prepare_request(Request("GET", "http://localhost/"))
+    first.headers["X-Mine"] = "1"
+    first.headers.pop("Accept")
+    first.register_hook("response", lambda response, **_: None)
+    first.url, first.method = "http://elsewhere.example/", "PUT"
+    second = session.prepare_request(Request("GET", "http://localhost/"))
+    assert "X-Mine" not in second.headers
+    assert second.headers["Accept"] == "*/*"
+    assert second.hooks == {"response": []}
+    assert (second.method, second.url) == ("GET", "http://localhost/")
+
+
+def test_a_request_that_is_changed_is_sent_as_it_is_now(server: ScriptedServer, session: Session) -> None:
+    prepared = session.prepare_request(Request("GET", server.url("/one")))
+    session.send(prepared)
+    prepared.url, prepared.method = server.url("/two"), "DELETE"
+    prepared.headers["X-Mine"] = "1"
+    session.send(prepared)
+    last = server.requests[-1]
+    assert (last.method, last.target, last.header("X-Mine")) == ("DELETE", "/two", "1")
+
+
+def test_a_body_that_is_put_into_a_prepared_request_is_sent(server: ScriptedServer, session: Session) -> None:
+    prepared = session.prepare_request(Request("GET", server.url()))
+    session.send(prepared)
+    prepared.prepare_body(b"body")
+    session.send(prepared)
+    assert [request.body for request in server.requests] == [b"", b"body"]
+
+
+def test_threads_that_send_the_same_request_share_what_never_changes(
+    server: ScriptedServer, session: Session
+) -> None:
+    def fetch(number: int) -> None:
+        for _ in range(20):
+            session.get(server.url(), headers={"X-Thread": str(number)} if number % 2 else None)
+
+    threads = [threading.Thread(target=fetch, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    counts = [
+        sum(request.header("X-Thread") == name for request in server.requests) for name in (None, "1", "3")
+    ]
+    assert counts == [40, 20, 20]
+
+
+# --- the environment
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_proxy_that_the_environment_names_counts_at_the_next_request(
+    session: Session, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    url = "http://example.com/"
+    assert not session.merge_environment_settings(url, None, None, None, None)["proxies"]
+    monkeypatch.setenv(name, "http://proxy.example:3128")
+    assert session.merge_environment_settings(url, None, None, None, None)["proxies"]
+    monkeypatch.delenv(name)
+    assert not session.merge_environment_settings(url, None, None, None, None)["proxies"]
+
+
+def test_a_ca_bundle_that_the_environment_names_counts_at_the_next_request(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def verify() -> Any:
+        return session.merge_environment_settings("https://example.com/", None, None, None, None)["verify"]
+
+    assert verify() is True
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/ca.pem")
+    assert verify() == "/ca.pem"
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    assert verify() is True
+
+
+def test_a_netrc_file_that_was_not_there_is_looked_for_again_after_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "netrc"
+    monkeypatch.setenv("NETRC", str(path))
+    assert environment.netrc(now=100.0) is None
+    path.write_text("machine a login user password word\n")
+    assert environment.netrc(now=100.0 + NETRC_ABSENCE / 2) is None
+    found = environment.netrc(now=100.0 + NETRC_ABSENCE)
+    assert found is not None
+    assert found.credentials("a") == ("user", "word")
+
+
+def test_a_netrc_file_that_is_there_is_looked_at_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "netrc"
+    path.write_text("machine a login user password word\n")
+    monkeypatch.setenv("NETRC", str(path))
+    assert environment.netrc(now=200.0) is not None
+    path.write_text("machine a login other password words\n")
+    found = environment.netrc(now=200.0)
+    assert found is not None
+    assert found.credentials("a") == ("other", "words")
+    path.unlink()
+    assert environment.netrc(now=200.0) is None
+
+
+@pytest.mark.parametrize("variable", ["NETRC", "HOME"])
+def test_another_netrc_file_that_the_environment_names_counts_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    assert environment.netrc(now=300.0) is None
+    (tmp_path / ".netrc").write_text("machine a login user password word\n")
+    monkeypatch.setenv(variable, str(tmp_path / ".netrc" if variable == "NETRC" else tmp_path))
+    assert environment.netrc(now=300.0) is not None
+
+
+def test_a_mapping_in_the_place_of_os_environ_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "netrc"
+    path.write_text("machine a login user password word\n")
+    monkeypatch.setattr("os.environ", {"NETRC": str(path), "https_proxy": "http://proxy.example:3128"})
+    assert environment.netrc(now=400.0) is not None
+    assert environment.current().proxies == {"https": "http://proxy.example:3128"}
+
+
+# --- what is kept by its content
+
+
+def test_a_timeout_of_true_is_none_though_one_second_was_asked_for_before() -> None:
+    assert Timeout.of(1) == Timeout.of(1.0) == Timeout(1, 1, 1)
+    with pytest.raises(TypeError, match="True"):
+        Timeout.of(True)
+
+
+names = st.text("abXY-", min_size=1, max_size=3)
+values = st.text("ab ", max_size=3)
+
+
+@given(st.lists(st.tuples(names, values)))
+def test_headers_are_what_their_snapshot_says(pairs: list[tuple[str, str]]) -> None:
+    made = Headers()
+    for name, value in pairs:
+        made.add(name, value)
+    again = Headers.from_snapshot(made.snapshot())
+    assert list(again.lines()) == list(made.lines())
+    assert again.snapshot() == made.snapshot()
+    assert made.copy().snapshot() == made.snapshot()
+
+
+@given(st.lists(st.tuples(names, values), unique_by=lambda pair: pair[0].lower()))
+def test_received_headers_are_what_came(pairs: list[tuple[str, str]]) -> None:
+    received = Headers.from_wire([(name.encode(), value.encode()) for name, value in pairs])
+    assert list(received.lines()) == pairs
+    assert all(received[name.swapcase()] == value for name, value in pairs)
+
+
+def test_of_received_names_no_long_one_is_kept() -> None:
+    before = headers._read_name.cache_info().currsize
+    received = Headers.from_wire([(b"X-" + b"a" * 1000, b"1")])
+    assert received["x-" + "A" * 1000] == "1"
+    assert headers._read_name.cache_info().currsize == before
+
+
+def test_what_is_kept_is_bounded() -> None:
+    kept = [
+        models._plain,
+        outgoing._without_body,
+        outgoing._encoded_text,
+        headers._read_name,
+        timeouts._of_seconds,
+        environment._at_home,
+    ]
+    session = pystickyhttp.Session()
+    for number in range(1100):
+        prepared = session.prepare_request(Request("GET", f"http://localhost/{number}"))
+        prepared.headers["X-Number"] = str(number)
+        Timeout.of(1.0 + number)
+    for cache in kept:
+        info = cache.cache_info()
+        assert info.maxsize is not None
+        assert info.currsize <= info.maxsize
