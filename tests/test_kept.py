@@ -124,7 +124,7 @@ def test_a_plain_request_is_prepared_as_any_other(session: Session, method: str)
     plain = session.prepare_request(Request(method, url, cookies={"a": "b"}))
     in_full = session.prepare_request(Request(method, url, cookies={"a": "b"}, headers={"X-Other": "1"}))
     in_full.headers.pop("X-Other")
-    for name in ("method", "url", "body", "body_position", "own_cookies", "redirected_from", "hooks"):
+    for name in ("method", "url", "body", "body_position", "redirected_from", "hooks"):
         assert getattr(plain, name) == getattr(in_full, name)
     assert list(plain.headers.lines()) == list(in_full.headers.lines())
     assert plain.has_auth == in_full.has_auth
