@@ -34,10 +34,11 @@ from ..exceptions import (
 from ..timeouts import Deadline
 from . import tls
 from .duplex import DuplexStream
-from .readiness import poller, wait_for_socket
+from .readiness import wait_for_socket
 from .request import Body, FileSection, OutgoingRequest
 from .route import Route
 from .sockets import is_timeout_of_ours
+from .wires import PlainWire, TLSWire, Wire
 
 _END: Final = h11.EndOfMessage()  # without trailers; like every event of h11's it never changes
 
@@ -118,12 +119,11 @@ class HTTPConnection:
         "_idle_since",
         "_informational",
         "_may_continue",
-        "_poll",
         "_remaining",
         "_socket",
         "_state",
-        "_timeout",
         "_tls",
+        "_wire",
         "received",
         "route",
         "sent",
@@ -140,7 +140,7 @@ class HTTPConnection:
         # Where a proxy forwards each request, the TLS is with the proxy, and says nothing of the far end.
         self._tls = sock if isinstance(sock, tls.TLSSocket) else None
         self.tls = None if self._tls is None or route.tls is None else tls.TLSInfo.of(self._tls)
-        self._timeout: float | None = sock.gettimeout()
+        self._wire: Wire = PlainWire(sock) if self._tls is None else TLSWire(sock)
         self._h11 = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         self._state = State.ACTIVE
         self._created = now
@@ -154,7 +154,6 @@ class HTTPConnection:
         self._ambiguous = False  # the response had two framing fields
         self._informational = 0
         self._may_continue = False
-        self._poll = poller(sock)
 
     def __repr__(self) -> str:
         return f"<HTTPConnection to {self.route}: {self._state.value}, {self.served} served>"
@@ -324,7 +323,7 @@ class HTTPConnection:
 
     def _write_some(self, data: memoryview | FileSection) -> tuple[int, bool]:
         """Write what goes without waiting: how much, and whether TLS has to read before any more goes."""
-        self._limit(0.0)
+        self._wire.do_not_block()
         return self._send_some(data) if isinstance(data, memoryview) else (self._send_file(data), False)
 
     def _send_file(self, section: FileSection) -> int:
@@ -366,7 +365,7 @@ class HTTPConnection:
 
     def _read_early(self, request: OutgoingRequest) -> ResponseHead | None:
         """X2: what has come while the request is being sent; a final response ends the sending."""
-        self._limit(0.0)
+        self._wire.do_not_block()
         while True:
             try:
                 data = self._socket.recv(READ_SIZE)
@@ -395,9 +394,9 @@ class HTTPConnection:
         sent = 0
         try:
             while sent < len(data):
-                self._limit(self._clip(deadline, deadline.timeout.write, "sending to"))
+                limit = self._clip(deadline, deadline.timeout.write, "sending to")
                 # Mostly all of it goes at once, and a view would be made for nothing.
-                part = self._socket.send(memoryview(data)[sent:] if sent else data)
+                part = self._wire.send(memoryview(data)[sent:] if sent else data, limit)
                 sent += part
                 self.sent += part
         except TotalTimeout:
@@ -538,8 +537,8 @@ class HTTPConnection:
     def _recv(self, deadline: Deadline) -> bytes:
         """One read; b"" is the end that the server has set."""
         try:
-            self._limit(self._clip(deadline, deadline.timeout.read, "reading from"))
-            return self._socket.recv(READ_SIZE)
+            limit = self._clip(deadline, deadline.timeout.read, "reading from")
+            return self._wire.recv(READ_SIZE, limit)
         except TotalTimeout:
             raise
         except OSError as error:
@@ -573,12 +572,6 @@ class HTTPConnection:
 
     def _clip(self, deadline: Deadline, limit: float | None, doing: str) -> float | None:
         return limit if deadline.expires is None else deadline.clip(limit, f"{doing} {self.route}")
-
-    def _limit(self, seconds: float | None) -> None:
-        # Each settimeout() is a system call, and the limit is mostly the one that was set before.
-        if seconds != self._timeout:
-            self._socket.settimeout(seconds)
-            self._timeout = seconds
 
     def _timed_out(
         self, deadline: Deadline, kind: type[ReadTimeout | WriteTimeout], what: str
@@ -671,15 +664,15 @@ class HTTPConnection:
         """R4: whether nothing has come in while it was idle; an end or an error is something too."""
         try:
             if self._tls is None:
-                return not self._poll()
+                return not self._wire.is_readable()
             # What TLS has at hand already, a poll does not show.
-            return not (self._poll() or self._tls.pending()) or self._only_tls_news(self._tls)
+            return not (self._wire.is_readable() or self._tls.pending()) or self._only_tls_news(self._tls)
         except (OSError, ValueError):  # ValueError: poll() of a socket that somebody closed
             return False
 
     def _only_tls_news(self, sock: tls.TLSSocket) -> bool:
         # A TLS 1.3 server sends session tickets when it likes. OpenSSL takes them in, and then wants more.
-        self._limit(0.0)
+        self._wire.do_not_block()
         try:
             sock.recv(1)
         except ssl.SSLWantReadError:
@@ -702,7 +695,7 @@ class HTTPConnection:
     def _say_goodbye(self, sock: tls.TLSSocket) -> None:
         """Send close_notify (RFC 8446, section 6.1), and wait for nothing: the peer may be long gone."""
         try:
-            self._limit(0.0)
+            self._wire.do_not_block()
             sock.unwrap()
         except (OSError, ValueError):
             pass  # an answer has not come yet, or never will
@@ -721,7 +714,7 @@ class HTTPConnection:
         if self._h11.their_state is not h11.SWITCHED_PROTOCOL:
             raise ValueError(f"{self.route} has not switched protocols: there is nothing to take over")
         self._state = State.CLOSED
-        return DuplexStream(self._socket, self._h11.trailing_data[0])
+        return DuplexStream(self._wire.let_go(), self._h11.trailing_data[0])
 
 
 def parse_keep_alive(value: bytes) -> tuple[int | None, int | None]:
