@@ -35,12 +35,14 @@ from ..timeouts import Deadline
 from . import tls
 from .duplex import DuplexStream
 from .readiness import wait_for_socket
-from .request import Body, FileSection, OutgoingRequest
+from .request import Body, Fields, FileSection, OutgoingRequest
 from .route import Route
 from .sockets import is_timeout_of_ours
 from .wires import PlainWire, TLSWire, Wire
 
 _END: Final = h11.EndOfMessage()  # without trailers; like every event of h11's it never changes
+# What h11 says of an exchange that is over, and behind which another one may come.
+_BOTH_DONE: Final = {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}
 
 # The head of a final response; a 101 is final too, as the connection changes its protocol after it.
 ResponseHead: TypeAlias = "h11.Response | h11.InformationalResponse"
@@ -104,6 +106,8 @@ class HTTPConnection:
         served: the exchanges that ran to their end.
         sent: bytes of the present request that were written.
         received: bytes of the present response that came.
+        ended: whether the present response has come to its end.
+        fields: the header fields of the present response: names as they came, and values, in order.
         tls: facts of the TLS with the far end, None where there is none.
     """
 
@@ -113,17 +117,20 @@ class HTTPConnection:
         "_body_received",
         "_created",
         "_cut",
-        "_ended",
         "_h11",
         "_idle_limit",
         "_idle_since",
         "_informational",
         "_may_continue",
         "_remaining",
+        "_repeatable",
+        "_repeatable_bytes",
         "_socket",
         "_state",
         "_tls",
         "_wire",
+        "ended",
+        "fields",
         "received",
         "route",
         "sent",
@@ -149,7 +156,11 @@ class HTTPConnection:
         self._remaining: int | None = None  # requests, by the server's Keep-Alive
         self._body_length: int | None = None
         self._body_received = 0
-        self._ended = False
+        self.ended = False
+        self.fields: Fields = ()
+        # The last request without a body, and its bytes as h11 made them (see `_repeat`).
+        self._repeatable: h11.Request | None = None
+        self._repeatable_bytes = b""
         self._cut = False  # the request was not sent whole
         self._ambiguous = False  # the response had two framing fields
         self._informational = 0
@@ -167,11 +178,6 @@ class HTTPConnection:
     def closed(self) -> bool:
         """Whether its socket is closed, or was handed over."""
         return self._state is State.CLOSED
-
-    @property
-    def ended(self) -> bool:
-        """Whether the response has come to its end."""
-        return self._ended
 
     @property
     def body_left(self) -> int:
@@ -198,7 +204,7 @@ class HTTPConnection:
             Exception: whatever the iterable of the body raises.
         """
         self.sent = self.received = self._informational = 0
-        self._ended = self._cut = self._ambiguous = self._may_continue = False
+        self.ended = self._cut = self._ambiguous = self._may_continue = False
         try:
             early = self._send(request, deadline)
             return self._read_head(request, deadline) if early is None else early
@@ -223,18 +229,40 @@ class HTTPConnection:
 
     def _send(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead | None:
         """Send the request; a final response that comes before all of it is sent is returned (X2)."""
-        head = self._h11.send(request.head)
-        assert head is not None
         try:
+            if request.head is self._repeatable and not request.body:
+                self._repeat(request.head, deadline)
+                return None
+            head = self._begin(request.head)
             body = _small_body(request)
             if body is None:
                 self._write(head, deadline)
                 return self._upload(request, deadline)
             framed = self._frame(h11.Data(data=body)) if body else []
-            self._write(b"".join([head, *framed, *self._frame(_END)]), deadline)
+            data = b"".join([head, *framed, *self._frame(_END)])
+            if not body:
+                self._repeatable, self._repeatable_bytes = request.head, data
+            self._write(data, deadline)
         except ConnectionLost as lost:
             return self._answer_before_death(lost, request, deadline)
         return None
+
+    def _begin(self, head: h11.Request) -> bytes:
+        """Tell h11 that the next exchange begins: the bytes of the request's head."""
+        if self.served:
+            self._h11.start_next_cycle()
+        return self._h11.send(head)
+
+    def _repeat(self, head: h11.Request, deadline: Deadline) -> None:
+        """Send the last request again: its bytes leave at once, and h11 hears of it while the server works.
+
+        An event of h11's never changes, and the bytes of one that has no body depend on nothing else.
+        """
+        try:
+            self._write(self._repeatable_bytes, deadline)
+        finally:  # an answer may be there although the request was not sent (X2)
+            again = self._begin(head) + self._h11.send(_END)
+            assert again == self._repeatable_bytes, "the same event has the same bytes"
 
     def _answer_before_death(
         self, lost: ConnectionLost, request: OutgoingRequest, deadline: Deadline
@@ -394,7 +422,9 @@ class HTTPConnection:
         sent = 0
         try:
             while sent < len(data):
-                limit = self._clip(deadline, deadline.timeout.write, "sending to")
+                limit = deadline.timeout.write
+                if deadline.expires is not None:
+                    limit = self._clip(deadline, limit, "sending to")
                 # Mostly all of it goes at once, and a view would be made for nothing.
                 part = self._wire.send(memoryview(data)[sent:] if sent else data, limit)
                 sent += part
@@ -420,15 +450,14 @@ class HTTPConnection:
 
     def _parse_head(self, request: OutgoingRequest) -> ResponseHead | None:
         """The head of the final response, if it is there; interim ones are skipped (X4)."""
-        while True:
-            event = self._next_event()
-            if event is h11.NEED_DATA:
-                return None
-            if isinstance(event, h11.Response):
-                self._begin_body(request, event)
+        while (event := self._next_event()) is not h11.NEED_DATA:
+            self.fields = event.headers.raw_items()
+            if self.received > MAX_HEAD:
+                self._check_size(self.fields)
+            if type(event) is h11.Response:
+                self._begin_body(request.method, event.status_code)
                 return event
             assert isinstance(event, h11.InformationalResponse), "h11 gives no other event here"
-            self._check_size(event.headers)
             if event.status_code == 101:
                 return event
             self._may_continue = self._may_continue or event.status_code == 100
@@ -437,6 +466,7 @@ class HTTPConnection:
                 raise RemoteProtocolError(
                     f"{self.route} sent more than {MAX_INFORMATIONAL} interim responses, and no final one"
                 )
+        return None
 
     def _next_event(self) -> Any:
         try:
@@ -444,46 +474,44 @@ class HTTPConnection:
         except h11.RemoteProtocolError as error:
             raise RemoteProtocolError(f"{self.route} sent what is not HTTP/1.1: {error}") from error
 
-    def _begin_body(self, request: OutgoingRequest, head: h11.Response) -> None:
-        self._check_size(head.headers)
+    def _begin_body(self, method: str, status: int) -> None:
         self._body_received = 0
         self._body_length = None
         chunked = False
-        for name, value in head.headers:
-            if name == b"keep-alive":
-                self._note_keep_alive(value)
-            elif name == b"content-length":
+        for raw_name, value in self.fields:
+            name = raw_name.lower()
+            if name == b"content-length":
                 self._body_length = int(value)  # h11 has seen to it that it is a number
             elif name == b"transfer-encoding":
                 chunked = True
+            elif name == b"keep-alive":
+                self._note_keep_alive(value)
         if chunked and self._body_length is not None:
             # RFC 9112, section 6.3: Transfer-Encoding counts, and somebody may be smuggling a response.
             self._body_length = None
             self._ambiguous = True
-        if self._body_length == 0 or _never_has_body(request.method, head.status_code):
+        if self._body_length == 0 or _never_has_body(method, status):
             # Nobody may ever ask for a body that is empty, and the connection should not wait for that.
             self._body_length = 0
             self._take_end()
 
-    def _check_size(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def _check_size(self, fields: Iterable[tuple[bytes, bytes]]) -> None:
         """X5: h11 bounds an event that is incomplete; one that the last read completed is measured here."""
-        if self.received <= MAX_HEAD:
-            return
-        size = sum(len(name) + len(value) + 4 for name, value in headers)
+        size = sum(len(name) + len(value) + 4 for name, value in fields)
         if size > MAX_HEAD:
             raise RemoteProtocolError(
                 f"{self.route} sent header fields of {size} bytes, above the limit of {MAX_HEAD}"
             )
 
     def _read_piece(self, deadline: Deadline) -> bytes:
-        while not self._ended:
+        while not self.ended:
             try:
                 event = self._h11.next_event()
             except h11.RemoteProtocolError as error:
                 raise self._broken_body(error) from error
             if event is h11.NEED_DATA:
                 self._receive_body(deadline)
-            elif isinstance(event, h11.Data):
+            elif type(event) is h11.Data:
                 data = bytes(event.data)
                 self._body_received += len(data)
                 if self._body_received == self._body_length:
@@ -491,7 +519,7 @@ class HTTPConnection:
                 if data:
                     return data
             else:  # EndOfMessage; or PAUSED, once the connection has changed its protocol
-                if isinstance(event, h11.EndOfMessage):
+                if type(event) is h11.EndOfMessage and event.headers:
                     self._check_size(event.headers)
                 self._end()
         return b""
@@ -499,12 +527,12 @@ class HTTPConnection:
     def _take_end(self) -> None:
         """Behind the last byte of a body whose length was said: nobody has to ask once more for the end."""
         event = self._next_event()
-        assert not isinstance(event, h11.Data), "h11 and the framing fields agree"
-        if isinstance(event, h11.EndOfMessage):
+        assert type(event) is not h11.Data, "h11 and the framing fields agree"
+        if type(event) is h11.EndOfMessage:
             self._end()
 
     def _end(self) -> None:
-        self._ended = True
+        self.ended = True
         if self._tls is not None and not self.served:
             # S2: tickets come behind the handshake, so they are there by now. One a connection will do.
             tls.keep_tickets(self._tls, self.route)
@@ -537,7 +565,9 @@ class HTTPConnection:
     def _recv(self, deadline: Deadline) -> bytes:
         """One read; b"" is the end that the server has set."""
         try:
-            limit = self._clip(deadline, deadline.timeout.read, "reading from")
+            limit = deadline.timeout.read
+            if deadline.expires is not None:
+                limit = self._clip(deadline, limit, "reading from")
             return self._wire.recv(READ_SIZE, limit)
         except TotalTimeout:
             raise
@@ -551,7 +581,7 @@ class HTTPConnection:
             raise self._broken(error, "the answer was read") from error
 
     def _feed(self, data: bytes) -> None:
-        if not self.received:
+        if not self.received and not data.startswith(b"HTTP/"):
             self._check_is_http(data)
         self.received += len(data)
         self._h11.receive_data(data)
@@ -610,14 +640,12 @@ class HTTPConnection:
 
     def may_be_pooled(self) -> bool:
         """R3: both sides are done and want to go on, nothing is left over, and Keep-Alive allows it."""
-        connection = self._h11
         return (
             self._state is State.ACTIVE
             and not self._ambiguous
             and not self._cut  # h11 may think that a request was sent whole whose last bytes were not
-            and connection.our_state is h11.DONE
-            and connection.their_state is h11.DONE
-            and connection.trailing_data == (b"", False)
+            and self._h11.states == _BOTH_DONE
+            and self._h11.trailing_data == (b"", False)
             and self._keep_alive_allows()
         )
 
@@ -637,8 +665,7 @@ class HTTPConnection:
             self._remaining = most if self._remaining is None else min(self._remaining, most)
 
     def become_idle(self, now: float) -> None:
-        """The exchange is over, and `may_be_pooled` said yes."""
-        self._h11.start_next_cycle()
+        """The exchange is over, and `may_be_pooled` said yes; h11 hears of the next one when it begins."""
         self.served += 1
         if self._remaining is not None:
             self._remaining -= 1

@@ -348,7 +348,7 @@ class IncomingResponse:
     ) -> None:
         self.status = head.status_code
         self.reason = bytes(head.reason)
-        self.fields = head.headers.raw_items()
+        self.fields = connection.fields
         self.tls = connection.tls
         self._pool = pool
         self._claim = claim
