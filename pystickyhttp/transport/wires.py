@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from .readiness import poller, wait_for_socket
+from .readiness import Poll, poller, wait_for_socket
 
 if TYPE_CHECKING:
     from .tls import AnySocket  # `ssl` is loaded with the first handshake
@@ -24,7 +24,13 @@ _TIMED_OUT: Final = "timed out"
 
 
 class Wire(Protocol):
-    """A socket as an exchange uses it."""
+    """A socket as an exchange uses it.
+
+    Attributes:
+        news: what has come that no recv has taken, an end or an error too. To ask is one system call.
+    """
+
+    news: Poll
 
     def send(self, data: bytes | memoryview, seconds: float | None) -> int:
         """Send what goes in one step: how much that was.
@@ -53,9 +59,6 @@ class Wire(Protocol):
     def do_not_block(self) -> None:
         """The next steps are taken with the socket itself, and wait for nothing."""
 
-    def is_readable(self) -> bool:
-        """Whether something has come, an end or an error too, that no recv has taken: one system call."""
-
     def let_go(self) -> AnySocket:
         """The socket, which goes on with the limit of the last step as its timeout."""
 
@@ -67,12 +70,12 @@ class PlainWire:
         sock: the socket.
     """
 
-    __slots__ = ("_poll", "_seconds", "_socket")
+    __slots__ = ("_seconds", "_socket", "news")
 
     def __init__(self, sock: AnySocket) -> None:
         sock.settimeout(0.0)
         self._socket = sock
-        self._poll = poller(sock)
+        self.news = poller(sock)
         self._seconds: float | None = 0.0  # the limit of the last step
 
     def send(self, data: bytes | memoryview, seconds: float | None) -> int:
@@ -89,7 +92,7 @@ class PlainWire:
     def recv(self, size: int, seconds: float | None) -> bytes:
         """See `Wire`. An answer takes its time, mostly, so that the wait comes first."""
         self._seconds = seconds
-        while self._poll(None if seconds is None else seconds * 1000):
+        while self.news(None if seconds is None else seconds * 1000):
             try:
                 return self._socket.recv(size)
             except BlockingIOError:
@@ -99,10 +102,6 @@ class PlainWire:
     def do_not_block(self) -> None:
         """See `Wire`: it never does."""
 
-    def is_readable(self) -> bool:
-        """See `Wire`."""
-        return bool(self._poll(0))
-
     def let_go(self) -> AnySocket:
         """See `Wire`."""
         self._socket.settimeout(self._seconds)
@@ -110,17 +109,17 @@ class PlainWire:
 
 
 class TLSWire:
-    """A socket with TLS.
+    """A socket with TLS. What it has read ahead is not seen by `news`.
 
     Args:
         sock: the socket.
     """
 
-    __slots__ = ("_poll", "_seconds", "_socket")
+    __slots__ = ("_seconds", "_socket", "news")
 
     def __init__(self, sock: AnySocket) -> None:
         self._socket = sock
-        self._poll = poller(sock)
+        self.news = poller(sock)
         self._seconds = sock.gettimeout()
 
     def send(self, data: bytes | memoryview, seconds: float | None) -> int:
@@ -136,10 +135,6 @@ class TLSWire:
     def do_not_block(self) -> None:
         """See `Wire`."""
         self._limit(0.0)
-
-    def is_readable(self) -> bool:
-        """See `Wire`. What TLS has read ahead is not seen by it."""
-        return bool(self._poll(0))
 
     def let_go(self) -> AnySocket:
         """See `Wire`."""
