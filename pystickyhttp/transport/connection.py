@@ -125,10 +125,10 @@ class HTTPConnection:
         "_idle_limit",
         "_idle_since",
         "_informational",
+        "_last_bytes",
+        "_last_head",
         "_may_continue",
         "_remaining",
-        "_repeatable",
-        "_repeatable_bytes",
         "_socket",
         "_state",
         "_tls",
@@ -162,9 +162,9 @@ class HTTPConnection:
         self._body_received = 0
         self.ended = False
         self.fields: Fields = ()
-        # The last request without a body, and its bytes as h11 made them (see `_repeat`).
-        self._repeatable: h11.Request | None = None
-        self._repeatable_bytes = b""
+        # The head that was sent last with nothing behind it, and its bytes as h11 made them.
+        self._last_head: h11.Request | None = None
+        self._last_bytes = b""
         self._cut = False  # the request was not sent whole
         self._ambiguous = False  # the response had two framing fields
         self._informational = 0
@@ -234,8 +234,8 @@ class HTTPConnection:
     def _send(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead | None:
         """Send the request; a final response that comes before all of it is sent is returned (X2)."""
         try:
-            if request.head is self._repeatable and not request.body:
-                self._repeat(request.head, deadline)
+            if not request.is_framed and not request.body:
+                self._send_head_alone(request.head, deadline)
                 return None
             head = self._begin(request.head)
             body = _small_body(request)
@@ -243,10 +243,7 @@ class HTTPConnection:
                 self._write(head, deadline)
                 return self._upload(request, deadline)
             framed = self._frame(h11.Data(data=body)) if body else []
-            data = b"".join([head, *framed, *self._frame(_END)])
-            if not body:
-                self._repeatable, self._repeatable_bytes = request.head, data
-            self._write(data, deadline)
+            self._write(b"".join([head, *framed, *self._frame(_END)]), deadline)
         except ConnectionLost as lost:
             return self._answer_before_death(lost, request, deadline)
         return None
@@ -257,16 +254,22 @@ class HTTPConnection:
             self._h11.start_next_cycle()
         return self._h11.send(head)
 
-    def _repeat(self, head: h11.Request, deadline: Deadline) -> None:
-        """Send the last request again: its bytes leave at once, and h11 hears of it while the server works.
+    def _send_head_alone(self, head: h11.Request, deadline: Deadline) -> None:
+        """Send a request that is a head alone. What h11 can hear of later, it hears while the server works.
 
-        An event of h11's never changes, and the bytes of one that has no body depend on nothing else.
+        The end of such a request has no bytes. And the same head has the same bytes each time: an event of
+        h11's never changes, and they depend on nothing else.
         """
+        again = head is self._last_head
+        if not again:
+            self._last_bytes = self._begin(head)
+            self._last_head = head
         try:
-            self._write(self._repeatable_bytes, deadline)
+            self._write(self._last_bytes, deadline)
         finally:  # an answer may be there although the request was not sent (X2)
-            again = self._begin(head) + self._h11.send(_END)
-            assert again == self._repeatable_bytes, "the same event has the same bytes"
+            if again:
+                self._begin(head)
+            self._h11.send(_END)
 
     def _answer_before_death(
         self, lost: ConnectionLost, request: OutgoingRequest, deadline: Deadline

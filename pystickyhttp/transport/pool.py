@@ -421,8 +421,15 @@ class IncomingResponse:
         return iter(self.read_piece, b"")
 
     def read(self) -> bytes:
-        """The rest of the body."""
-        return b"".join(self.pieces())
+        """The rest of the body.
+
+        Raises:
+            IncompleteBody: and the other errors of `read_piece`.
+        """
+        piece = self.read_piece()
+        if self._connection is None:  # it came whole, as small ones do
+            return piece
+        return b"".join([piece, *self.pieces()])
 
     def read_rest(self) -> bytes | None:
         """The rest of the body, if it is small and close at hand; else the connection is closed (law R5).

@@ -64,6 +64,7 @@ class _Head(NamedTuple):
     event: h11.Request
     has_idempotency_key: bool
     expects_continue: bool
+    is_framed: bool
 
 
 class OutgoingRequest:
@@ -75,9 +76,10 @@ class OutgoingRequest:
         body: bytes, or a `Body`.
         has_idempotency_key: whether the fields hold an Idempotency-Key.
         expects_continue: whether the body waits for 100 Continue (law X3).
+        is_framed: whether a field says how the body is framed (law X6). Where none does there is no body.
     """
 
-    __slots__ = ("body", "expects_continue", "has_idempotency_key", "head", "method")
+    __slots__ = ("body", "expects_continue", "has_idempotency_key", "head", "is_framed", "method")
 
     def __init__(self, method: str, head: _Head, body: bytes | Body) -> None:
         self.method = method
@@ -86,6 +88,7 @@ class OutgoingRequest:
         self.has_idempotency_key = head.has_idempotency_key
         # RFC 9110, section 10.1.1: it has no meaning without a body.
         self.expects_continue = head.expects_continue and bool(body)
+        self.is_framed = head.is_framed
 
     @classmethod
     def make(cls, method: str, target: str, fields: Fields, body: bytes | Body = b"") -> OutgoingRequest:
@@ -145,6 +148,7 @@ def _head(method: str, target: str, fields: tuple[tuple[bytes, bytes], ...]) -> 
         event=event,
         has_idempotency_key=b"idempotency-key" in names,
         expects_continue=names.get(b"expect", b"").lower() == b"100-continue",
+        is_framed=b"content-length" in names or b"transfer-encoding" in names,
     )
 
 
