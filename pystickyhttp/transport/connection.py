@@ -34,10 +34,11 @@ from ..exceptions import (
 from ..timeouts import Deadline
 from . import tls
 from .duplex import DuplexStream
-from .readiness import poller, wait_for_socket
-from .request import Body, FileSection, OutgoingRequest
+from .readiness import wait_for_socket
+from .request import Body, Fields, FileSection, OutgoingRequest
 from .route import Route
 from .sockets import is_timeout_of_ours
+from .wires import PlainWire, TLSWire, Wire
 
 _END: Final = h11.EndOfMessage()  # without trailers; like every event of h11's it never changes
 
@@ -90,6 +91,12 @@ class State(enum.Enum):
     CLOSED = "closed"
 
 
+# The members under names of their own: to look one up in its enumeration takes Python 3.11 ten times as long.
+_ACTIVE: Final = State.ACTIVE
+_IDLE: Final = State.IDLE
+_CLOSED: Final = State.CLOSED
+
+
 class HTTPConnection:
     """One connection to the far end of a Route.
 
@@ -103,6 +110,8 @@ class HTTPConnection:
         served: the exchanges that ran to their end.
         sent: bytes of the present request that were written.
         received: bytes of the present response that came.
+        ended: whether the present response has come to its end.
+        fields: the header fields of the present response: names as they came, and values, in order.
         tls: facts of the TLS with the far end, None where there is none.
     """
 
@@ -112,18 +121,20 @@ class HTTPConnection:
         "_body_received",
         "_created",
         "_cut",
-        "_ended",
         "_h11",
         "_idle_limit",
         "_idle_since",
         "_informational",
+        "_last_bytes",
+        "_last_head",
         "_may_continue",
-        "_poll",
         "_remaining",
         "_socket",
         "_state",
-        "_timeout",
         "_tls",
+        "_wire",
+        "ended",
+        "fields",
         "received",
         "route",
         "sent",
@@ -140,21 +151,24 @@ class HTTPConnection:
         # Where a proxy forwards each request, the TLS is with the proxy, and says nothing of the far end.
         self._tls = sock if isinstance(sock, tls.TLSSocket) else None
         self.tls = None if self._tls is None or route.tls is None else tls.TLSInfo.of(self._tls)
-        self._timeout: float | None = sock.gettimeout()
+        self._wire: Wire = PlainWire(sock) if self._tls is None else TLSWire(sock)
         self._h11 = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
-        self._state = State.ACTIVE
+        self._state = _ACTIVE
         self._created = now
         self._idle_since = now
         self._idle_limit: float | None = None  # seconds, by the server's Keep-Alive
         self._remaining: int | None = None  # requests, by the server's Keep-Alive
         self._body_length: int | None = None
         self._body_received = 0
-        self._ended = False
+        self.ended = False
+        self.fields: Fields = ()
+        # The head that was sent last with nothing behind it, and its bytes as h11 made them.
+        self._last_head: h11.Request | None = None
+        self._last_bytes = b""
         self._cut = False  # the request was not sent whole
         self._ambiguous = False  # the response had two framing fields
         self._informational = 0
         self._may_continue = False
-        self._poll = poller(sock)
 
     def __repr__(self) -> str:
         return f"<HTTPConnection to {self.route}: {self._state.value}, {self.served} served>"
@@ -167,12 +181,7 @@ class HTTPConnection:
     @property
     def closed(self) -> bool:
         """Whether its socket is closed, or was handed over."""
-        return self._state is State.CLOSED
-
-    @property
-    def ended(self) -> bool:
-        """Whether the response has come to its end."""
-        return self._ended
+        return self._state is _CLOSED
 
     @property
     def body_left(self) -> int:
@@ -199,7 +208,7 @@ class HTTPConnection:
             Exception: whatever the iterable of the body raises.
         """
         self.sent = self.received = self._informational = 0
-        self._ended = self._cut = self._ambiguous = self._may_continue = False
+        self.ended = self._cut = self._ambiguous = self._may_continue = False
         try:
             early = self._send(request, deadline)
             return self._read_head(request, deadline) if early is None else early
@@ -224,9 +233,11 @@ class HTTPConnection:
 
     def _send(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead | None:
         """Send the request; a final response that comes before all of it is sent is returned (X2)."""
-        head = self._h11.send(request.head)
-        assert head is not None
         try:
+            if not request.is_framed and not request.body:
+                self._send_head_alone(request.head, deadline)
+                return None
+            head = self._begin(request.head)
             body = _small_body(request)
             if body is None:
                 self._write(head, deadline)
@@ -236,6 +247,29 @@ class HTTPConnection:
         except ConnectionLost as lost:
             return self._answer_before_death(lost, request, deadline)
         return None
+
+    def _begin(self, head: h11.Request) -> bytes:
+        """Tell h11 that the next exchange begins: the bytes of the request's head."""
+        if self.served:
+            self._h11.start_next_cycle()
+        return self._h11.send(head)
+
+    def _send_head_alone(self, head: h11.Request, deadline: Deadline) -> None:
+        """Send a request that is a head alone. What h11 can hear of later, it hears while the server works.
+
+        The end of such a request has no bytes. And the same head has the same bytes each time: an event of
+        h11's never changes, and they depend on nothing else.
+        """
+        again = head is self._last_head
+        if not again:
+            self._last_bytes = self._begin(head)
+            self._last_head = head
+        try:
+            self._write(self._last_bytes, deadline)
+        finally:  # an answer may be there although the request was not sent (X2)
+            if again:
+                self._begin(head)
+            self._h11.send(_END)
 
     def _answer_before_death(
         self, lost: ConnectionLost, request: OutgoingRequest, deadline: Deadline
@@ -324,7 +358,7 @@ class HTTPConnection:
 
     def _write_some(self, data: memoryview | FileSection) -> tuple[int, bool]:
         """Write what goes without waiting: how much, and whether TLS has to read before any more goes."""
-        self._limit(0.0)
+        self._wire.do_not_block()
         return self._send_some(data) if isinstance(data, memoryview) else (self._send_file(data), False)
 
     def _send_file(self, section: FileSection) -> int:
@@ -366,7 +400,7 @@ class HTTPConnection:
 
     def _read_early(self, request: OutgoingRequest) -> ResponseHead | None:
         """X2: what has come while the request is being sent; a final response ends the sending."""
-        self._limit(0.0)
+        self._wire.do_not_block()
         while True:
             try:
                 data = self._socket.recv(READ_SIZE)
@@ -395,9 +429,11 @@ class HTTPConnection:
         sent = 0
         try:
             while sent < len(data):
-                self._limit(self._clip(deadline, deadline.timeout.write, "sending to"))
+                limit = deadline.timeout.write
+                if deadline.expires is not None:
+                    limit = self._clip(deadline, limit, "sending to")
                 # Mostly all of it goes at once, and a view would be made for nothing.
-                part = self._socket.send(memoryview(data)[sent:] if sent else data)
+                part = self._wire.send(memoryview(data)[sent:] if sent else data, limit)
                 sent += part
                 self.sent += part
         except TotalTimeout:
@@ -421,15 +457,14 @@ class HTTPConnection:
 
     def _parse_head(self, request: OutgoingRequest) -> ResponseHead | None:
         """The head of the final response, if it is there; interim ones are skipped (X4)."""
-        while True:
-            event = self._next_event()
-            if event is h11.NEED_DATA:
-                return None
-            if isinstance(event, h11.Response):
-                self._begin_body(request, event)
+        while (event := self._next_event()) is not h11.NEED_DATA:
+            self.fields = event.headers.raw_items()
+            if self.received > MAX_HEAD:
+                self._check_size(self.fields)
+            if type(event) is h11.Response:
+                self._begin_body(request.method, event.status_code)
                 return event
             assert isinstance(event, h11.InformationalResponse), "h11 gives no other event here"
-            self._check_size(event.headers)
             if event.status_code == 101:
                 return event
             self._may_continue = self._may_continue or event.status_code == 100
@@ -438,6 +473,7 @@ class HTTPConnection:
                 raise RemoteProtocolError(
                     f"{self.route} sent more than {MAX_INFORMATIONAL} interim responses, and no final one"
                 )
+        return None
 
     def _next_event(self) -> Any:
         try:
@@ -445,46 +481,44 @@ class HTTPConnection:
         except h11.RemoteProtocolError as error:
             raise RemoteProtocolError(f"{self.route} sent what is not HTTP/1.1: {error}") from error
 
-    def _begin_body(self, request: OutgoingRequest, head: h11.Response) -> None:
-        self._check_size(head.headers)
+    def _begin_body(self, method: str, status: int) -> None:
         self._body_received = 0
         self._body_length = None
         chunked = False
-        for name, value in head.headers:
-            if name == b"keep-alive":
-                self._note_keep_alive(value)
-            elif name == b"content-length":
+        for raw_name, value in self.fields:
+            name = raw_name.lower()
+            if name == b"content-length":
                 self._body_length = int(value)  # h11 has seen to it that it is a number
             elif name == b"transfer-encoding":
                 chunked = True
+            elif name == b"keep-alive":
+                self._note_keep_alive(value)
         if chunked and self._body_length is not None:
             # RFC 9112, section 6.3: Transfer-Encoding counts, and somebody may be smuggling a response.
             self._body_length = None
             self._ambiguous = True
-        if self._body_length == 0 or _never_has_body(request.method, head.status_code):
+        if self._body_length == 0 or _never_has_body(method, status):
             # Nobody may ever ask for a body that is empty, and the connection should not wait for that.
             self._body_length = 0
             self._take_end()
 
-    def _check_size(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def _check_size(self, fields: Iterable[tuple[bytes, bytes]]) -> None:
         """X5: h11 bounds an event that is incomplete; one that the last read completed is measured here."""
-        if self.received <= MAX_HEAD:
-            return
-        size = sum(len(name) + len(value) + 4 for name, value in headers)
+        size = sum(len(name) + len(value) + 4 for name, value in fields)
         if size > MAX_HEAD:
             raise RemoteProtocolError(
                 f"{self.route} sent header fields of {size} bytes, above the limit of {MAX_HEAD}"
             )
 
     def _read_piece(self, deadline: Deadline) -> bytes:
-        while not self._ended:
+        while not self.ended:
             try:
                 event = self._h11.next_event()
             except h11.RemoteProtocolError as error:
                 raise self._broken_body(error) from error
             if event is h11.NEED_DATA:
                 self._receive_body(deadline)
-            elif isinstance(event, h11.Data):
+            elif type(event) is h11.Data:
                 data = bytes(event.data)
                 self._body_received += len(data)
                 if self._body_received == self._body_length:
@@ -492,7 +526,7 @@ class HTTPConnection:
                 if data:
                     return data
             else:  # EndOfMessage; or PAUSED, once the connection has changed its protocol
-                if isinstance(event, h11.EndOfMessage):
+                if type(event) is h11.EndOfMessage and event.headers:
                     self._check_size(event.headers)
                 self._end()
         return b""
@@ -500,12 +534,12 @@ class HTTPConnection:
     def _take_end(self) -> None:
         """Behind the last byte of a body whose length was said: nobody has to ask once more for the end."""
         event = self._next_event()
-        assert not isinstance(event, h11.Data), "h11 and the framing fields agree"
-        if isinstance(event, h11.EndOfMessage):
+        assert type(event) is not h11.Data, "h11 and the framing fields agree"
+        if type(event) is h11.EndOfMessage:
             self._end()
 
     def _end(self) -> None:
-        self._ended = True
+        self.ended = True
         if self._tls is not None and not self.served:
             # S2: tickets come behind the handshake, so they are there by now. One a connection will do.
             tls.keep_tickets(self._tls, self.route)
@@ -538,8 +572,10 @@ class HTTPConnection:
     def _recv(self, deadline: Deadline) -> bytes:
         """One read; b"" is the end that the server has set."""
         try:
-            self._limit(self._clip(deadline, deadline.timeout.read, "reading from"))
-            return self._socket.recv(READ_SIZE)
+            limit = deadline.timeout.read
+            if deadline.expires is not None:
+                limit = self._clip(deadline, limit, "reading from")
+            return self._wire.recv(READ_SIZE, limit)
         except TotalTimeout:
             raise
         except OSError as error:
@@ -552,7 +588,7 @@ class HTTPConnection:
             raise self._broken(error, "the answer was read") from error
 
     def _feed(self, data: bytes) -> None:
-        if not self.received:
+        if not self.received and not data.startswith(b"HTTP/"):
             self._check_is_http(data)
         self.received += len(data)
         self._h11.receive_data(data)
@@ -573,12 +609,6 @@ class HTTPConnection:
 
     def _clip(self, deadline: Deadline, limit: float | None, doing: str) -> float | None:
         return limit if deadline.expires is None else deadline.clip(limit, f"{doing} {self.route}")
-
-    def _limit(self, seconds: float | None) -> None:
-        # Each settimeout() is a system call, and the limit is mostly the one that was set before.
-        if seconds != self._timeout:
-            self._socket.settimeout(seconds)
-            self._timeout = seconds
 
     def _timed_out(
         self, deadline: Deadline, kind: type[ReadTimeout | WriteTimeout], what: str
@@ -619,7 +649,7 @@ class HTTPConnection:
         """R3: both sides are done and want to go on, nothing is left over, and Keep-Alive allows it."""
         connection = self._h11
         return (
-            self._state is State.ACTIVE
+            self._state is _ACTIVE
             and not self._ambiguous
             and not self._cut  # h11 may think that a request was sent whole whose last bytes were not
             and connection.our_state is h11.DONE
@@ -644,13 +674,12 @@ class HTTPConnection:
             self._remaining = most if self._remaining is None else min(self._remaining, most)
 
     def become_idle(self, now: float) -> None:
-        """The exchange is over, and `may_be_pooled` said yes."""
-        self._h11.start_next_cycle()
+        """The exchange is over, and `may_be_pooled` said yes; h11 hears of the next one when it begins."""
         self.served += 1
         if self._remaining is not None:
             self._remaining -= 1
         self._idle_since = now
-        self._state = State.IDLE
+        self._state = _IDLE
 
     def is_expired(self, now: float, idle_timeout: float | None, max_age: float | None) -> bool:
         """R4: whether it was idle for too long, or is too old.
@@ -671,15 +700,15 @@ class HTTPConnection:
         """R4: whether nothing has come in while it was idle; an end or an error is something too."""
         try:
             if self._tls is None:
-                return not self._poll()
+                return not self._wire.news(0)
             # What TLS has at hand already, a poll does not show.
-            return not (self._poll() or self._tls.pending()) or self._only_tls_news(self._tls)
+            return not (self._wire.news(0) or self._tls.pending()) or self._only_tls_news(self._tls)
         except (OSError, ValueError):  # ValueError: poll() of a socket that somebody closed
             return False
 
     def _only_tls_news(self, sock: tls.TLSSocket) -> bool:
         # A TLS 1.3 server sends session tickets when it likes. OpenSSL takes them in, and then wants more.
-        self._limit(0.0)
+        self._wire.do_not_block()
         try:
             sock.recv(1)
         except ssl.SSLWantReadError:
@@ -688,28 +717,28 @@ class HTTPConnection:
 
     def become_active(self) -> None:
         """Taken from the pool for an exchange."""
-        self._state = State.ACTIVE
+        self._state = _ACTIVE
 
     # --- the end
 
     def close(self) -> None:
         """Close the socket. May be called again."""
-        if self._tls is not None and self._state is State.IDLE:
+        if self._tls is not None and self._state is _IDLE:
             self._say_goodbye(self._tls)
-        self._state = State.CLOSED
+        self._state = _CLOSED
         self._socket.close()
 
     def _say_goodbye(self, sock: tls.TLSSocket) -> None:
         """Send close_notify (RFC 8446, section 6.1), and wait for nothing: the peer may be long gone."""
         try:
-            self._limit(0.0)
+            self._wire.do_not_block()
             sock.unwrap()
         except (OSError, ValueError):
             pass  # an answer has not come yet, or never will
 
     def forsake(self) -> None:
         """L4: close this process's copy of a socket that is its parent's, without a word to the peer."""
-        self._state = State.CLOSED
+        self._state = _CLOSED
         self._socket.close()
 
     def hand_over(self) -> DuplexStream:
@@ -720,8 +749,8 @@ class HTTPConnection:
         """
         if self._h11.their_state is not h11.SWITCHED_PROTOCOL:
             raise ValueError(f"{self.route} has not switched protocols: there is nothing to take over")
-        self._state = State.CLOSED
-        return DuplexStream(self._socket, self._h11.trailing_data[0])
+        self._state = _CLOSED
+        return DuplexStream(self._wire.let_go(), self._h11.trailing_data[0])
 
 
 def parse_keep_alive(value: bytes) -> tuple[int | None, int | None]:

@@ -141,20 +141,18 @@ class Ledger(Generic[C]):
 
     Args:
         limits: the limits.
+
+    Attributes:
+        limits: the limits in force; `set_limits` changes them.
     """
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._states: dict[Route, _RouteState[C]] = {}
         self._slots: set[Slot[C]] = set()
         self._idle: OrderedDict[Slot[C], None] = OrderedDict()  # least recently used first
         self._queued: dict[Route, _RouteState[C]] = {}  # the states where leases wait
         self._numbers = count()
-
-    @property
-    def limits(self) -> Limits:
-        """The limits in force."""
-        return self._limits
 
     @property
     def open(self) -> int:
@@ -181,7 +179,13 @@ class Ledger(Generic[C]):
             The idle connection of another Route that had to make room, if any.
         """
         try:
-            return self._claim(lease)
+            state = self._states.get(lease.route)
+            if state is None:
+                state = self._states[lease.route] = _RouteState(lease.route)
+            if not state.idle:
+                return self._dial_or_wait(state, lease)
+            self._take_idle(state, lease)
+            return []
         except BaseException:
             self._recover()
             raise
@@ -269,7 +273,7 @@ class Ledger(Generic[C]):
         """Change the limits: leases that they now let in are granted; returns connections to be closed."""
         closing: list[C] = []
         try:
-            self._limits = limits
+            self.limits = limits
             for state in list(self._states.values()):
                 closing += self._shrink(state) + self._trim(state)
             return closing + self._admit()
@@ -288,14 +292,14 @@ class Ledger(Generic[C]):
 
         It is asked only where the Route has no idle connection of its own.
         """
-        limits = self._limits
+        limits = self.limits
         if limits.max_per_host is not None and len(state.slots) >= limits.max_per_host:
             return False
         return limits.max_connections is None or len(self._slots) < limits.max_connections or bool(self._idle)
 
     def _must_close(self, slot: Slot[C]) -> bool:
         """Whether a connection that could be pooled is not: the pool was closed, or a limit lowered."""
-        limits = self._limits
+        limits = self.limits
         return (
             slot.retired
             or (limits.max_per_host is not None and len(slot.state.slots) > limits.max_per_host)
@@ -308,7 +312,7 @@ class Ledger(Generic[C]):
         A released connection is worth more to a lease of its own Route, and goes to it ahead of those of
         others that came before; but each of them is overtaken by so many alone.
         """
-        limits = self._limits
+        limits = self.limits
         if limits.max_connections is None or len(self._queued) < 2:
             return False
         late = next(iter(state.waiting.values())) - MOST_OVERTAKING
@@ -330,13 +334,7 @@ class Ledger(Generic[C]):
 
     # --- the steps
 
-    def _claim(self, lease: Lease[C]) -> list[C]:
-        state = self._states.get(lease.route)
-        if state is None:
-            state = self._states[lease.route] = _RouteState(lease.route)
-        if state.idle:
-            self._take_idle(state, lease)
-            return []
+    def _dial_or_wait(self, state: _RouteState[C], lease: Lease[C]) -> list[C]:
         if not self._may_dial(state):
             state.waiting[lease] = next(self._numbers)
             self._queued[lease.route] = state
@@ -407,14 +405,14 @@ class Ledger(Generic[C]):
 
     def _make_room(self) -> list[C]:
         """L2: at the total limit the least recently used idle connection goes."""
-        limit = self._limits.max_connections
+        limit = self.limits.max_connections
         if limit is None or len(self._slots) < limit:
             return []
         return self._drop(next(iter(self._idle)))
 
     def _trim(self, state: _RouteState[C]) -> list[C]:
         """L1: idle connections above the limits go, the least recently used first."""
-        limits = self._limits
+        limits = self.limits
         closing: list[C] = []
         while limits.max_idle_per_host is not None and len(state.idle) > limits.max_idle_per_host:
             closing += self._drop(next(iter(state.idle)))
@@ -424,7 +422,7 @@ class Ledger(Generic[C]):
 
     def _shrink(self, state: _RouteState[C]) -> list[C]:
         """L1: where a limit was lowered, idle connections go first; those in use follow as they come back."""
-        limits = self._limits
+        limits = self.limits
         closing: list[C] = []
         while state.idle and (
             (limits.max_per_host is not None and len(state.slots) > limits.max_per_host)

@@ -56,7 +56,8 @@ class _Claim(Lease[HTTPConnection]):
     __slots__ = ("gate",)
 
     def __init__(self, route: Route) -> None:
-        super().__init__(route)
+        self.route = route
+        self.slot = None
         self.gate: threading.Lock | None = None
 
     def __repr__(self) -> str:
@@ -204,9 +205,9 @@ class ConnectionPool:
                 claim.gate.acquire()
         if closing:
             _close_all(closing)
-        if claim.slot is None:
-            self._wait(claim, deadline)
-        slot = claim.held()
+        slot = claim.slot
+        if slot is None:
+            slot = self._wait(claim, deadline)
         while (connection := slot.connection) is not None:
             if self._is_reusable(connection):
                 connection.become_active()
@@ -218,13 +219,17 @@ class ConnectionPool:
 
     def _is_reusable(self, connection: HTTPConnection) -> bool:
         """R4: young enough, not idle for too long, and nothing has come in."""
-        return not self._is_expired(connection) and connection.is_quiet()
+        limits = self._ledger.limits
+        return (
+            not connection.is_expired(time.monotonic(), limits.idle_timeout, limits.max_age)
+            and connection.is_quiet()
+        )
 
     def _is_expired(self, connection: HTTPConnection) -> bool:
         limits = self._ledger.limits
         return connection.is_expired(time.monotonic(), limits.idle_timeout, limits.max_age)
 
-    def _wait(self, claim: _Claim, deadline: Deadline) -> None:
+    def _wait(self, claim: _Claim, deadline: Deadline) -> Slot[HTTPConnection]:
         """L2, L3: wait in the queue, and leave it when the pool timeout or the deadline has passed."""
         limit = deadline.timeout.pool
         ends = [] if deadline.expires is None else [deadline.expires]
@@ -240,7 +245,7 @@ class ConnectionPool:
             self._waiting.discard(claim)
         with self._lock:
             if claim.slot is not None:  # granted, be it in the instant in which the time ran out
-                return
+                return claim.slot
             self._ledger.discard(claim)
             state = repr(self)
         waiting = f"waiting for a connection to {claim.route}"
@@ -348,7 +353,7 @@ class IncomingResponse:
     ) -> None:
         self.status = head.status_code
         self.reason = bytes(head.reason)
-        self.fields = head.headers.raw_items()
+        self.fields = connection.fields
         self.tls = connection.tls
         self._pool = pool
         self._claim = claim
@@ -416,8 +421,15 @@ class IncomingResponse:
         return iter(self.read_piece, b"")
 
     def read(self) -> bytes:
-        """The rest of the body."""
-        return b"".join(self.pieces())
+        """The rest of the body.
+
+        Raises:
+            IncompleteBody: and the other errors of `read_piece`.
+        """
+        piece = self.read_piece()
+        if self._connection is None:  # it came whole, as small ones do
+            return piece
+        return b"".join([piece, *self.pieces()])
 
     def read_rest(self) -> bytes | None:
         """The rest of the body, if it is small and close at hand; else the connection is closed (law R5).

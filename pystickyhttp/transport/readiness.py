@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import select
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -39,15 +40,19 @@ def wait_for_socket(
 
 
 class Poll(Protocol):
-    """A question that can be asked again and again."""
+    """A question that can be asked again and again: a list of news, empty where there is none.
 
-    def __call__(self) -> bool: ...
+    Args:
+        milliseconds: how long to wait for some, rounded up; None is without limit.
+    """
+
+    def __call__(self, milliseconds: float | None, /) -> Sequence[object]: ...
 
 
 def poller(sock: HasDescriptor) -> Poll:
     """A question that costs one system call: can something be read?"""
     if not hasattr(select, "poll"):  # Windows
-        return lambda: bool(select.select([sock], [], [], 0)[0])
+        return lambda wait: select.select([sock], [], [], None if wait is None else wait / 1000)[0]
     poll = select.poll()
     poll.register(sock, select.POLLIN)
-    return lambda: bool(poll.poll(0))
+    return poll.poll

@@ -63,6 +63,7 @@ class _Head(NamedTuple):
     event: h11.Request
     has_idempotency_key: bool
     expects_continue: bool
+    is_framed: bool
 
 
 class OutgoingRequest:
@@ -74,9 +75,10 @@ class OutgoingRequest:
         body: bytes, or a `Body`.
         has_idempotency_key: whether the fields hold an Idempotency-Key.
         expects_continue: whether the body waits for 100 Continue (law X3).
+        is_framed: whether a field says how the body is framed (law X6). Where none does there is no body.
     """
 
-    __slots__ = ("_head", "body", "expects_continue", "has_idempotency_key", "head", "method")
+    __slots__ = ("_head", "body", "expects_continue", "has_idempotency_key", "head", "is_framed", "method")
 
     def __init__(self, method: str, head: _Head, body: bytes | Body) -> None:
         self.method = method
@@ -85,6 +87,7 @@ class OutgoingRequest:
         self.has_idempotency_key = head.has_idempotency_key
         # RFC 9110, section 10.1.1: it has no meaning without a body.
         self.expects_continue = head.expects_continue and bool(body)
+        self.is_framed = head.is_framed
         self._head = head
 
     @classmethod
@@ -146,6 +149,7 @@ def _validated(method: str, target: str, fields: Fields) -> _Head:
         event=event,
         has_idempotency_key=b"idempotency-key" in names,
         expects_continue=names.get(b"expect", b"").lower() == b"100-continue",
+        is_framed=b"content-length" in names or b"transfer-encoding" in names,
     )
 
 

@@ -1,0 +1,147 @@
+"""How the bytes of a connection leave and come, and how long each step may take (law T1).
+
+A plain socket never blocks. Whoever has to wait asks poll(), which Python resumes after a signal with what is
+left of the time (PEP 475), and a limit that changes with each step, as one under a `total` does, costs no
+call. A blocking socket whose limits the kernel keeps (SO_RCVTIMEO) would need one call less, but the kernel
+starts such a limit anew after each signal, and a timer would keep a silent server's client waiting for ever.
+Python's own timeouts hold, and ask poll() ahead of each send too, which next to never has to wait.
+
+A TLS socket has Python's timeouts. It may have to read before it can write and the other way round, as often
+as the peer likes, and loops over that by itself while the time lasts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from .readiness import Poll, poller, wait_for_socket
+
+if TYPE_CHECKING:
+    from .tls import AnySocket  # `ssl` is loaded with the first handshake
+
+# What Python's sockets say when their timeout ran out; `is_timeout_of_ours` knows it by its lack of a code.
+_TIMED_OUT: Final = "timed out"
+
+
+class Wire(Protocol):
+    """A socket as an exchange uses it.
+
+    Attributes:
+        news: what has come that no recv has taken, an end or an error too. To ask is one system call.
+    """
+
+    news: Poll
+
+    def send(self, data: bytes | memoryview, seconds: float | None) -> int:
+        """Send what goes in one step: how much that was.
+
+        Args:
+            data: the bytes.
+            seconds: how long to wait until the first of them goes; None is without limit.
+
+        Raises:
+            TimeoutError: none went; see `sockets.is_timeout_of_ours`.
+            OSError: as `socket.send` does.
+        """
+
+    def recv(self, size: int, seconds: float | None) -> bytes:
+        """Read at most so many bytes, as they come; b"" at the end.
+
+        Args:
+            size: how many.
+            seconds: how long to wait for the first of them; None is without limit.
+
+        Raises:
+            TimeoutError: none came; see `sockets.is_timeout_of_ours`.
+            OSError: as `socket.recv` does.
+        """
+
+    def do_not_block(self) -> None:
+        """The next steps are taken with the socket itself, and wait for nothing."""
+
+    def let_go(self) -> AnySocket:
+        """The socket, which goes on with the limit of the last step as its timeout."""
+
+
+class PlainWire:
+    """A socket without TLS. It does not block from here on.
+
+    Args:
+        sock: the socket.
+    """
+
+    __slots__ = ("_seconds", "_socket", "news")
+
+    def __init__(self, sock: AnySocket) -> None:
+        sock.settimeout(0.0)
+        self._socket = sock
+        self.news = poller(sock)
+        self._seconds: float | None = 0.0  # the limit of the last step
+
+    def send(self, data: bytes | memoryview, seconds: float | None) -> int:
+        """See `Wire`. The buffer of the system has room, mostly, so that the wait comes second."""
+        self._seconds = seconds
+        while True:
+            try:
+                return self._socket.send(data)
+            except BlockingIOError:
+                pass
+            if not any(wait_for_socket(self._socket, read=False, write=True, seconds=seconds)):
+                raise TimeoutError(_TIMED_OUT)
+
+    def recv(self, size: int, seconds: float | None) -> bytes:
+        """See `Wire`. An answer takes its time, mostly, so that the wait comes first."""
+        self._seconds = seconds
+        while self.news(None if seconds is None else seconds * 1000):
+            try:
+                return self._socket.recv(size)
+            except BlockingIOError:
+                continue  # a false alarm (poll(2), "BUGS"): a packet came, and was thrown away
+        raise TimeoutError(_TIMED_OUT)
+
+    def do_not_block(self) -> None:
+        """See `Wire`: it never does."""
+
+    def let_go(self) -> AnySocket:
+        """See `Wire`."""
+        self._socket.settimeout(self._seconds)
+        return self._socket
+
+
+class TLSWire:
+    """A socket with TLS. What it has read ahead is not seen by `news`.
+
+    Args:
+        sock: the socket.
+    """
+
+    __slots__ = ("_seconds", "_socket", "news")
+
+    def __init__(self, sock: AnySocket) -> None:
+        self._socket = sock
+        self.news = poller(sock)
+        self._seconds = sock.gettimeout()
+
+    def send(self, data: bytes | memoryview, seconds: float | None) -> int:
+        """See `Wire`."""
+        self._limit(seconds)
+        return self._socket.send(data)
+
+    def recv(self, size: int, seconds: float | None) -> bytes:
+        """See `Wire`."""
+        self._limit(seconds)
+        return self._socket.recv(size)
+
+    def do_not_block(self) -> None:
+        """See `Wire`."""
+        self._limit(0.0)
+
+    def let_go(self) -> AnySocket:
+        """See `Wire`."""
+        return self._socket
+
+    def _limit(self, seconds: float | None) -> None:
+        # Each settimeout() is a system call, and the limit is mostly the one that was set before.
+        if seconds != self._seconds:
+            self._socket.settimeout(seconds)
+            self._seconds = seconds
