@@ -442,7 +442,7 @@ class _Tries:
     def end_with(self, response: Response) -> bool:
         """Whether nothing in a response asks for another try, as in most; there is nothing to decide then."""
         retry = self._retry
-        if "Retry-After" in response.headers or retry.is_retry(self._request.method, response.status_code):
+        if response.has_field(b"retry-after") or retry.is_retry(self._request.method, response.status_code):
             return False
         if retry.history:
             response._tries = retry.history

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from .exceptions import InvalidHeader
@@ -52,12 +51,11 @@ class Headers(MutableMapping[str, Any]):
     @classmethod
     def from_wire(cls, items: Iterable[tuple[bytes, bytes]]) -> Headers:
         """The fields of a received head, each line kept; bytes outside ASCII read as latin-1."""
-        headers = cls.__new__(cls)
-        fields: dict[str, Field] = {}
-        headers._fields = fields
+        headers = cls()
+        fields = headers._fields
         for raw_name, raw_value in items:
-            name, key = _read_name(raw_name) if len(raw_name) <= _LONGEST_KEPT else _names_of(raw_name)
-            value = raw_value.decode("latin-1")
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+            key = name.lower()
             known = fields.get(key)
             fields[key] = (name, (value,)) if known is None else (known[0], (*known[1], value))
         return headers
@@ -174,20 +172,6 @@ class Headers(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return str(dict(self.items()))
-
-
-# The names that servers send are few, and each comes with every response; of names that somebody makes up, no
-# more than these are kept.
-_LONGEST_KEPT: Final = 64  # bytes; so that they are some ten kilobytes in all, whatever is sent
-
-
-def _names_of(raw: bytes) -> tuple[str, str]:
-    """The name of a received field as it came, and in lower case."""
-    name = raw.decode("latin-1")
-    return name, name.lower()
-
-
-_read_name = lru_cache(maxsize=512)(_names_of)
 
 
 def _joined(values: tuple[Any, ...]) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property, lru_cache
 from types import TracebackType
@@ -30,6 +30,7 @@ from .exceptions import (
 )
 from .headers import TOKEN, Field, Headers, HeaderTypes, parse_links
 from .hooks import Hook, Hooks, as_hooks, default_hooks, has_hooks
+from .once import once
 from .raw import FileBody, RawBody, RawResponse
 from .retries import RequestHistory
 from .transport import TLSInfo
@@ -742,6 +743,9 @@ class Response:
     _undecoded: bytes | None = None  # a body that was kept without being decoded
     _consumed: bool = False
 
+    _received: Collection[tuple[bytes, bytes]] = ()  # the fields as they came
+    _names: Collection[bytes] = ()  # of these, in lower case
+
     def __init__(self) -> None:
         self.headers = Headers()
         self.history: list[Response] = []
@@ -752,7 +756,7 @@ class Response:
         request: PreparedRequest,
         status: int,
         reason: bytes,
-        fields: Iterable[tuple[bytes, bytes]],
+        fields: Collection[tuple[bytes, bytes]],
         connection: Any,
     ) -> Response:
         """The head of a response as it came over the wire.
@@ -767,7 +771,8 @@ class Response:
         response.url = request.url
         response.status_code = status
         response.reason = reason.decode("utf-8", "replace")
-        response.headers = Headers.from_wire(fields)
+        response._received = fields
+        response._names = {name.lower() for name, _ in fields}
         response.history = []
         response.connection = connection
         return response
@@ -800,6 +805,20 @@ class Response:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @once
+    def headers(self) -> Headers:
+        """Its fields, case-insensitive. They are read when somebody asks for one; any others can be set."""
+        return Headers.from_wire(self._received)
+
+    def has_field(self, name: bytes) -> bool:
+        """Whether a field is there. Mostly those that are acted upon are not, and then none has to be read.
+
+        Args:
+            name: its name in lower case.
+        """
+        read = self.__dict__.get("headers")
+        return name in self._names if read is None else name.decode() in read
 
     @property
     def ok(self) -> bool:
@@ -1086,7 +1105,7 @@ class Response:
         self._consumed = self._undecoded is None
         try:
             pieces: Iterable[bytes] = self._raw_pieces()
-            coding = self.headers.get("Content-Encoding")
+            coding = self.headers.get("Content-Encoding") if self.has_field(b"content-encoding") else None
             if coding:
                 pieces = self._timed(decoding.decode(pieces, decoding.decoders_for(coding)))
             yield from pieces

@@ -542,7 +542,7 @@ class Session:
             if request.hooks.get("response"):
                 response = _hooked(request, response, settings)
             for each in (*response.history, response):
-                if "Set-Cookie" in each.headers:
+                if each.has_field(b"set-cookie"):
                     self._take_cookies(each.url or request.url, each)
         except BaseException:
             response.close()  # nobody is going to see it
@@ -800,8 +800,9 @@ class Session:
 
 def _complete(response: Response, adapter: BaseAdapter) -> None:
     """What adapters of others may leave out of a response, or give in their own way."""
-    if type(response.headers) is not Headers:
-        response.headers = Headers.of(response.headers)
+    headers = response.__dict__.get("headers")  # of ours they are mostly unread
+    if headers is not None and type(headers) is not Headers:
+        response.headers = Headers.of(headers)
     if response.connection is None:  # a hook that answers a challenge sends through it
         response.connection = adapter
 

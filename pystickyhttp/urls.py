@@ -13,15 +13,14 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address
-from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlencode
 
 from .exceptions import InvalidSchema, InvalidURL, MissingSchema, URLRequired
-
-T = TypeVar("T")
+from .once import once
 
 ParamTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]] | str | bytes | None"
 
@@ -57,25 +56,6 @@ _ILLEGAL_IN_QUERY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:@/?%]+|%(?![0-9A
 _ILLEGAL_IN_AUTHORITY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9A-Fa-f]{{2}})")
 
 
-class _once(Generic[T]):  # noqa: N801 - it stands where functools.cached_property would
-    """`functools.cached_property` without the lock that it takes before Python 3.12.
-
-    It would cost more than most of what is computed here. Threads that ask at the same time get equal values.
-    """
-
-    def __init__(self, make: Callable[[Any], T]) -> None:
-        self._make = make
-        self._name = make.__name__
-        self.__doc__ = make.__doc__
-
-    def __get__(self, url: Any, owner: type | None = None) -> T:
-        if url is None:
-            return self  # type: ignore[return-value]
-        made: T = self._make(url)
-        url.__dict__[self._name] = made  # where it is found from now on, ahead of this
-        return made
-
-
 class _Parts(NamedTuple):
     scheme: str
     userinfo: str | None
@@ -103,14 +83,14 @@ class URL(_Parts):
     def __repr__(self) -> str:
         return f"<URL {redacted(self.text)}>"  # the userinfo may hold a password
 
-    @_once
+    @once
     def effective_port(self) -> int:
         """The port that is dialled: the URL's own, or its scheme's; that of http over a unix socket."""
         if self.port is not None:
             return self.port
         return DEFAULT_PORTS["http" if self.is_unix else self.scheme]
 
-    @_once
+    @once
     def origin(self) -> tuple[str, str, int]:
         """Scheme, host and effective port: what secrets are bound to (RFC 6454, section 4)."""
         host = socket_spelling(self.host) if self.is_unix else self.host
@@ -121,7 +101,7 @@ class URL(_Parts):
         """Whether it leads to a unix socket."""
         return self.scheme == UNIX
 
-    @_once
+    @once
     def unix_socket(self) -> str | None:
         """The path of the unix socket that it leads to, as `os.fsdecode` has it; None for http and https.
 
@@ -147,12 +127,12 @@ class URL(_Parts):
         except ValueError as error:
             raise InvalidURL(f"URL {shown!r} leads to no unix socket: {error}") from None
 
-    @_once
+    @once
     def cookie_host(self) -> str:
         """The host as cookies know it: IPv6 without its zone id, and a unix socket in one spelling."""
         return socket_spelling(self.host) if self.is_unix else self.host.partition("%")[0]
 
-    @_once
+    @once
     def host_header(self) -> str:
         """The value of Host: brackets around IPv6, no zone id (RFC 6874), no port that is the default."""
         if self.is_unix:
@@ -162,12 +142,12 @@ class URL(_Parts):
             return host
         return f"{host}:{self.port}"
 
-    @_once
+    @once
     def target(self) -> str:
         """The request target in origin form (RFC 9112, section 3.2.1)."""
         return self.path if self.query is None else f"{self.path}?{self.query}"
 
-    @_once
+    @once
     def absolute_target(self) -> str:
         """The request target in absolute form, for a proxy (RFC 9112, section 3.2.2): without userinfo."""
         return f"{self.scheme}://{self.host_header}{self.target}"
@@ -189,7 +169,7 @@ class URL(_Parts):
         port = "" if self.port is None else f":{self.port}"
         return f"{userinfo}{host}{port}"
 
-    @_once
+    @once
     def text(self) -> str:
         """The whole of it."""
         fragment = "" if self.fragment is None else f"#{self.fragment}"

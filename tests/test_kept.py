@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pystickyhttp
-from pystickyhttp import Request, Session, environment, headers, models, outgoing, timeouts
+from pystickyhttp import Request, Session, environment, models, outgoing, timeouts
 from pystickyhttp.environment import NETRC_ABSENCE
 from pystickyhttp.headers import Headers
 from pystickyhttp.timeouts import Timeout
@@ -289,19 +289,11 @@ def test_received_headers_are_what_came(pairs: list[tuple[str, str]]) -> None:
     assert all(received[name.swapcase()] == value for name, value in pairs)
 
 
-def test_of_received_names_no_long_one_is_kept() -> None:
-    before = headers._read_name.cache_info().currsize
-    received = Headers.from_wire([(b"X-" + b"a" * 1000, b"1")])
-    assert received["x-" + "A" * 1000] == "1"
-    assert headers._read_name.cache_info().currsize == before
-
-
 def test_what_is_kept_is_bounded() -> None:
     kept = [
         models._plain,
         outgoing._without_body,
         outgoing._encoded_text,
-        headers._read_name,
         timeouts._of_seconds,
         environment._at_home,
     ]
