@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import pickle
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ import pystickyhttp
 from pystickyhttp import Request, Session, environment, models, outgoing, timeouts
 from pystickyhttp.environment import NETRC_ABSENCE
 from pystickyhttp.headers import Headers
+from pystickyhttp.once import once
 from pystickyhttp.timeouts import Timeout
 from tests.servers.scripted import Request as Received
 from tests.servers.scripted import ScriptedServer, keep_alive, respond
@@ -256,6 +259,56 @@ def test_a_mapping_in_the_place_of_os_environ_is_asked(
     monkeypatch.setattr("os.environ", {"NETRC": str(path), "https_proxy": "http://proxy.example:3128"})
     assert environment.netrc(now=400.0) is not None
     assert environment.current().proxies == {"https": "http://proxy.example:3128"}
+
+
+# --- what is read when somebody asks for it
+
+
+def test_a_response_does_as_its_headers_say_though_a_hook_has_changed_them(session: Session) -> None:
+    packed = gzip.compress(b"text")
+    answer = respond(packed, headers=[("Content-Encoding", "gzip"), ("Set-Cookie", "a=b")])
+
+    def take_off(response: pystickyhttp.Response, **_: Any) -> None:
+        del response.headers["Content-Encoding"], response.headers["Set-Cookie"]
+
+    with ScriptedServer(keep_alive(lambda request: answer)) as server:
+        assert session.get(server.url()).content == b"text"
+        session.cookies.clear()
+        assert session.get(server.url(), hooks={"response": take_off}).content == packed
+        assert not session.cookies
+
+
+def test_headers_of_a_response_can_be_replaced(session: Session) -> None:
+    with ScriptedServer(keep_alive(lambda request: respond(b"ok"))) as server:
+        response = session.get(server.url())
+    response.headers = Headers({"Content-Type": "text/other"})
+    assert response.headers["content-type"] == "text/other"
+    assert response.has_field(b"content-type")
+    assert not response.has_field(b"content-length")
+
+
+def test_a_response_that_nobody_looked_at_pickles_with_its_headers(session: Session) -> None:
+    with ScriptedServer(keep_alive(lambda request: respond(b"ok", headers=[("X-Mine", "1")]))) as server:
+        response = pickle.loads(pickle.dumps(session.get(server.url())))
+    assert response.headers["x-mine"] == "1"
+
+
+def test_what_is_made_once_is_made_at_the_first_question() -> None:
+    asked: list[str] = []
+
+    class Thing:
+        @once
+        def value(self) -> int:
+            """The value."""
+            asked.append("value")
+            return len(asked)
+
+    thing, other = Thing(), Thing()
+    assert asked == []
+    assert [thing.value, thing.value, other.value] == [1, 1, 2]
+    thing.value = 7
+    assert thing.value == 7
+    assert Thing.value.__doc__ == "The value."
 
 
 # --- what is kept by its content
