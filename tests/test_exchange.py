@@ -19,9 +19,9 @@ from pystickyhttp.transport import (
     Route,
 )
 from pystickyhttp.transport.connection import MAX_HEAD, MAX_INFORMATIONAL
-from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
+from tests.servers.scripted import Peer, ScriptedServer, chunk, keep_alive, respond
 from tests.servers.sockets import no_socket_left
-from tests.servers.wire import Request
+from tests.servers.wire import LAST_CHUNK, Request
 
 OK = respond(b"ok")
 HOST = (b"Host", b"a")
@@ -162,6 +162,36 @@ def test_a_large_body_arrives_whole_at_a_server_that_reads_slowly() -> None:
         assert session.post(server.url(), data=body).content == body
         assert session.post(server.url(), data=iter([body[:100], b"", body[100:]])).content == body
         assert server.accepted == 1
+
+
+# --- reading
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        respond(b"abcdef"),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"abc") + chunk(b"def") + LAST_CHUNK,
+        b"HTTP/1.0 200 OK\r\n\r\nabcdef",
+    ],
+    ids=["a length", "chunks", "until the end"],
+)
+@pytest.mark.parametrize("ahead", [0, 1], ids=["from the start", "behind the first piece"])
+def test_read_gives_the_rest_of_a_body_and_the_connection_back(answer: bytes, ahead: int) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect_request()
+        peer.drip(answer)  # so that a body with a length comes in pieces as well
+        peer.fin()
+
+    with ScriptedServer(script) as server, no_socket_left():
+        pool = ConnectionPool()
+        route = Route("http", "127.0.0.1", server.port)
+        response = pool.send(route, OutgoingRequest.make("GET", "/", [HOST]), Timeout().start())
+        first = b"".join(response.read_piece() for _ in range(ahead))
+        assert first + response.read() == b"abcdef"
+        assert response.closed
+        assert response.read() == b""
+        pool.close()
 
 
 # --- X4
