@@ -19,9 +19,9 @@ from pystickyhttp.transport import (
     Route,
 )
 from pystickyhttp.transport.connection import MAX_HEAD, MAX_INFORMATIONAL
-from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
+from tests.servers.scripted import Peer, ScriptedServer, chunk, keep_alive, respond
 from tests.servers.sockets import no_socket_left
-from tests.servers.wire import Request
+from tests.servers.wire import LAST_CHUNK, Request
 
 OK = respond(b"ok")
 HOST = (b"Host", b"a")
@@ -54,6 +54,95 @@ def test_head_and_small_body_leave_in_one_write(body: bytes) -> None:
             theirs.recv(1)
 
 
+def exchanged(connection: HTTPConnection, request: OutgoingRequest, peer: socket.socket) -> bytes:
+    """Send a request to a peer that answers at once: what the peer was sent."""
+    peer.sendall(OK)
+    deadline = Timeout().start()
+    connection.exchange(request, deadline)
+    assert connection.read_piece(deadline) == b"ok"
+    assert connection.may_be_pooled()
+    connection.become_idle(0.0)
+    connection.become_active()
+    return peer.recv(1 << 20)
+
+
+def test_a_request_has_the_same_bytes_each_time() -> None:
+    """X1: also where another one went in between, and the bytes of the last one are not made anew."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = HTTPConnection(ours, Route("http", "a", 80), 0.0)
+        a, b = (OutgoingRequest.make("GET", target, [HOST, (b"X-Of", b"it")]) for target in ("/a", "/b"))
+        seen = [exchanged(connection, request, theirs) for request in (a, a, b, a, b, b)]
+        of_a, of_b = (b"GET %b HTTP/1.1\r\nHost: a\r\nX-Of: it\r\n\r\n" % target for target in (b"/a", b"/b"))
+        assert seen == [of_a, of_a, of_b, of_a, of_b, of_b]
+        assert connection.served == 6
+
+
+def test_a_request_that_is_a_head_alone_alternates_with_all_others() -> None:
+    """X6: a body that is empty has its framing, and its end has bytes where it is chunked."""
+    ours, theirs = socket.socketpair()
+    chunked, sized = (b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"0")
+    with ours, theirs:
+        connection = HTTPConnection(ours, Route("http", "a", 80), 0.0)
+        alone, empty, none, small = (
+            OutgoingRequest.make("POST", "/", [HOST, *fields], body)
+            for fields, body in [([], b""), ([chunked], b""), ([sized], b""), ([chunked], b"x")]
+        )
+        ends = {alone: b"a\r\n\r\n", empty: b"chunked\r\n\r\n0\r\n\r\n", none: b": 0\r\n\r\n"}
+        ends[small] = b"chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+        for request in (alone, empty, alone, alone, none, none, small, alone, small, empty, empty, alone):
+            sent = exchanged(connection, request, theirs)
+            assert sent.endswith(ends[request]), sent
+            assert sent.count(b"POST") == 1
+
+
+@pytest.mark.parametrize("times", [0, 2], ids=["the first time", "when it was sent before"])
+def test_an_answer_that_came_ahead_of_a_request_that_could_not_be_sent_is_read(times: int) -> None:
+    """X2: and the connection is not used again."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = HTTPConnection(ours, Route("http", "a", 80), 0.0)
+        request = OutgoingRequest.make("GET", "/", [HOST])
+        for _ in range(times):
+            exchanged(connection, request, theirs)
+        theirs.sendall(respond(b"go away", status=503))
+        theirs.close()
+        deadline = Timeout().start()
+        head = connection.exchange(request, deadline)
+        assert (head.status_code, connection.read_piece(deadline)) == (503, b"go away")
+        assert connection.sent == 0
+        assert not connection.may_be_pooled()
+        connection.close()
+
+
+@pytest.mark.parametrize("times", [0, 2], ids=["the first time", "when it was sent before"])
+def test_a_request_that_could_not_be_sent_says_that_nothing_of_it_was(times: int) -> None:
+    """P1: so it can be replayed whatever it is."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = HTTPConnection(ours, Route("http", "a", 80), 0.0)
+        request = OutgoingRequest.make("POST", "/", [HOST])
+        for _ in range(times):
+            exchanged(connection, request, theirs)
+        theirs.close()
+        with pytest.raises(ConnectionLost) as lost:
+            connection.exchange(request, Timeout().start())
+        assert (lost.value.sent, lost.value.received) == (0, 0)
+        assert connection.closed
+
+
+@pytest.mark.parametrize("length", [b"5", b"1"])
+def test_a_length_without_a_body_is_refused_before_a_byte_is_sent(length: bytes) -> None:
+    """X5, X6."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = HTTPConnection(ours, Route("http", "a", 80), 0.0)
+        request = OutgoingRequest.make("GET", "/", [HOST, (b"Content-Length", length)])
+        with pytest.raises(InvalidBody):
+            connection.exchange(request, Timeout().start())
+        assert theirs.recv(1) == b""
+
+
 def test_sockets_have_nodelay_and_keepalive() -> None:
     """X1."""
     with ScriptedServer(lambda peer: peer.stall()) as server:
@@ -73,6 +162,36 @@ def test_a_large_body_arrives_whole_at_a_server_that_reads_slowly() -> None:
         assert session.post(server.url(), data=body).content == body
         assert session.post(server.url(), data=iter([body[:100], b"", body[100:]])).content == body
         assert server.accepted == 1
+
+
+# --- reading
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        respond(b"abcdef"),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"abc") + chunk(b"def") + LAST_CHUNK,
+        b"HTTP/1.0 200 OK\r\n\r\nabcdef",
+    ],
+    ids=["a length", "chunks", "until the end"],
+)
+@pytest.mark.parametrize("ahead", [0, 1], ids=["from the start", "behind the first piece"])
+def test_read_gives_the_rest_of_a_body_and_the_connection_back(answer: bytes, ahead: int) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect_request()
+        peer.drip(answer)  # so that a body with a length comes in pieces as well
+        peer.fin()
+
+    with ScriptedServer(script) as server, no_socket_left():
+        pool = ConnectionPool()
+        route = Route("http", "127.0.0.1", server.port)
+        response = pool.send(route, OutgoingRequest.make("GET", "/", [HOST]), Timeout().start())
+        first = b"".join(response.read_piece() for _ in range(ahead))
+        assert first + response.read() == b"abcdef"
+        assert response.closed
+        assert response.read() == b""
+        pool.close()
 
 
 # --- X4

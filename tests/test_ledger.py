@@ -77,6 +77,31 @@ def test_idle_connections_of_a_route_are_a_stack() -> None:
     assert [str(held(claim(ledger, A))) for _ in leases] == ["third", "second", "first"]
 
 
+def test_a_thousand_idle_connections_make_no_step_more() -> None:
+    """R2: acquire and release are O(1)."""
+
+    def steps(routes: int, each: int) -> int:
+        ledger: Ledger[Connection] = Ledger(Limits(max_idle=None))
+        hosts = [Route("http", f"{number}.example", 80) for number in range(routes)]
+        for lease in [dialled(ledger, host, "") for host in hosts for _ in range(each)]:
+            ledger.release(lease)
+        route = hosts[routes // 2]
+        seen = 0
+
+        def count(*_: object) -> None:
+            nonlocal seen
+            seen += 1
+
+        lease = Waiter(route)
+        sys.setprofile(count)
+        ledger.claim(lease)
+        ledger.release(lease)
+        sys.setprofile(None)
+        return seen
+
+    assert steps(routes=100, each=10) == steps(routes=1, each=1)
+
+
 def test_the_least_recently_used_across_routes_is_evicted_first() -> None:
     """R2, L1."""
     ledger: Ledger[Connection] = Ledger(Limits(max_idle=2))

@@ -676,6 +676,7 @@ class HTTPConnection:
     def become_idle(self, now: float) -> None:
         """The exchange is over, and `may_be_pooled` said yes; h11 hears of the next one when it begins."""
         self.served += 1
+        self.fields = ()  # they are the response's, and may be many
         if self._remaining is not None:
             self._remaining -= 1
         self._idle_since = now

@@ -12,7 +12,7 @@ as the peer likes, and loops over that by itself while the time lasts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .readiness import Poll, poller, wait_for_socket
 
@@ -23,17 +23,26 @@ if TYPE_CHECKING:
 _TIMED_OUT: Final = "timed out"
 
 
-class Wire(Protocol):
-    """A socket as an exchange uses it.
+class PlainWire:
+    """A socket without TLS. It does not block from here on.
+
+    Args:
+        sock: the socket.
 
     Attributes:
         news: what has come that no recv has taken, an end or an error too. To ask is one system call.
     """
 
-    news: Poll
+    __slots__ = ("_seconds", "_socket", "news")
+
+    def __init__(self, sock: AnySocket) -> None:
+        sock.settimeout(0.0)
+        self.news: Poll = poller(sock)
+        self._socket = sock
+        self._seconds: float | None = 0.0  # the limit of the last step
 
     def send(self, data: bytes | memoryview, seconds: float | None) -> int:
-        """Send what goes in one step: how much that was.
+        """Send what goes in one step: how much that was. There is room for it, mostly: the wait comes second.
 
         Args:
             data: the bytes.
@@ -43,43 +52,6 @@ class Wire(Protocol):
             TimeoutError: none went; see `sockets.is_timeout_of_ours`.
             OSError: as `socket.send` does.
         """
-
-    def recv(self, size: int, seconds: float | None) -> bytes:
-        """Read at most so many bytes, as they come; b"" at the end.
-
-        Args:
-            size: how many.
-            seconds: how long to wait for the first of them; None is without limit.
-
-        Raises:
-            TimeoutError: none came; see `sockets.is_timeout_of_ours`.
-            OSError: as `socket.recv` does.
-        """
-
-    def do_not_block(self) -> None:
-        """The next steps are taken with the socket itself, and wait for nothing."""
-
-    def let_go(self) -> AnySocket:
-        """The socket, which goes on with the limit of the last step as its timeout."""
-
-
-class PlainWire:
-    """A socket without TLS. It does not block from here on.
-
-    Args:
-        sock: the socket.
-    """
-
-    __slots__ = ("_seconds", "_socket", "news")
-
-    def __init__(self, sock: AnySocket) -> None:
-        sock.settimeout(0.0)
-        self._socket = sock
-        self.news = poller(sock)
-        self._seconds: float | None = 0.0  # the limit of the last step
-
-    def send(self, data: bytes | memoryview, seconds: float | None) -> int:
-        """See `Wire`. The buffer of the system has room, mostly, so that the wait comes second."""
         self._seconds = seconds
         while True:
             try:
@@ -90,7 +62,16 @@ class PlainWire:
                 raise TimeoutError(_TIMED_OUT)
 
     def recv(self, size: int, seconds: float | None) -> bytes:
-        """See `Wire`. An answer takes its time, mostly, so that the wait comes first."""
+        """Read at most so many bytes; b"" at the end. They take their time, mostly: the wait comes first.
+
+        Args:
+            size: how many.
+            seconds: how long to wait for the first of them; None is without limit.
+
+        Raises:
+            TimeoutError: none came; see `sockets.is_timeout_of_ours`.
+            OSError: as `socket.recv` does.
+        """
         self._seconds = seconds
         while self.news(None if seconds is None else seconds * 1000):
             try:
@@ -100,44 +81,47 @@ class PlainWire:
         raise TimeoutError(_TIMED_OUT)
 
     def do_not_block(self) -> None:
-        """See `Wire`: it never does."""
+        """The next steps are taken with the socket itself, and wait for nothing: here none ever does."""
 
     def let_go(self) -> AnySocket:
-        """See `Wire`."""
+        """The socket, which goes on with the limit of the last step as its timeout."""
         self._socket.settimeout(self._seconds)
         return self._socket
 
 
 class TLSWire:
-    """A socket with TLS. What it has read ahead is not seen by `news`.
+    """A socket with TLS.
 
     Args:
         sock: the socket.
+
+    Attributes:
+        news: as that of a `PlainWire`. What TLS has read ahead is not seen by it.
     """
 
     __slots__ = ("_seconds", "_socket", "news")
 
     def __init__(self, sock: AnySocket) -> None:
+        self.news: Poll = poller(sock)
         self._socket = sock
-        self.news = poller(sock)
         self._seconds = sock.gettimeout()
 
     def send(self, data: bytes | memoryview, seconds: float | None) -> int:
-        """See `Wire`."""
+        """See `PlainWire.send`."""
         self._limit(seconds)
         return self._socket.send(data)
 
     def recv(self, size: int, seconds: float | None) -> bytes:
-        """See `Wire`."""
+        """See `PlainWire.recv`."""
         self._limit(seconds)
         return self._socket.recv(size)
 
     def do_not_block(self) -> None:
-        """See `Wire`."""
+        """See `PlainWire.do_not_block`."""
         self._limit(0.0)
 
     def let_go(self) -> AnySocket:
-        """See `Wire`."""
+        """See `PlainWire.let_go`."""
         return self._socket
 
     def _limit(self, seconds: float | None) -> None:
@@ -145,3 +129,6 @@ class TLSWire:
         if seconds != self._seconds:
             self._socket.settimeout(seconds)
             self._seconds = seconds
+
+
+Wire: TypeAlias = "PlainWire | TLSWire"

@@ -1,0 +1,251 @@
+"""How long the steps of a plain socket may take (law T1), whatever interrupts them."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from pystickyhttp.exceptions import ReadTimeout, TotalTimeout, WriteTimeout
+from pystickyhttp.timeouts import Timeout
+from pystickyhttp.transport import HTTPConnection, OutgoingRequest, Route
+from pystickyhttp.transport.sockets import is_timeout_of_ours
+from pystickyhttp.transport.wires import PlainWire
+from tests.interrupts import ctrl_c_once
+from tests.patience import DEADLINE
+from tests.servers.scripted import respond
+
+ROUTE = Route("http", "a", 80)
+GET = OutgoingRequest.make("GET", "/", [(b"Host", b"a")])
+# Longer than the time between two signals, by far, and no longer than a test should take.
+SECONDS = 0.2
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@contextlib.contextmanager
+def signals_all_the_time() -> Iterator[list[int]]:
+    """A timer whose handler does nothing but count, as that of a profiler or a watchdog."""
+    seen: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda number, _: seen.append(number))
+    signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+    try:
+        yield seen
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def fill(sock: socket.socket) -> int:
+    """Write until nothing more goes: how much that was."""
+    sock.setblocking(False)
+    sent = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sent += sock.send(bytes(65536))
+    return sent
+
+
+# --- T1
+
+
+def test_a_read_times_out_however_many_signals_come(ends: tuple[socket.socket, socket.socket]) -> None:
+    """T1: a limit that began anew after each of them would never end."""
+    wire = PlainWire(ends[0])
+    with signals_all_the_time() as seen, pytest.raises(TimeoutError) as caught:
+        wire.recv(1, SECONDS)
+    assert is_timeout_of_ours(caught.value)
+    assert seen
+
+
+def test_a_write_times_out_however_many_signals_come(ends: tuple[socket.socket, socket.socket]) -> None:
+    """T1."""
+    fill(ends[0])
+    wire = PlainWire(ends[0])
+    with signals_all_the_time() as seen, pytest.raises(TimeoutError) as caught:
+        wire.send(b"x", SECONDS)
+    assert is_timeout_of_ours(caught.value)
+    assert seen
+
+
+def test_a_handler_that_raises_ends_the_wait(ends: tuple[socket.socket, socket.socket]) -> None:
+    """L3: Ctrl-C is such a one; the wire is none the worse for it."""
+    wire = PlainWire(ends[0])
+    main = threading.get_ident()
+    with (
+        ctrl_c_once(lambda: sys._current_frames()[main].f_code is PlainWire.recv.__code__),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        wire.recv(1, None)
+    ends[1].sendall(b"a")
+    assert wire.recv(1, DEADLINE) == b"a"
+
+
+def test_a_limit_below_a_millisecond_is_a_limit(ends: tuple[socket.socket, socket.socket]) -> None:
+    """T1: and what is there already is read under it, too."""
+    wire = PlainWire(ends[0])
+    with pytest.raises(TimeoutError):
+        wire.recv(1, 1e-9)
+    ends[1].sendall(b"a")
+    assert wire.recv(1, 1e-9) == b"a"
+
+
+@pytest.mark.parametrize("limit", [None, DEADLINE])
+def test_what_comes_late_is_waited_for(
+    ends: tuple[socket.socket, socket.socket], limit: float | None
+) -> None:
+    wire = PlainWire(ends[0])
+    answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    reader = threading.Thread(target=lambda: answers.put(wire.recv(10, limit)))
+    reader.start()
+    ends[1].sendall(b"late")
+    assert answers.get(timeout=DEADLINE) == b"late"
+    reader.join()
+
+
+def test_a_write_goes_on_when_the_peer_reads(ends: tuple[socket.socket, socket.socket]) -> None:
+    filled = fill(ends[0])
+    wire = PlainWire(ends[0])
+    sent: queue.SimpleQueue[int] = queue.SimpleQueue()
+    writer = threading.Thread(target=lambda: sent.put(wire.send(b"more", DEADLINE)))
+    writer.start()
+    while filled:
+        filled -= len(ends[1].recv(min(filled, 65536)))
+    assert sent.get(timeout=DEADLINE) == 4
+    assert ends[1].recv(10) == b"more"
+    writer.join()
+
+
+def test_a_false_alarm_ends_no_read(ends: tuple[socket.socket, socket.socket]) -> None:
+    """Two who read from one socket: what wakes both is there for one of them alone."""
+    with ends[0].dup() as other:
+        wires = [PlainWire(ends[0]), PlainWire(other)]
+        came: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        readers = [
+            threading.Thread(target=lambda wire=wire: came.put(wire.recv(1, DEADLINE))) for wire in wires
+        ]
+        for reader in readers:
+            reader.start()
+        for byte in (b"a", b"b"):
+            ends[1].sendall(byte)
+            assert came.get(timeout=DEADLINE) == byte
+        for reader in readers:
+            reader.join()
+
+
+def test_a_socket_that_is_let_go_has_the_limit_of_the_last_step(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    """X4: who takes it over has the timeout of the request."""
+    wire = PlainWire(ends[0])
+    wire.send(b"x", 7.0)
+    assert wire.let_go().gettimeout() == 7.0
+    ends[1].sendall(b"y")
+    wire = PlainWire(ends[0])
+    wire.recv(1, None)
+    assert wire.let_go().gettimeout() is None
+
+
+@pytest.mark.parametrize("news", ["a byte", "an end"])
+def test_news_are_what_came_and_was_not_read(ends: tuple[socket.socket, socket.socket], news: str) -> None:
+    """R4."""
+    wire = PlainWire(ends[0])
+    assert not wire.news(0)
+    if news == "a byte":
+        ends[1].sendall(b"a")
+    else:
+        ends[1].close()
+    assert wire.news(0)
+
+
+# --- the same of an exchange
+
+
+def test_a_silent_server_times_out_however_many_signals_come(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    """T1."""
+    connection = HTTPConnection(ends[0], ROUTE, 0.0)
+    with (
+        signals_all_the_time() as seen,
+        pytest.raises(ReadTimeout, match=r"sent nothing for the read timeout of 0\.2 s"),
+    ):
+        connection.exchange(GET, Timeout(read=SECONDS).start())
+    assert seen
+    assert connection.closed
+
+
+def test_a_peer_that_takes_nothing_times_out_however_many_signals_come(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    """T1."""
+    fill(ends[0])
+    connection = HTTPConnection(ends[0], ROUTE, 0.0)
+    with (
+        signals_all_the_time() as seen,
+        pytest.raises(WriteTimeout, match=r"took nothing for the write timeout of 0\.2 s \(0 bytes sent"),
+    ):
+        connection.exchange(GET, Timeout(write=SECONDS).start())
+    assert seen
+    assert connection.closed
+
+
+def test_the_total_holds_over_a_body_that_drips(ends: tuple[socket.socket, socket.socket]) -> None:
+    """T1: each byte begins the read timeout anew, and never the total."""
+    ours, theirs = ends
+    over = threading.Event()
+
+    def drip() -> None:
+        with contextlib.suppress(OSError):
+            while not over.wait(0.001):
+                theirs.sendall(b"x")
+
+    theirs.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    connection = HTTPConnection(ours, ROUTE, 0.0)
+    try:
+        connection.exchange(GET, Timeout(read=DEADLINE).start())
+        deadline = Timeout(read=DEADLINE, total=SECONDS).start()
+        with pytest.raises(TotalTimeout):
+            list(iter(lambda: connection.read_piece(deadline), b""))
+    finally:
+        over.set()
+        dripping.join()
+    assert connection.closed
+
+
+def test_a_first_write_that_the_system_takes_a_part_of_is_followed_by_the_rest(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    """X1: head and small body are one write as far as we are concerned."""
+    ours, theirs = ends
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    body = bytes(range(256)) * 64
+    fields = [(b"Host", b"a"), (b"Content-Length", b"%d" % len(body))]
+    came = bytearray()
+
+    def read() -> None:
+        while not came.endswith(body):
+            came.extend(theirs.recv(100))
+        theirs.sendall(respond(b"ok"))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    connection = HTTPConnection(ours, ROUTE, 0.0)
+    deadline = Timeout(read=DEADLINE, write=DEADLINE).start()
+    connection.exchange(OutgoingRequest.make("POST", "/", fields, body), deadline)
+    assert connection.read_piece(deadline) == b"ok"
+    assert connection.sent == len(came)
+    reader.join()
