@@ -19,7 +19,7 @@ from .pool import ConnectionPool, IncomingResponse
 from .request import OutgoingRequest
 from .route import Proxy, Route, TLSIdentity
 from .sockets import Address, KeepAlive, SocketOption, SocketSettings
-from .tls import TLSInfo
+from .tls_info import TLSInfo
 
 __all__ = [
     "Address",

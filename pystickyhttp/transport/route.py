@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
-import ssl
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from ..exceptions import InvalidProxyURL, InvalidSchema
 from .socks import check_credentials
+
+if TYPE_CHECKING:
+    import ssl
+
+FileVersion: TypeAlias = "tuple[int, ...] | None"
 
 # How a proxy can be spoken to, and where it listens by custom (RFC 1928 for SOCKS). Whoever asks for another
 # way is told so, and never connected past the proxy.
@@ -25,6 +30,22 @@ def is_socks(scheme: str) -> bool:
 _UNSENDABLE: Final = re.compile(rb"[\x00-\x1f\x7f]|\A | \Z")
 
 
+def file_version(path: str) -> FileVersion:
+    """What tells one state of a file or folder from the next, None where there is none.
+
+    A folder has another one as soon as a file is put into it, or taken out.
+
+    Args:
+        path: the path; links are followed.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # ValueError: it has a NUL in it
+        return None
+    # The last one tells a file that was given the date of the one that it overwrote.
+    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev, status.st_ctime_ns
+
+
 class Store(NamedTuple):
     """What stands in the place of the system's store of root certificates, whole or in part.
 
@@ -33,13 +54,13 @@ class Store(NamedTuple):
         folder: a folder of them, or several as in PATH, or None for the system's.
         platform: whether the platform's own verifier is asked, by the extra `truststore`, which looks at
             neither file nor folder.
-        versions: which state of file and folders is asked for (`tls.file_version`), where somebody looked.
+        versions: which state of file and folders is asked for (`file_version`), where somebody looked.
     """
 
     file: str | None = None
     folder: str | None = None
     platform: bool = False
-    versions: tuple[tuple[int, ...] | None, ...] | None = None
+    versions: tuple[FileVersion, ...] | None = None
 
 
 SYSTEM_STORE: Final = Store()
@@ -58,7 +79,7 @@ class TLSIdentity:
         context: an `ssl.SSLContext` to use as it is given; then none of the above counts.
         server_hostname: the name that the certificate is held against, or None for the Route's host.
         store: where there is no `ca`: what the environment says of the system's store.
-        ca_version: which state of the file or folder `ca` is asked for (`tls.file_version`), where somebody
+        ca_version: which state of the file or folder `ca` is asked for (`file_version`), where somebody
             looked: a connection that was verified by what stood there before serves nobody who asks for this.
     """
 
@@ -70,7 +91,7 @@ class TLSIdentity:
     context: ssl.SSLContext | None = None
     server_hostname: str | None = None
     store: Store = SYSTEM_STORE
-    ca_version: tuple[int, ...] | None = None
+    ca_version: FileVersion = None
 
 
 @dataclass(frozen=True, slots=True)

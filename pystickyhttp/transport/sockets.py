@@ -13,14 +13,18 @@ import ipaddress
 import itertools
 import os
 import socket
+import sys
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 from ..exceptions import ConnectError, NameResolutionError
 from ..forks import after_fork_in_child
+
+if TYPE_CHECKING:
+    from .tls import AnySocket, TLSSocket
 
 # A resolver may yield for ever, in a thread that nobody waits for any longer, and would fill the memory. A
 # dial with the default timeout gets to some forty addresses.
@@ -515,6 +519,33 @@ def _option_name(prefix: str | None, number: int) -> str:
 
 
 # --- how they end
+
+
+def speaks_tls(sock: AnySocket) -> TypeGuard[TLSSocket]:
+    """Whether the bytes of a socket are TLS's, within which some may be at hand that no poll shows."""
+    # Not by its class: that would load OpenSSL, the costliest part of a start, for programs of plain http.
+    return hasattr(sock, "pending")
+
+
+def would_block(error: OSError) -> bool:
+    """Whether a socket that must not block had to wait; TLS may, to send, until something can be read."""
+    return isinstance(error, (BlockingIOError, *_of_ssl("SSLWantReadError", "SSLWantWriteError")))
+
+
+def wants_to_read(error: OSError) -> bool:
+    """Whether TLS has to read before it goes on, whatever it was asked to do."""
+    return isinstance(error, _of_ssl("SSLWantReadError"))
+
+
+def _of_ssl(*names: str) -> tuple[type[OSError], ...]:
+    """Errors of the module ssl: none where it is not loaded, as nobody can have raised one then."""
+    ssl = sys.modules.get("ssl")
+    return () if ssl is None else tuple([getattr(ssl, name) for name in names])
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error of a socket without TLS says of its cause; `tls.reason_of` knows those of TLS too."""
+    return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
 
 
 def is_timeout_of_ours(error: BaseException) -> bool:
