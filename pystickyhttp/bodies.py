@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import json as jsonlib
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -188,7 +187,7 @@ def _length_by_seeking(file: Any, position: int) -> int | None:
 
 
 def _encode_multipart(data: BodyTypes, files: FileTypes) -> EncodedBody:
-    boundary = secrets.token_hex(BOUNDARY_BYTES)
+    boundary = os.urandom(BOUNDARY_BYTES).hex()
     pieces: list[bytes | StreamedBody] = []
     for head, content in [*_field_parts(data), *_file_parts(files)]:
         pieces += [_utf8(f"--{boundary}\r\n{head}"), content, b"\r\n"]

@@ -19,16 +19,18 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from . import urls
 from .urls import URL
 
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
 Credentials: TypeAlias = tuple[str, str]
 ProxyMapping: TypeAlias = Mapping[str, str | None]
-_Address: TypeAlias = IPv4Address | IPv6Address
+_Address: TypeAlias = "IPv4Address | IPv6Address"
 
 # Of all variables `<scheme>_proxy` those that can count for a URL of http or https, the two that we speak.
 _PROXIED: Final = ("http", "https", "all")
@@ -295,6 +297,11 @@ def _addresses(host: str) -> tuple[_Address, ...]:
 
     An IPv4 address in IPv6 clothes (RFC 4291, section 2.5.5.2) stands for both.
     """
+    from ipaddress import (  # loaded only where there are proxies, to keep start-up light
+        IPv6Address,
+        ip_address,
+    )
+
     try:
         address = ip_address(host)
     except ValueError:
@@ -305,6 +312,8 @@ def _addresses(host: str) -> tuple[_Address, ...]:
 
 def _old_ipv4(host: str) -> tuple[_Address, ...]:
     # The resolver takes 127.1 and 0x7f000001 for addresses, so rules for names must not: "1" is no domain.
+    from ipaddress import IPv4Address  # likewise
+
     try:
         return (IPv4Address(socket.inet_aton(host)),)
     except OSError:
@@ -354,6 +363,8 @@ def _port(text: str) -> int:
 
 def _as_network(place: str) -> IPv4Network | IPv6Network | None:
     """An address or a network, or None for what is neither."""
+    from ipaddress import ip_network  # likewise
+
     _, slash, bits = place.partition("/")
     if slash and not re.fullmatch(r"[0-9]{1,3}", bits):
         return None  # ip_network() takes masks too, and means two things by them

@@ -9,10 +9,9 @@ from __future__ import annotations
 import json as jsonlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
 
 from . import bodies, decoding, files, urls
 from .auth import AuthCallable, AuthTypes, as_auth
@@ -34,6 +33,9 @@ from .raw import FileBody, RawBody, RawResponse
 from .retries import RequestHistory
 from .transport import TLSInfo
 from .urls import ParamTypes
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 Progress: TypeAlias = Callable[[int, int | None], object]
 
@@ -778,6 +780,8 @@ class Response:
     @property
     def elapsed(self) -> timedelta:
         """The time from the sending of the request to the end of the response's head; it can be set."""
+        from datetime import timedelta  # loaded only where it is asked for, to keep start-up light
+
         return timedelta(seconds=self._seconds)
 
     @elapsed.setter

@@ -11,10 +11,9 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
-from urllib.parse import unquote_to_bytes
 
 from . import urls
-from .auth import basic_credentials
+from .credentials import basic_credentials
 from .exceptions import InvalidProxyURL, InvalidSchema, InvalidURL
 from .headers import encode_field
 from .transport import Proxy, TLSIdentity
@@ -71,7 +70,7 @@ def read_proxy_url(text: str) -> ProxyURL:
         url = _after_scheme(rest)
     except InvalidURL as error:
         raise InvalidProxyURL(f"the proxy can't be used: {error}") from error
-    user, _, password = map(unquote_to_bytes, (url.userinfo or "").partition(":"))
+    user, _, password = map(urls.percent_decoded, (url.userinfo or "").partition(":"))
     credentials = (user, password) if user or password else None
     return ProxyURL(scheme, url.host, PROXY_PORTS[scheme] if url.port is None else url.port, credentials)
 

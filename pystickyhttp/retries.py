@@ -16,10 +16,20 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import cache
 from itertools import takewhile
-from random import random as _random
-from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    NamedTuple,
+    Protocol,
+    Self,
+    TypeAlias,
+    runtime_checkable,
+)
 
 from .exceptions import (
     BodyTimeout,
@@ -42,7 +52,9 @@ from .exceptions import (
 )
 from .timeouts import MAX_SECONDS
 from .transport.request import IDEMPOTENT_METHODS
-from .transport.socks import NOT_ALLOWED
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 # The counter that an error counts against, beside the total.
 Kind: TypeAlias = Literal["connect", "read", "other"]
@@ -62,17 +74,30 @@ _MOST_DOUBLINGS: Final = 900
 _MOST_DIGITS: Final = 15
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTH: Final = rf"(?P<month>{'|'.join(_MONTHS)})"
-_CLOCK: Final = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
-_WEEKDAY: Final = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-_LONG_WEEKDAY: Final = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
-# RFC 9110, section 5.6.7: one form to send and two obsolete ones, and who reads a date must know all three.
-# The day of the week is not held against the date: it says nothing that the date does not.
-_HTTP_DATES: Final = (
-    re.compile(rf"{_WEEKDAY}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_CLOCK} GMT"),
-    re.compile(rf"{_LONG_WEEKDAY}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_CLOCK} GMT"),
-    re.compile(rf"{_WEEKDAY} {_MONTH} (?P<day>[0-9]{{2}}| [0-9]) {_CLOCK} (?P<year>[0-9]{{4}})"),
-)
+
+
+@cache
+def _http_dates() -> tuple[re.Pattern[str], ...]:
+    """The forms of a date, the one to send first; compiled at the first date that comes.
+
+    RFC 9110, section 5.6.7: one form to send and two obsolete ones, and who reads a date must know all three.
+    The day of the week is not held against the date: it says nothing that the date does not.
+    """
+    month = rf"(?P<month>{'|'.join(_MONTHS)})"
+    clock = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+    weekday = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+    long_weekday = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+    return (
+        re.compile(rf"{weekday}, (?P<day>[0-9]{{2}}) {month} (?P<year>[0-9]{{4}}) {clock} GMT"),
+        re.compile(rf"{long_weekday}, (?P<day>[0-9]{{2}})-{month}-(?P<year>[0-9]{{2}}) {clock} GMT"),
+        re.compile(rf"{weekday} {month} (?P<day>[0-9]{{2}}| [0-9]) {clock} (?P<year>[0-9]{{4}})"),
+    )
+
+
+def _random() -> float:
+    from random import random  # loaded only where a wait has jitter, to keep start-up light
+
+    return random()
 
 
 class RequestHistory(NamedTuple):
@@ -431,6 +456,8 @@ def _comes_out_the_same(error: BaseException) -> bool:
     if isinstance(error, HandshakeLost):  # nothing was refused
         return False
     if isinstance(error, TunnelError):  # 4xx and "not allowed": to the proxy the fault is the client's
+        from .transport.socks import NOT_ALLOWED  # loaded only with tunnels, to keep start-up light
+
         refused = error.status is not None and 400 <= error.status < 500
         return refused or error.wants_credentials or error.reply == NOT_ALLOWED
     return isinstance(error, _NEVER)
@@ -458,9 +485,11 @@ def retry_after_seconds(text: str, now: float) -> float | None:
 
 def _parse_http_date(text: str, now: float) -> float | None:
     """Seconds since 1970 of an HTTP-date in any of its three forms, or None (RFC 9110, section 5.6.7)."""
-    found = next(filter(None, (form.fullmatch(text) for form in _HTTP_DATES)), None)
+    found = next(filter(None, (form.fullmatch(text) for form in _http_dates())), None)
     if found is None:
         return None
+    from datetime import UTC, datetime  # loaded only where there is a date, to keep start-up light
+
     month = _MONTHS.index(found["month"]) + 1
     day, hour, minute, second = (int(found[part]) for part in ("day", "hour", "minute", "second"))
     year = int(found["year"])

@@ -15,10 +15,9 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from ipaddress import IPv6Address
+from functools import cache, cached_property, lru_cache
+from types import ModuleType
 from typing import Any, Final, TypeAlias
-from urllib.parse import quote_from_bytes, unquote_to_bytes, urlencode
 
 from .exceptions import InvalidSchema, InvalidURL, MissingSchema, URLRequired
 
@@ -107,7 +106,7 @@ class URL:
         if not self.is_unix:
             return None
         shown = redacted(self.text)
-        path = unquote_to_bytes(self.host)
+        path = percent_decoded(self.host)
         if ":" in self.host:
             raise InvalidURL(
                 f"URL {shown!r} has a colon in its host: a unix socket has no port, and a colon of its path "
@@ -383,7 +382,9 @@ def encode_form(data: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> str:
     for name, value in items:
         members = value if is_list(value) else (value,)
         pairs.extend((name, member) for member in members if member is not None)
-    return urlencode([(name, bytes(v) if isinstance(v, (bytearray, memoryview)) else v) for name, v in pairs])
+    settled = [(name, bytes(v) if isinstance(v, (bytearray, memoryview)) else v) for name, v in pairs]
+    encoded: str = _library().urlencode(settled)
+    return encoded
 
 
 def redacted(text: str) -> str:
@@ -451,8 +452,8 @@ def socket_spelling(host: str) -> str:
 
     It begins with a %, as no name and no address of a host does.
     """
-    raw = unquote_to_bytes(host)
-    return f"%{raw[0]:02X}{quote_from_bytes(raw[1:], safe='')}"
+    raw = percent_decoded(host)
+    return f"%{raw[0]:02X}{_library().quote_from_bytes(raw[1:], safe='')}"
 
 
 def _with_host(scheme: str, text: str) -> str:
@@ -467,8 +468,8 @@ def _encoded_as_socket(text: str) -> str:
     meant = _SOCKET_AS_TYPED.match(redacted(text))
     if meant is None:
         return f"{UNIX}://%2Fvar%2Frun%2Fdocker.sock/version"
-    socket = unquote_to_bytes(f"/{meant['socket']}")
-    return f"{UNIX}://{quote_from_bytes(socket, safe='')}{meant['path'] or '/'}"
+    socket = percent_decoded(f"/{meant['socket']}")
+    return f"{UNIX}://{_library().quote_from_bytes(socket, safe='')}{meant['path'] or '/'}"
 
 
 # --- parts
@@ -523,6 +524,8 @@ def _port(port_text: str, text: str) -> int:
 
 
 def _ipv6(host: str, text: str) -> str:
+    from ipaddress import IPv6Address  # loaded only where a URL has one, to keep start-up light
+
     # The zone is the name of a network interface (RFC 6874, section 2), and its case counts.
     address, percent, zone = host.replace("%25", "%", 1).partition("%")
     try:
@@ -584,6 +587,20 @@ def _to_ascii_2003(host: str, text: str) -> str:
         ) from None
 
 
+def percent_decoded(text: str) -> bytes:
+    """The bytes that a text stands for, of whose characters some are percent-encoded."""
+    decoded: bytes = _library().unquote_to_bytes(text)
+    return decoded
+
+
+@cache
+def _library() -> ModuleType:
+    """urllib.parse, loaded when a form or a userinfo first needs it, to keep start-up light."""
+    import urllib.parse
+
+    return urllib.parse
+
+
 def _quote(part: str, illegal: re.Pattern[str]) -> str:
     return illegal.sub(_percent, part)
 
@@ -599,7 +616,7 @@ def _percent(match: re.Match[str]) -> str:
 
 
 def _decoded(part: str) -> str:
-    raw = unquote_to_bytes(part)
+    raw = percent_decoded(part)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -7,7 +7,6 @@ The sections named are those of RFC 6265bis, as in `rules`.
 
 from __future__ import annotations
 
-import heapq
 import math
 import os
 import sys
@@ -250,7 +249,9 @@ class CookieJar:
                 # What was found earlier still is the oldest, unless it went, or was asked for since.
                 if entry.used == used and self._entries.get(key) is entry:
                     return key
-            oldest = heapq.nsmallest(
+            from heapq import nsmallest  # loaded only where a jar is full, to keep start-up light
+
+            oldest = nsmallest(
                 _SEARCHED_AT_ONCE, self._entries.values(), key=lambda entry: (entry.used, entry.number)
             )
             self._oldest = [(entry.used, entry) for entry in reversed(oldest)]

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -283,6 +282,8 @@ def parse_date(text: str) -> float | None:
             year = int(match[1])
     if clock is None or day is None or month is None or year is None:
         return None
+    from datetime import UTC, datetime  # loaded only where a cookie has a date, to keep start-up light
+
     if year < 100:
         year += 1900 if year >= 70 else 2000
     try:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from ..exceptions import InvalidProxyURL, InvalidSchema
-from .socks import check_credentials
 
 if TYPE_CHECKING:
     import ssl
@@ -148,6 +147,8 @@ class Proxy:
                 f"credentials, or a space at an end: strip() them"
             )
         if self.credentials is not None:
+            from .socks import check_credentials  # loaded only where there are any, to keep start-up light
+
             check_credentials(*self.credentials)
 
     @property

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import itertools
 import os
 import socket
@@ -17,13 +16,14 @@ import sys
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 from ..exceptions import ConnectError, NameResolutionError
 from ..forks import after_fork_in_child
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
     from .tls import AnySocket, TLSSocket
 
 # A resolver may yield for ever, in a thread that nobody waits for any longer, and would fill the memory. A
@@ -97,15 +97,21 @@ def literal(host: str, port: int) -> Address | None:
     Raises:
         NameResolutionError: its zone is no network interface of this machine.
     """
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return None
-    if isinstance(address, IPv4Address):
+    if _is_address(socket.AF_INET, host):
         return Address(socket.AF_INET, (host, port))
+    address, percent, zone = host.partition("%")
+    if not _is_address(socket.AF_INET6, address) or (percent and (not zone or "%" in zone)):
+        return None
     # `connect` looks at the number of the zone alone, and not at its name in the text.
-    zone = 0 if address.scope_id is None else _zone_number(address.scope_id)
-    return Address(socket.AF_INET6, (host.partition("%")[0], port, 0, zone))
+    return Address(socket.AF_INET6, (address, port, 0, _zone_number(zone) if zone else 0))
+
+
+def _is_address(family: int, text: str) -> bool:
+    try:
+        socket.inet_pton(family, text)
+        return True
+    except (OSError, ValueError):  # ValueError: it has a NUL in it, or can't be encoded
+        return False
 
 
 def _zone_number(zone: str) -> int:
@@ -217,6 +223,9 @@ def local_address_of(value: LocalAddressTypes) -> tuple[str, int] | None:
     """
     if value is None:
         return None
+    # Loaded only where a local address is given, to keep start-up light.
+    from ipaddress import IPv4Address, IPv6Address, ip_address
+
     host, port = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, 0)
     if not isinstance(host, (str, IPv4Address, IPv6Address)):
         raise TypeError(f"local_address is {value!r}: {_LOCAL_REMEDY}")
@@ -225,7 +234,7 @@ def local_address_of(value: LocalAddressTypes) -> tuple[str, int] | None:
     if port not in _PORTS:
         raise ValueError(f"local_address is {value!r}: its port has to be from 0, for any, to 65535")
     try:
-        return str(ipaddress.ip_address(host)), port
+        return str(ip_address(host)), port
     except ValueError:
         raise ValueError(f"local_address is {value!r}, which is no IP address: {_LOCAL_REMEDY}") from None
 
