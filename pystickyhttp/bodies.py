@@ -15,9 +15,8 @@ import os
 import stat
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import NoneType
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from .exceptions import InvalidBody, InvalidHeader, InvalidJSONError, UnrewindableBodyError
 from .headers import TOKEN
@@ -38,8 +37,7 @@ BodyTypes: TypeAlias = Any  # str, bytes, file, form or iterable; checked where 
 FileTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None"
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedBody:
+class EncodedBody(NamedTuple):
     """A body as a PreparedRequest holds it.
 
     Attributes:

@@ -17,7 +17,6 @@ import socket
 import stat
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -54,8 +53,7 @@ _NAMES: Final = (
 _NO_PROXIES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """What the variables of the environment say.
 
     Attributes:
@@ -69,12 +67,16 @@ class Environment:
         netrc_paths: where the netrc file is looked for; the first that exists counts.
     """
 
-    proxies: Mapping[str, str] = field(repr=False)  # their URLs may hold passwords
+    proxies: Mapping[str, str]
     no_proxy: str
     ca_bundle: str | None
     ssl_cert_file: str | None
     ssl_cert_dir: str | None
     netrc_paths: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        # The URLs of proxies may hold passwords.
+        return f"<Environment with proxies for {', '.join(self.proxies) or 'nothing'}>"
 
     @classmethod
     def read(cls, variables: Mapping[str, str], names_have_case: bool = os.name != "nt") -> Environment:
@@ -204,8 +206,7 @@ class _Network(NamedTuple):
         return self.port in (None, port) and any(address in self.network for address in addresses)
 
 
-@dataclass(frozen=True, slots=True)
-class NoProxy:
+class NoProxy(NamedTuple):
     """The rules of NO_PROXY: which hosts are reached without a proxy.
 
     There is no standard. These are curl's rules, with the ports and the wildcard that Go has: entries are
@@ -525,8 +526,7 @@ def _closest(target: _Scope, proxies: ProxyMapping) -> str | None:
 # --- netrc
 
 
-@dataclass(frozen=True, slots=True)
-class Netrc:
+class Netrc(NamedTuple):
     """The credentials of a netrc file.
 
     Attributes:
@@ -536,8 +536,11 @@ class Netrc:
     """
 
     path: str
-    machines: Mapping[str, Credentials | None] = field(repr=False)
-    default: Credentials | None = field(repr=False)
+    machines: Mapping[str, Credentials | None]
+    default: Credentials | None
+
+    def __repr__(self) -> str:
+        return f"<Netrc of {self.path!r}>"
 
     def credentials(self, host: str) -> Credentials | None:
         """User and password for a host, or None.

@@ -15,7 +15,6 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
 from typing import (
@@ -52,6 +51,7 @@ from .exceptions import (
 )
 from .timeouts import MAX_SECONDS
 from .transport.request import IDEMPOTENT_METHODS
+from .values import Value, settle, value_class
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -118,8 +118,8 @@ class RequestHistory(NamedTuple):
     redirect_location: str | None
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Retry:
+@value_class()
+class Retry(Value):
     """What is tried again, how often, and after which wait.
 
     A counter is a number of retries, None where it sets no limit of its own, or False: nothing of its kind
@@ -178,40 +178,64 @@ class Retry:
     # What `from_int(None)` stands for; urllib3's own.
     DEFAULT: ClassVar[Retry]
 
-    total: int | None = 10
-    connect: int | None = None
-    read: int | None = None
-    redirect: int | None = None
-    status: int | None = None
-    other: int | None = None
-    allowed_methods: Collection[str] | None = DEFAULT_ALLOWED_METHODS
-    status_forcelist: Collection[int] = ()
-    backoff_factor: float = 0
-    backoff_max: float = DEFAULT_BACKOFF_MAX
-    raise_on_redirect: bool = True
-    raise_on_status: bool = True
-    history: tuple[RequestHistory, ...] = ()
-    respect_retry_after_header: bool = True
-    remove_headers_on_redirect: Collection[str] = DEFAULT_REMOVE_HEADERS_ON_REDIRECT
-    backoff_jitter: float = 0.0
-    retry_after_max: float = DEFAULT_RETRY_AFTER_MAX
+    total: int | None
+    connect: int | None
+    read: int | None
+    redirect: int | None
+    status: int | None
+    other: int | None
+    allowed_methods: Collection[str] | None
+    status_forcelist: Collection[int]
+    backoff_factor: float
+    backoff_max: float
+    raise_on_redirect: bool
+    raise_on_status: bool
+    history: tuple[RequestHistory, ...]
+    respect_retry_after_header: bool
+    remove_headers_on_redirect: Collection[str]
+    backoff_jitter: float
+    retry_after_max: float
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        total: int | None = 10,
+        connect: int | None = None,
+        read: int | None = None,
+        redirect: int | None = None,
+        status: int | None = None,
+        other: int | None = None,
+        allowed_methods: Collection[str] | None = DEFAULT_ALLOWED_METHODS,
+        status_forcelist: Collection[int] = (),
+        backoff_factor: float = 0,
+        backoff_max: float = DEFAULT_BACKOFF_MAX,
+        raise_on_redirect: bool = True,
+        raise_on_status: bool = True,
+        history: tuple[RequestHistory, ...] = (),
+        respect_retry_after_header: bool = True,
+        remove_headers_on_redirect: Collection[str] = DEFAULT_REMOVE_HEADERS_ON_REDIRECT,
+        backoff_jitter: float = 0.0,
+        retry_after_max: float = DEFAULT_RETRY_AFTER_MAX,
+    ) -> None:
+        # The arguments are brought to one form.
+        settle(self, total=total, connect=connect, read=read, redirect=redirect, status=status, other=other)
+        settle(self, allowed_methods=_methods(allowed_methods), status_forcelist=_statuses(status_forcelist))
+        settle(self, backoff_factor=backoff_factor, backoff_max=backoff_max, backoff_jitter=backoff_jitter)
+        settle(self, raise_on_redirect=raise_on_redirect, raise_on_status=raise_on_status)
+        settle(self, history=_entries(history), retry_after_max=retry_after_max)
+        settle(self, respect_retry_after_header=respect_retry_after_header)
+        removed = _texts("remove_headers_on_redirect", remove_headers_on_redirect, '{"Cookie"}')
+        settle(self, remove_headers_on_redirect=frozenset(name.lower() for name in removed))
+        self._check()
+        if total is False or redirect is False:
+            settle(self, raise_on_redirect=False)
+
+    def _check(self) -> None:
         for name in ("total", "connect", "read", "redirect", "status", "other"):
             _check_count(name, getattr(self, name))
         for name in ("backoff_factor", "backoff_max", "backoff_jitter", "retry_after_max"):
             _check_seconds(name, getattr(self, name))
         for name in ("raise_on_redirect", "raise_on_status", "respect_retry_after_header"):
             _check_flag(name, getattr(self, name))
-        # frozen is meant for who holds a Retry: while it is made, its arguments are brought to one form.
-        settle = object.__setattr__
-        settle(self, "allowed_methods", _methods(self.allowed_methods))
-        settle(self, "status_forcelist", _statuses(self.status_forcelist))
-        settle(self, "history", _entries(self.history))
-        removed = _texts("remove_headers_on_redirect", self.remove_headers_on_redirect, '{"Cookie"}')
-        settle(self, "remove_headers_on_redirect", frozenset(name.lower() for name in removed))
-        if self.total is False or self.redirect is False:
-            settle(self, "raise_on_redirect", False)
 
     def __repr__(self) -> str:
         names = ("total", "connect", "read", "redirect", "status", "other")

@@ -14,12 +14,13 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, cached_property, lru_cache
 from types import ModuleType
 from typing import Any, Final, TypeAlias
 
 from .exceptions import InvalidSchema, InvalidURL, MissingSchema, URLRequired
+from .values import Value, settle, value_class
 
 ParamTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]] | str | bytes | None"
 
@@ -55,8 +56,8 @@ _ILLEGAL_IN_QUERY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:@/?%]+|%(?![0-9A
 _ILLEGAL_IN_AUTHORITY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9A-Fa-f]{{2}})")
 
 
-@dataclass(frozen=True)
-class URL:
+@value_class(slots=False)
+class URL(Value):
     """An absolute URL in its parts, each as it goes over the wire. What is made of them is made once.
 
     Attributes:
@@ -77,6 +78,19 @@ class URL:
     path: str
     query: str | None
     fragment: str | None
+
+    def __init__(
+        self,
+        scheme: str,
+        userinfo: str | None,
+        host: str,
+        port: int | None,
+        path: str,
+        query: str | None,
+        fragment: str | None,
+    ) -> None:
+        settle(self, scheme=scheme, userinfo=userinfo, host=host, port=port)
+        settle(self, path=path, query=query, fragment=fragment)
 
     @cached_property
     def effective_port(self) -> int:

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from ..forks import after_fork_in_child
@@ -68,13 +68,15 @@ class CookieConflictError(RuntimeError):
 _Key: TypeAlias = tuple[str, str, str, bool]
 
 
-@dataclass(slots=True, eq=False)
 class _Entry:
     """A cookie in a jar, its number in the order of creation, and when it was last asked for."""
 
-    cookie: Cookie
-    number: int
-    used: float
+    __slots__ = ("cookie", "number", "used")
+
+    def __init__(self, cookie: Cookie, number: int, used: float) -> None:
+        self.cookie = cookie
+        self.number = number
+        self.used = used
 
 
 class CookieJar:

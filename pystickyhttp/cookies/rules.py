@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .. import urls
 from ..urls import UNIX_HOST_HEADER, URL
+from ..values import Value, settle, value_class
 
 if TYPE_CHECKING:
     from http.cookies import Morsel
@@ -46,8 +46,8 @@ _DAY = re.compile(r"(\d{1,2})(?:\D|$)", re.ASCII)
 _YEAR = re.compile(r"(\d{2,4})(?:\D|$)", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Cookie:
+@value_class()
+class Cookie(Value):
     """One cookie. It does not change: `dataclasses.replace` makes another one of it.
 
     Attributes:
@@ -66,14 +66,30 @@ class Cookie:
 
     name: str
     value: str
-    domain: str = ""
-    path: str = "/"
-    expires: float | None = None
-    secure: bool = False
-    http_only: bool = False
-    host_only: bool = False
-    created: float = 0.0
-    same_site: str = ""
+    domain: str
+    path: str
+    expires: float | None
+    secure: bool
+    http_only: bool
+    host_only: bool
+    created: float
+    same_site: str
+
+    def __init__(
+        self,
+        name: str,
+        value: str,
+        domain: str = "",
+        path: str = "/",
+        expires: float | None = None,
+        secure: bool = False,
+        http_only: bool = False,
+        host_only: bool = False,
+        created: float = 0.0,
+        same_site: str = "",
+    ) -> None:
+        settle(self, name=name, value=value, domain=domain, path=path, expires=expires, created=created)
+        settle(self, secure=secure, http_only=http_only, host_only=host_only, same_site=same_site)
 
     def matches(self, url: URL) -> bool:
         """Whether it goes with a request of that URL (section 5.8.3, step 3)."""

@@ -13,9 +13,8 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from ..exceptions import (
     ConnectError,
@@ -348,8 +347,7 @@ def connect(
             attempts.wait(budget.left(f"connecting to {route} ({attempts.summary()})", ConnectError.leg))
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
+class _Failure(NamedTuple):
     address: Address
     error: OSError
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from ..exceptions import InvalidProxyURL, InvalidSchema
+from ..values import Value, settle, value_class
 
 if TYPE_CHECKING:
     import ssl
@@ -65,8 +66,8 @@ class Store(NamedTuple):
 SYSTEM_STORE: Final = Store()
 
 
-@dataclass(frozen=True, slots=True)
-class TLSIdentity:
+@value_class()
+class TLSIdentity(Value):
     """Everything that decides whom a TLS connection trusts, and who it says it is.
 
     Attributes:
@@ -82,19 +83,34 @@ class TLSIdentity:
             looked: a connection that was verified by what stood there before serves nobody who asks for this.
     """
 
-    verify: bool = True
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
-    password: str | None = field(default=None, repr=False)
-    context: ssl.SSLContext | None = None
-    server_hostname: str | None = None
-    store: Store = SYSTEM_STORE
-    ca_version: FileVersion = None
+    verify: bool
+    ca: str | None
+    cert: str | None
+    key: str | None
+    password: str | None = field(repr=False)
+    context: ssl.SSLContext | None
+    server_hostname: str | None
+    store: Store
+    ca_version: FileVersion
+
+    def __init__(
+        self,
+        verify: bool = True,
+        ca: str | None = None,
+        cert: str | None = None,
+        key: str | None = None,
+        password: str | None = None,
+        context: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
+        store: Store = SYSTEM_STORE,
+        ca_version: FileVersion = None,
+    ) -> None:
+        settle(self, verify=verify, ca=ca, ca_version=ca_version, store=store, context=context)
+        settle(self, cert=cert, key=key, password=password, server_hostname=server_hostname)
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+@value_class()
+class Proxy(Value):
     """What stands between us and the far end of a Route.
 
     Attributes:
@@ -117,12 +133,26 @@ class Proxy:
     scheme: str
     host: str
     port: int
-    authorization: bytes | None = field(default=None, repr=False)
-    credentials: tuple[bytes, bytes] | None = field(default=None, repr=False)
-    fields: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
-    tls: TLSIdentity | None = field(default=None, repr=False)
+    authorization: bytes | None = field(repr=False)
+    credentials: tuple[bytes, bytes] | None = field(repr=False)
+    fields: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    tls: TLSIdentity | None = field(repr=False)
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        scheme: str,
+        host: str,
+        port: int,
+        authorization: bytes | None = None,
+        credentials: tuple[bytes, bytes] | None = None,
+        fields: tuple[tuple[bytes, bytes], ...] = (),
+        tls: TLSIdentity | None = None,
+    ) -> None:
+        settle(self, scheme=scheme, host=host, port=port, tls=tls)
+        settle(self, authorization=authorization, credentials=credentials, fields=fields)
+        self._check()
+
+    def _check(self) -> None:
         if self.scheme not in PROXY_PORTS:
             raise InvalidSchema(
                 f"the proxy {self.host!r} is to be spoken to by {self.scheme}://, which nobody here can: "
@@ -139,7 +169,7 @@ class Proxy:
         if self.tls is not None and self.scheme != "https":
             raise ValueError(f"{self} is not spoken to by TLS: leave tls out, or write https")
         if self.scheme == "https" and self.tls is None:  # nobody's oversight sends it a word without TLS
-            object.__setattr__(self, "tls", TLSIdentity())
+            settle(self, tls=TLSIdentity())
         parts = self.host.encode("utf-8", "surrogatepass"), self.authorization or b""
         if any(map(_UNSENDABLE.search, parts)):
             raise InvalidProxyURL(
@@ -168,8 +198,8 @@ class Proxy:
         return f"{self.scheme}://{_authority(self.host, self.port)}"
 
 
-@dataclass(frozen=True)
-class Route:
+@value_class(slots=False)
+class Route(Value):
     """Two requests share a connection only if their Routes are equal.
 
     Attributes:
@@ -188,10 +218,27 @@ class Route:
     scheme: str
     host: str
     port: int
-    tls: TLSIdentity | None = None
-    unix_socket: str | None = None
-    local_address: tuple[str, int] | None = None
-    proxy: Proxy | None = None
+    tls: TLSIdentity | None
+    unix_socket: str | None
+    local_address: tuple[str, int] | None
+    proxy: Proxy | None
+
+    def __init__(
+        self,
+        scheme: str,
+        host: str,
+        port: int,
+        tls: TLSIdentity | None = None,
+        unix_socket: str | None = None,
+        local_address: tuple[str, int] | None = None,
+        proxy: Proxy | None = None,
+    ) -> None:
+        settle(self, scheme=scheme, host=host, port=port, tls=tls, unix_socket=unix_socket)
+        settle(self, local_address=local_address, proxy=proxy)
+        if proxy is not None and unix_socket is not None:
+            raise ValueError(f"a unix socket is not reached through a proxy: leave one of them out of {self}")
+        # A Route is hashed at each request and never changes, so its hash is worth keeping.
+        settle(self, _hash=super().__hash__())
 
     @property
     def to_proxy(self) -> Route:
@@ -214,19 +261,12 @@ class Route:
         """Host and port of the far end (RFC 9112, section 3.2.3), without the zone that only we know."""
         return _authority(self.host.partition("%")[0], self.port)
 
-    def __post_init__(self) -> None:
-        if self.proxy is not None and self.unix_socket is not None:
-            raise ValueError(f"a unix socket is not reached through a proxy: leave one of them out of {self}")
-        # A Route is hashed at each request and never changes, so its hash is worth keeping.
-        key = (self.scheme, self.host, self.port, self.tls, self.unix_socket, self.local_address, self.proxy)
-        object.__setattr__(self, "_hash", hash(key))
-
     def __hash__(self) -> int:
         return self._hash  # type: ignore[attr-defined,no-any-return]
 
     def __reduce__(self) -> tuple[type[Route], tuple[object, ...]]:
         # Hashes of text differ between processes: a copy elsewhere has to make its own.
-        return Route, tuple(getattr(self, name) for name in self.__dataclass_fields__)
+        return Route, tuple(getattr(self, name) for name in self.__match_args__)
 
     def __str__(self) -> str:
         """The far end and the way to it, for messages: no secret is part of it."""

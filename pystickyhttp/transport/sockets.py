@@ -15,11 +15,11 @@ import socket
 import sys
 import weakref
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 from ..exceptions import ConnectError, NameResolutionError
 from ..forks import after_fork_in_child
+from ..values import Value, settle, value_class
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -343,8 +343,8 @@ _OPTIONS_REMEDY: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KeepAlive:
+@value_class()
+class KeepAlive(Value):
     """The probes that ask a silent peer whether it is still there, so far as the platform has them.
 
     A peer that has vanished is found out after `idle + count * interval` seconds of silence, by default two
@@ -361,15 +361,16 @@ class KeepAlive:
         ValueError: one of them is below 1, or above what systems take.
     """
 
+    idle: int
+    interval: int
+    count: int
+
     # The systems' own default is two hours, and what stands in between, a NAT or a balancer, forgets a
     # silent connection after some minutes (four to ten with the great providers). A minute stays well below
     # that, and is what curl takes. Go asks every 15 s, which wakes a mobile radio four times as often.
-    idle: int = 60
     # A lost probe is no lost peer: four of them, over a minute, are more than a short loss of network.
-    interval: int = 15
-    count: int = 4
-
-    def __post_init__(self) -> None:
+    def __init__(self, idle: int = 60, interval: int = 15, count: int = 4) -> None:
+        settle(self, idle=idle, interval=interval, count=count)
         bounds = (("idle", MAX_PROBE_SECONDS), ("interval", MAX_PROBE_SECONDS), ("count", MAX_PROBES))
         for name, most in bounds:
             value = getattr(self, name)
@@ -382,8 +383,8 @@ class KeepAlive:
 DEFAULT_KEEPALIVE: Final = KeepAlive()
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class SocketSettings:
+@value_class()
+class SocketSettings(Value):
     """What every new socket is made with.
 
     Args:
@@ -397,18 +398,20 @@ class SocketSettings:
         TypeError, ValueError: an argument is none of these.
     """
 
-    options: Iterable[SocketOption] = ()
-    keepalive: KeepAlive | None = DEFAULT_KEEPALIVE
+    options: Iterable[SocketOption]
+    keepalive: KeepAlive | None
 
-    def __post_init__(self) -> None:
-        if self.keepalive is not None and not isinstance(self.keepalive, KeepAlive):
+    def __init__(
+        self, options: Iterable[SocketOption] = (), keepalive: KeepAlive | None = DEFAULT_KEEPALIVE
+    ) -> None:
+        if keepalive is not None and not isinstance(keepalive, KeepAlive):
             raise TypeError(
-                f"keepalive is {self.keepalive!r}: give KeepAlive(idle=..., interval=..., count=...), "
+                f"keepalive is {keepalive!r}: give KeepAlive(idle=..., interval=..., count=...), "
                 f"or None for no probes"
             )
-        if isinstance(self.options, (str, bytes)) or not isinstance(self.options, Iterable):
-            raise TypeError(f"socket_options is {self.options!r}: {_OPTIONS_REMEDY}")
-        object.__setattr__(self, "options", tuple(map(_option_of, self.options)))
+        if isinstance(options, (str, bytes)) or not isinstance(options, Iterable):
+            raise TypeError(f"socket_options is {options!r}: {_OPTIONS_REMEDY}")
+        settle(self, options=tuple(map(_option_of, options)), keepalive=keepalive)
 
     def __repr__(self) -> str:
         options = ", ".join(map(_described, self.options))
