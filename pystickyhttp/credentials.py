@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import binascii
 import re
-from base64 import b64encode
+from typing import Final
 
 # RFC 9110, section 11.2: what a scheme may have in the place of parameters.
-TOKEN68 = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+TOKEN68: Final = r"[A-Za-z0-9\-._~+/]+=*"
 
 
 def credential_bytes(what: str, scheme: str, value: str | bytes) -> bytes:
@@ -36,7 +37,7 @@ def bearer_credentials(token: str) -> str:
     """
     if not isinstance(token, str):
         raise TypeError(f"the bearer token is {type(token).__name__}: give str")
-    if not TOKEN68.fullmatch(token):
+    if not re.fullmatch(TOKEN68, token):
         raise ValueError(
             "the bearer token (not shown) is empty, or holds what none may (RFC 6750, section 2.1): letters, "
             "digits and -._~+/ with = at the end; strip() it of a line end. Where a server gives out others, "
@@ -56,4 +57,4 @@ def basic_credentials(username: str | bytes, password: str | bytes) -> str:
     word = credential_bytes("password", "Basic", password)
     if b":" in user:
         raise ValueError(f"the username {username!r} of Basic auth holds a colon (RFC 7617, section 2)")
-    return "Basic " + b64encode(user + b":" + word).decode("ascii")
+    return "Basic " + binascii.b2a_base64(user + b":" + word, newline=False).decode("ascii")

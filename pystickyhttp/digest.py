@@ -71,7 +71,7 @@ def parse_challenges(lines: Iterable[str]) -> list[Challenge]:
             if match is None:
                 continue
             rest = match["rest"]
-            if rest is not None and TOKEN68.fullmatch(rest):
+            if rest is not None and re.fullmatch(TOKEN68, rest):
                 challenges.append(Challenge(match["scheme"].lower(), rest))
                 continue
             challenges.append(Challenge(match["scheme"].lower()))

@@ -13,7 +13,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
 
-from . import bodies, decoding, files, urls
+from . import bodies, decoding, urls
 from .auth import AuthCallable, AuthTypes, as_auth
 from .bodies import BodyTypes, FileTypes
 from .cookies import Cookie, CookieJar, CookieTypes, cookie_header
@@ -31,11 +31,12 @@ from .headers import TOKEN, Headers, HeaderTypes, parse_links
 from .hooks import Hook, Hooks, as_hooks, default_hooks
 from .raw import FileBody, RawBody, RawResponse
 from .retries import RequestHistory
-from .transport import TLSInfo
 from .urls import ParamTypes
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+    from .transport import TLSInfo
 
 Progress: TypeAlias = Callable[[int, int | None], object]
 
@@ -928,7 +929,9 @@ class Response:
         """
         total = None if "Content-Encoding" in self.headers else self._announced_length()
         written = 0
-        with self, files.replacing(path) as file:
+        from .files import replacing  # loaded only where a body is saved, to keep start-up light
+
+        with self, replacing(path) as file:
             if progress is not None:
                 progress(0, total)
             for piece in self.iter_content(None):

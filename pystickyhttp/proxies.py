@@ -26,7 +26,7 @@ PROXY_AUTHORIZATION: Final = "Proxy-Authorization"
 _ABOUT_THE_REQUEST: Final = frozenset({"content-length", "host", "transfer-encoding"})
 
 # RFC 3986, section 3.1.
-_SCHEME: Final = re.compile("[a-z][a-z0-9+.-]*")
+_SCHEME: Final = "[a-z][a-z0-9+.-]*"
 
 
 class ProxyURL(NamedTuple):
@@ -78,7 +78,7 @@ def read_proxy_url(text: str) -> ProxyURL:
 def _unspoken(scheme: str, rest: str) -> InvalidProxyURL | InvalidSchema:
     if scheme[:1] in ("'", '"'):
         return InvalidProxyURL("the URL of the proxy (not shown) stands in quotes: leave them out")
-    if not _SCHEME.fullmatch(scheme):  # what stands ahead of it may be the beginning of a password
+    if not re.fullmatch(_SCHEME, scheme):  # what stands ahead of it may be the beginning of a password
         return InvalidProxyURL(
             "the proxy (not shown, as it may hold a password) has no scheme: write "
             "http://user:password@host:port, and in a password : / ? # @ as %3A, %2F, %3F, %23, %40"

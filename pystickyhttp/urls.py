@@ -32,6 +32,7 @@ UNIX_HOST_HEADER: Final = "localhost"
 _IS_LINUX: Final = sys.platform in ("linux", "android")
 LONGEST_SOCKET_PATH: Final = 107 if _IS_LINUX else 103
 
+# Only what most requests need is compiled here. `re` keeps what is compiled where it is first needed.
 # RFC 3986, appendix B, with the scheme held to its grammar (section 3.1).
 _PARTS = re.compile(
     r"(?:(?P<scheme>[a-zA-Z][a-zA-Z0-9+.\-]*):)?(?://(?P<authority>[^/?#]*))?"
@@ -40,20 +41,18 @@ _PARTS = re.compile(
 )
 _HOST_AND_PORT_ONLY = re.compile(r"[^/?#@:]+:\d+(?:[/?#]|$)")
 _REG_NAME = re.compile(r"[a-z0-9\-._~!$&'()*+,;=]+")  # RFC 3986, section 3.2.2, less %XX: DNS has none
-_ZONE = re.compile(r"[0-9A-Za-z\-._~]+")  # RFC 6874, section 2, less %XX
+_ZONE: Final = r"[0-9A-Za-z\-._~]+"  # RFC 6874, section 2, less %XX
 # What stands ahead of the host, with too few slashes or too many, and without a scheme too.
 _UP_TO_AT = re.compile(r"\A([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@", re.DOTALL)
 # A path that ends as most sockets' do, behind any number of slashes. No text is gone over twice (*+).
-_SOCKET_AS_TYPED = re.compile(
-    r"[^:]*+:/*+(?P<socket>[^?#]*?\.sock(?:et)?)(?P<path>/[^?#]*+)?(?:[?#]|\Z)", re.DOTALL
-)
+_SOCKET_AS_TYPED: Final = r"[^:]*+:/*+(?P<socket>[^?#]*?\.sock(?:et)?)(?P<path>/[^?#]*+)?(?:[?#]|\Z)"
 _LINE_BREAKERS = re.compile(r"[\r\n\0]")
 
 _UNRESERVED_AND_SUBDELIMS = r"A-Za-z0-9\-._~!$&'()*+,;="
 _ILLEGAL_IN_PATH = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:@/%]+|%(?![0-9A-Fa-f]{{2}})")
 _ILLEGAL_IN_QUERY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:@/?%]+|%(?![0-9A-Fa-f]{{2}})")
 # A colon too: that there is no port is told where the path is asked for.
-_ILLEGAL_IN_AUTHORITY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9A-Fa-f]{{2}})")
+_ILLEGAL_IN_AUTHORITY: Final = rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9A-Fa-f]{{2}})"
 
 
 @value_class(slots=False)
@@ -479,7 +478,7 @@ def _with_host(scheme: str, text: str) -> str:
 
 def _encoded_as_socket(text: str) -> str:
     """What was most likely meant by a URL of http+unix in whose path, or ahead of it, the socket's is."""
-    meant = _SOCKET_AS_TYPED.match(redacted(text))
+    meant = re.match(_SOCKET_AS_TYPED, redacted(text), re.DOTALL)
     if meant is None:
         return f"{UNIX}://%2Fvar%2Frun%2Fdocker.sock/version"
     socket = percent_decoded(f"/{meant['socket']}")
@@ -513,7 +512,7 @@ def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None
         host, _, port_text = rest.partition(":")
         host = _reg_name(host, text)
     return (
-        _quote(userinfo, _ILLEGAL_IN_AUTHORITY) if at else None,
+        _quote(userinfo, re.compile(_ILLEGAL_IN_AUTHORITY)) if at else None,
         host,
         _port(port_text, text) if port_text else None,
     )
@@ -522,7 +521,7 @@ def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None
 def _encoded_socket(host: str, text: str) -> str:
     if not host:
         raise InvalidURL(f"URL {redacted(text)!r} has no host: write {_with_host(UNIX, text)}")
-    return _quote(host, _ILLEGAL_IN_AUTHORITY)
+    return _quote(host, re.compile(_ILLEGAL_IN_AUTHORITY))
 
 
 def _port(port_text: str, text: str) -> int:
@@ -544,7 +543,7 @@ def _ipv6(host: str, text: str) -> str:
     address, percent, zone = host.replace("%25", "%", 1).partition("%")
     try:
         IPv6Address(address)
-        if percent and not _ZONE.fullmatch(zone):
+        if percent and not re.fullmatch(_ZONE, zone):
             raise ValueError(zone)
     except ValueError:
         raise InvalidURL(
@@ -583,12 +582,12 @@ def _to_ascii(host: str, text: str) -> str:
 
 
 # These four are the characters that IDNA 2003 maps to others, and IDNA 2008 keeps (RFC 5894, section 7.2).
-_DEVIATIONS = re.compile("[\u00df\u03c2\u200c\u200d]")
+_DEVIATIONS: Final = "[\u00df\u03c2\u200c\u200d]"
 
 
 def _to_ascii_2003(host: str, text: str) -> str:
     """The standard library's IDNA 2003, where both editions agree on which host is meant."""
-    if _DEVIATIONS.search(host):
+    if re.search(_DEVIATIONS, host):
         raise InvalidURL(
             f"URL {redacted(text)!r} has the host {host!r}, which IDNA 2008 and 2003 read differently: "
             f"install pystickyhttp[idna]"

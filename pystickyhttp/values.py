@@ -1,9 +1,9 @@
 """`Value`: the base of the immutable classes that settings and facts are kept in.
 
 `@dataclass(frozen=True)` writes the methods of each class as text, and compiles it when the class is made:
-half a millisecond a class, at each start of each program. All but `__init__` are the same for all classes, so
-they stand here once. `@value_class()` leaves to the standard library what costs little: to say what the fields are,
-so that `dataclasses.replace`, `fields` and `asdict` know them, and type checkers see a frozen dataclass.
+half a millisecond a class, at each start of each program. All but `__init__` are the same for all classes,
+and stand here once. `@value_class()` leaves to the standard library what costs little: to say what the fields
+are, so that `dataclasses.replace`, `fields` and `asdict` know them, and type checkers see a frozen dataclass.
 """
 
 from __future__ import annotations

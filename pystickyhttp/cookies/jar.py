@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from ..forks import after_fork_in_child
 from ..urls import URL
-from . import files
 from .rules import (
     MAX_LIFETIME,
     Cookie,
@@ -533,6 +532,8 @@ class CookieJar:
             ValueError: there is no such format.
             OSError: the file can't be written.
         """
+        from . import files  # loaded only where there is one, to keep start-up light
+
         now = time.time()
         with _lock:
             kept = [(entry.cookie, entry.used) for entry in self._entries.values()]
@@ -564,6 +565,8 @@ class CookieJar:
             ValueError: there is no such format.
             OSError: the file can't be read.
         """
+        from . import files  # loaded only where there is one, to keep start-up light
+
         known_format = files.format_of(path, format)
         jar, now = cls(**limits), time.time()
         try:

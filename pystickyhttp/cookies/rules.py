@@ -29,9 +29,10 @@ _MOST_OF_ATTRIBUTE: Final = 1024
 
 _WSP: Final = " \t"
 CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # section 5.6, step 1: all but the tab
-_MAX_AGE = re.compile(r"-?[0-9]+")  # section 5.6.2, steps 1 to 3
+_MAX_AGE: Final = r"-?[0-9]+"  # section 5.6.2, steps 1 to 3
+# Patterns of what few cookies have are compiled where they are first needed, and kept by `re`.
 # A host whose last label is a number is an IPv4 address, in one of its spellings, or nothing at all.
-_ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
+_ENDS_IN_A_NUMBER: Final = r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?"
 _SAME_SITE: Final = {"strict": "Strict", "lax": "Lax", "none": "None"}  # section 5.6.7
 
 _MONTHS: Final = {
@@ -40,10 +41,10 @@ _MONTHS: Final = {
         ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), start=1
     )
 }
-_DATE_DELIMITERS = re.compile(r"[\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+")  # section 5.1.1
-_TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\D|$)", re.ASCII)
-_DAY = re.compile(r"(\d{1,2})(?:\D|$)", re.ASCII)
-_YEAR = re.compile(r"(\d{2,4})(?:\D|$)", re.ASCII)
+_DATE_DELIMITERS: Final = r"[\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+"  # section 5.1.1
+_TIME: Final = r"(?a:(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\D|$))"
+_DAY: Final = r"(?a:(\d{1,2})(?:\D|$))"
+_YEAR: Final = r"(?a:(\d{2,4})(?:\D|$))"
 
 
 @value_class()
@@ -228,7 +229,7 @@ def _expiry(attributes: Mapping[str, list[str]], now: float, max_lifetime: float
 
 def _max_age(value: str, now: float) -> float | None:
     """When a cookie of that Max-Age expires; None where it is no number (section 5.6.2)."""
-    if not _MAX_AGE.fullmatch(value):
+    if not re.fullmatch(_MAX_AGE, value):
         return None
     # A number of any length is allowed, and 31,000 years are as good as for ever.
     return now if value.startswith("-") else now + int(value.lstrip("0")[:12] or "0")
@@ -287,14 +288,14 @@ def parse_date(text: str) -> float | None:
     """
     clock: tuple[int, int, int] | None = None
     day = month = year = None
-    for token in filter(None, _DATE_DELIMITERS.split(text)):
-        if clock is None and (match := _TIME.match(token)):
+    for token in filter(None, re.split(_DATE_DELIMITERS, text)):
+        if clock is None and (match := re.match(_TIME, token)):
             clock = int(match[1]), int(match[2]), int(match[3])
-        elif day is None and (match := _DAY.match(token)):
+        elif day is None and (match := re.match(_DAY, token)):
             day = int(match[1])
         elif month is None and token[:3].lower() in _MONTHS:
             month = _MONTHS[token[:3].lower()]
-        elif year is None and (match := _YEAR.match(token)):
+        elif year is None and (match := re.match(_YEAR, token)):
             year = int(match[1])
     if clock is None or day is None or month is None or year is None:
         return None
@@ -354,7 +355,7 @@ def _public_suffixes() -> Any:
 
 
 def _is_address(host: str) -> bool:
-    return ":" in host or _ENDS_IN_A_NUMBER.fullmatch(host) is not None
+    return ":" in host or re.fullmatch(_ENDS_IN_A_NUMBER, host) is not None
 
 
 def is_socket(domain: str) -> bool:
@@ -463,7 +464,7 @@ def morsel_to_cookie(morsel: Morsel[Any]) -> Cookie:
         raise TypeError(f"a cookie's value is {type(morsel).__name__}: give str, or a Morsel") from None
     expires: float | None = None
     if max_age:
-        if not _MAX_AGE.fullmatch(str(max_age)):
+        if not re.fullmatch(_MAX_AGE, str(max_age)):
             raise TypeError(f"max-age is {max_age!r}: give a number of seconds")
         expires = time.time() + int(max_age)
     elif date:

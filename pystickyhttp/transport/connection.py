@@ -31,15 +31,15 @@ from ..exceptions import (
     WriteTimeout,
 )
 from ..timeouts import Deadline
-from .duplex import DuplexStream
 from .readiness import poller, wait_for_socket
 from .request import Body, FileSection, OutgoingRequest
 from .route import Route
 from .sockets import is_timeout_of_ours, reason_of, speaks_tls, wants_to_read, would_block
-from .tls_info import TLSInfo
 
 if TYPE_CHECKING:
     from . import tls
+    from .duplex import DuplexStream
+    from .tls_info import TLSInfo
 
 _END: Final = h11.EndOfMessage()  # without trailers; like every event of h11's it never changes
 
@@ -141,7 +141,7 @@ class HTTPConnection:
         self._socket = sock
         # Where a proxy forwards each request, the TLS is with the proxy, and says nothing of the far end.
         self._tls = sock if speaks_tls(sock) else None
-        self.tls = None if self._tls is None or route.tls is None else TLSInfo.of(self._tls)
+        self.tls = None if self._tls is None or route.tls is None else _what_tls_tells(self._tls)
         self._timeout: float | None = sock.gettimeout()
         self._h11 = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         self._state = State.ACTIVE
@@ -732,8 +732,16 @@ class HTTPConnection:
         """
         if self._h11.their_state is not h11.SWITCHED_PROTOCOL:
             raise ValueError(f"{self.route} has not switched protocols: there is nothing to take over")
+        from .duplex import DuplexStream  # loaded only where a protocol is changed, to keep start-up light
+
         self._state = State.CLOSED
         return DuplexStream(self._socket, self._h11.trailing_data[0])
+
+
+def _what_tls_tells(sock: tls.TLSSocket) -> TLSInfo:
+    from .tls_info import TLSInfo  # loaded only where there is TLS, to keep start-up light
+
+    return TLSInfo.of(sock)
 
 
 def parse_keep_alive(value: bytes) -> tuple[int | None, int | None]:
