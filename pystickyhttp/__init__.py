@@ -21,8 +21,6 @@ from . import (
     hooks,
     models,
     sessions,
-    status_codes,
-    structures,
     timeouts,
 )
 from .__version__ import __version__
@@ -57,19 +55,24 @@ from .exceptions import (
 from .models import PreparedRequest, Request, Response
 from .retries import Retry
 from .sessions import Session, session
-from .status_codes import codes
 from .transport import Address, KeepAlive, Limits
 
 if TYPE_CHECKING:
-    from . import certs, compat, testing, utils
+    from . import certs, compat, status_codes, structures, testing, utils
+    from .status_codes import codes
 
 # What a program may never touch is loaded when it does: a start is a cost that everybody pays.
-_LATE: Final = frozenset({"certs", "compat", "testing", "utils"})
+_LATE: Final = frozenset({"certs", "compat", "status_codes", "structures", "testing", "utils"})
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATE:
         return import_module(f".{name}", __name__)
+    if name == "codes":
+        from .status_codes import codes
+
+        globals()[name] = codes  # a program may look at it after each request
+        return codes
     if name == "packages":
         raise AttributeError(
             "pystickyhttp has no packages: there is no urllib3 below it. For disable_warnings() write "

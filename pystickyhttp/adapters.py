@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import ssl
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from . import environment, urls
 from .exceptions import RequestException, RetryError, TunnelError
@@ -39,6 +38,9 @@ from .transport import (
 )
 from .transport.sockets import DEFAULT_KEEPALIVE, local_address_of
 from .urls import URL
+
+if TYPE_CHECKING:
+    import ssl
 
 ProxyTypes: TypeAlias = "Mapping[str, str | None] | None"
 

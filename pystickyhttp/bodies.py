@@ -12,13 +12,11 @@ from __future__ import annotations
 import io
 import json as jsonlib
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import NoneType
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from .exceptions import InvalidBody, InvalidHeader, InvalidJSONError, UnrewindableBodyError
 from .headers import TOKEN
@@ -39,8 +37,7 @@ BodyTypes: TypeAlias = Any  # str, bytes, file, form or iterable; checked where 
 FileTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None"
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedBody:
+class EncodedBody(NamedTuple):
     """A body as a PreparedRequest holds it.
 
     Attributes:
@@ -188,7 +185,7 @@ def _length_by_seeking(file: Any, position: int) -> int | None:
 
 
 def _encode_multipart(data: BodyTypes, files: FileTypes) -> EncodedBody:
-    boundary = secrets.token_hex(BOUNDARY_BYTES)
+    boundary = os.urandom(BOUNDARY_BYTES).hex()
     pieces: list[bytes | StreamedBody] = []
     for head, content in [*_field_parts(data), *_file_parts(files)]:
         pieces += [_utf8(f"--{boundary}\r\n{head}"), content, b"\r\n"]

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from itertools import chain
 from typing import Any, AnyStr, Final, Generic, Protocol
 
@@ -27,7 +26,7 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"  # RFC 1952, section 2.3.1
 # The modules that read Brotli, and from which version on they bound what they give at once.
 _BROTLI_MODULES: Final = ("brotli", "brotlicffi")
 _BOUNDED_BROTLI: Final = (1, 2)
-_NUMBER: Final = re.compile(r"\d+")
+_NUMBER: Final = r"\d+"
 # What Brotli's own module takes for a limit it oversteps, up to less than twice as much.
 _BROTLI_LIMIT: Final = STEP // 2
 
@@ -39,7 +38,7 @@ _ZSTD_MODULES: Final = {
     "backports.zstd": "backports.zstd",
 }
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1
-_ZSTD_SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # RFC 8878, section 3.1.2
+_ZSTD_SKIPPABLE: Final = rb"[\x50-\x5f]\x2a\x4d\x18"  # RFC 8878, section 3.1.2
 _ZSTD_RLE: Final = 1  # RFC 8878, section 3.1.1.2.2, as what follows
 _ZSTD_RESERVED: Final = 3
 # What a body may have its decoder hold (RFC 9659, section 3); browsers stop there too.
@@ -256,7 +255,7 @@ class ZstdDecoder:
     def _read_magic(self, magic: bytes) -> bytes:
         if magic == _ZSTD_MAGIC:
             self._expect(1, ZstdDecoder._read_descriptor)
-        elif _ZSTD_SKIPPABLE.fullmatch(magic):
+        elif re.fullmatch(_ZSTD_SKIPPABLE, magic):
             self._expect(4, ZstdDecoder._read_skippable_size)
         else:
             raise ContentDecodingError(
@@ -383,6 +382,8 @@ def _zstd_module() -> str | None:
 
 
 def _spec(name: str) -> ModuleSpec | None:
+    from importlib.util import find_spec  # loaded when a session says what it decodes, to keep start-up light
+
     try:
         return find_spec(name)
     except (ImportError, ValueError):
@@ -403,7 +404,7 @@ def _is_old(spec: ModuleSpec, least: tuple[int, int]) -> bool:
     except OSError:
         return False  # not every module lies in a directory
     versions = [rest for name, _, rest in beside if name == spec.name and rest.endswith("-info")]
-    return any(tuple(map(int, _NUMBER.findall(version)[:2])) < least for version in versions)
+    return any(tuple(map(int, re.findall(_NUMBER, version)[:2])) < least for version in versions)
 
 
 @cache

@@ -1,7 +1,7 @@
 """Digest authentication (RFC 7616): what a server's challenge says, and what answers it.
 
 The rules stand here as pure functions of what the server said; `DigestMemory` keeps what was learned of each
-origin, for all threads. The conversation itself is `auth.HTTPDigestAuth`.
+origin, for all threads. The conversation itself is `digest_auth.HTTPDigestAuth`.
 """
 
 from __future__ import annotations
@@ -19,32 +19,11 @@ from typing import Final, TypeAlias
 from urllib.parse import quote
 
 from . import urls
+from .credentials import TOKEN68, credential_bytes
 from .exceptions import InvalidHeader, RequestException
 from .forks import after_fork_in_child
 
 Origin: TypeAlias = "tuple[str, str, int | None]"
-
-# RFC 9110, section 11.2: what a scheme may have in the place of parameters.
-TOKEN68 = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
-
-
-def credential_bytes(what: str, scheme: str, value: str | bytes) -> bytes:
-    """A user or a password as bytes; text is UTF-8.
-
-    Args:
-        what: "username" or "password", for the message.
-        scheme: the scheme of authentication, for the message.
-        value: the user or the password.
-
-    Raises:
-        TypeError: it is neither str nor bytes.
-    """
-    if isinstance(value, str):
-        return value.encode("utf-8")
-    if isinstance(value, bytes):
-        return value
-    raise TypeError(f"the {what} of {scheme} auth is {type(value).__name__}: give str or bytes")
-
 
 # --- challenges (RFC 9110, section 11.6.1)
 
@@ -92,7 +71,7 @@ def parse_challenges(lines: Iterable[str]) -> list[Challenge]:
             if match is None:
                 continue
             rest = match["rest"]
-            if rest is not None and TOKEN68.fullmatch(rest):
+            if rest is not None and re.fullmatch(TOKEN68, rest):
                 challenges.append(Challenge(match["scheme"].lower(), rest))
                 continue
             challenges.append(Challenge(match["scheme"].lower()))

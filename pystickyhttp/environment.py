@@ -18,18 +18,19 @@ import stat
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from . import urls
 from .urls import URL
 
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
 Credentials: TypeAlias = tuple[str, str]
 ProxyMapping: TypeAlias = Mapping[str, str | None]
-_Address: TypeAlias = IPv4Address | IPv6Address
+_Address: TypeAlias = "IPv4Address | IPv6Address"
 
 # Of all variables `<scheme>_proxy` those that can count for a URL of http or https, the two that we speak.
 _PROXIED: Final = ("http", "https", "all")
@@ -53,8 +54,7 @@ _NAMES: Final = (
 _NO_PROXIES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """What the variables of the environment say.
 
     Attributes:
@@ -68,12 +68,16 @@ class Environment:
         netrc_paths: where the netrc file is looked for; the first that exists counts.
     """
 
-    proxies: Mapping[str, str] = field(repr=False)  # their URLs may hold passwords
+    proxies: Mapping[str, str]
     no_proxy: str
     ca_bundle: str | None
     ssl_cert_file: str | None
     ssl_cert_dir: str | None
     netrc_paths: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        # The URLs of proxies may hold passwords.
+        return f"<Environment with proxies for {', '.join(self.proxies) or 'nothing'}>"
 
     @classmethod
     def read(cls, variables: Mapping[str, str], names_have_case: bool = os.name != "nt") -> Environment:
@@ -214,8 +218,7 @@ class _Network(NamedTuple):
         return self.port in (None, port) and any(address in self.network for address in addresses)
 
 
-@dataclass(frozen=True, slots=True)
-class NoProxy:
+class NoProxy(NamedTuple):
     """The rules of NO_PROXY: which hosts are reached without a proxy.
 
     There is no standard. These are curl's rules, with the ports and the wildcard that Go has: entries are
@@ -307,6 +310,11 @@ def _addresses(host: str) -> tuple[_Address, ...]:
 
     An IPv4 address in IPv6 clothes (RFC 4291, section 2.5.5.2) stands for both.
     """
+    from ipaddress import (  # loaded only where there are proxies, to keep start-up light
+        IPv6Address,
+        ip_address,
+    )
+
     try:
         address = ip_address(host)
     except ValueError:
@@ -317,6 +325,8 @@ def _addresses(host: str) -> tuple[_Address, ...]:
 
 def _old_ipv4(host: str) -> tuple[_Address, ...]:
     # The resolver takes 127.1 and 0x7f000001 for addresses, so rules for names must not: "1" is no domain.
+    from ipaddress import IPv4Address  # likewise
+
     try:
         return (IPv4Address(socket.inet_aton(host)),)
     except OSError:
@@ -366,6 +376,8 @@ def _port(text: str) -> int:
 
 def _as_network(place: str) -> IPv4Network | IPv6Network | None:
     """An address or a network, or None for what is neither."""
+    from ipaddress import ip_network  # likewise
+
     _, slash, bits = place.partition("/")
     if slash and not re.fullmatch(r"[0-9]{1,3}", bits):
         return None  # ip_network() takes masks too, and means two things by them
@@ -526,8 +538,7 @@ def _closest(target: _Scope, proxies: ProxyMapping) -> str | None:
 # --- netrc
 
 
-@dataclass(frozen=True, slots=True)
-class Netrc:
+class Netrc(NamedTuple):
     """The credentials of a netrc file.
 
     Attributes:
@@ -537,8 +548,11 @@ class Netrc:
     """
 
     path: str
-    machines: Mapping[str, Credentials | None] = field(repr=False)
-    default: Credentials | None = field(repr=False)
+    machines: Mapping[str, Credentials | None]
+    default: Credentials | None
+
+    def __repr__(self) -> str:
+        return f"<Netrc of {self.path!r}>"
 
     def credentials(self, host: str) -> Credentials | None:
         """User and password for a host, or None.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -41,7 +40,7 @@ def replacing(
             yield file
         return
     # The name is a short one of its own: with something added, a long name may be too long.
-    beside = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.part")
+    beside = os.path.join(os.path.dirname(target), f".{os.urandom(8).hex()}.part")
     # The opener is C: no interrupt comes between the making of the file and the object that closes it.
     opener = functools.partial(os.open, mode=_permissions(old, mode))
     try:

@@ -249,12 +249,12 @@ def _text(part: str | bytes, name: str | bytes) -> str:
 
 # One of the links of a field; a comma in the URL or in a quoted string is a part of it. Here and below, no
 # character can be read in two ways, so that the time is linear whatever came.
-_LINK = re.compile(r'(?:[^",<]|<[^>]*>?|"(?:[^"\\]|\\.)*"?)+', re.DOTALL)
-_LINK_TARGET = re.compile(r"\s*<([^>]*)>(.*)", re.DOTALL)
-_LINK_PARAMETER = re.compile(
-    r';\s*(?P<name>[^\s;="]+)\s*(?:=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"?|(?P<bare>[^;"]*)))?', re.DOTALL
+_LINK: Final = r'(?s:[^",<]|<[^>]*>?|"(?:[^"\\]|\\.)*"?)+'
+_LINK_TARGET: Final = r"\s*<([^>]*)>(?s:(.*))"
+_LINK_PARAMETER: Final = (
+    r';\s*(?P<name>[^\s;="]+)\s*(?:=\s*(?:"(?P<quoted>(?s:[^"\\]|\\.)*)"?|(?P<bare>[^;"]*)))?'
 )
-_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_QUOTED_PAIR: Final = r"\\(?s:(.))"
 
 
 def parse_links(value: str) -> list[dict[str, str]]:
@@ -268,11 +268,11 @@ def parse_links(value: str) -> list[dict[str, str]]:
         value is "". Of one that comes twice the first counts. What is no link is left out.
     """
     links: list[dict[str, str]] = []
-    for text in _LINK.findall(value):
-        match = _LINK_TARGET.fullmatch(text)
+    for text in re.findall(_LINK, value):
+        match = re.fullmatch(_LINK_TARGET, text)
         if match is not None:
             link = {"url": match[1].strip()}
-            for parameter in _LINK_PARAMETER.finditer(match[2]):
+            for parameter in re.finditer(_LINK_PARAMETER, match[2]):
                 link.setdefault(parameter["name"], _link_value(parameter))
             links.append(link)
     return links
@@ -280,5 +280,5 @@ def parse_links(value: str) -> list[dict[str, str]]:
 
 def _link_value(parameter: re.Match[str]) -> str:
     if parameter["quoted"] is not None:
-        return _QUOTED_PAIR.sub(r"\1", parameter["quoted"])
+        return re.sub(_QUOTED_PAIR, r"\1", parameter["quoted"])
     return (parameter["bare"] or "").strip().strip("'")  # which quote nothing, and are sent for quotes

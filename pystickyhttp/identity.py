@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import ssl
-from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from . import environment
 from .transport import TLSIdentity
-from .transport.route import SYSTEM_STORE, Store
-from .transport.tls import file_version
+from .transport.route import SYSTEM_STORE, FileVersion, Store, file_version
+
+if TYPE_CHECKING:
+    import ssl
+    from pathlib import Path
 
 VerifyTypes: TypeAlias = "bool | str | Path | Store"
 CertTypes: TypeAlias = "str | Path | tuple[str, str] | tuple[str, str, str] | None"
@@ -21,11 +22,11 @@ class CA(NamedTuple):
 
     Attributes:
         path: the path.
-        version: see `tls.file_version`; None where there is none, which the handshake says.
+        version: see `file_version`; None where there is none, which the handshake says.
     """
 
     path: str
-    version: tuple[int, ...] | None
+    version: FileVersion
 
 
 Trust: TypeAlias = "CA | Store | bool"
@@ -49,12 +50,13 @@ def whom_to_trust(verify: Any) -> Trust:
         return UNVERIFIED
     if isinstance(verify, Store):
         return verify
-    if not isinstance(verify, (str, Path)):
-        hint = "; a context goes into HTTPAdapter(ssl_context=)" if isinstance(verify, ssl.SSLContext) else ""
+    path = os.fspath(verify) if isinstance(verify, os.PathLike) else verify
+    if not isinstance(path, str):
+        is_context = hasattr(verify, "load_verify_locations")
+        hint = "; a context goes into HTTPAdapter(ssl_context=)" if is_context else ""
         raise TypeError(f"verify is {verify!r}: give True, False, or the path of a CA file or folder{hint}")
-    if not str(verify):
+    if not path:
         raise ValueError("verify is an empty path: give True, False, or the path of a CA file or folder")
-    path = os.fspath(verify)
     return CA(path, file_version(path))
 
 
@@ -113,7 +115,7 @@ def identity_of(
 def _cert_files(cert: Any) -> tuple[str | None, str | None, str | None]:
     if cert is None:
         return None, None, None
-    if isinstance(cert, (str, Path)):
+    if isinstance(cert, (str, os.PathLike)):
         return os.fspath(cert), None, None
     if isinstance(cert, (tuple, list)) and len(cert) == 2:
         return os.fspath(cert[0]), None if cert[1] is None else os.fspath(cert[1]), None

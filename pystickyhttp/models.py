@@ -9,12 +9,11 @@ from __future__ import annotations
 import json as jsonlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import timedelta
 from functools import cached_property, lru_cache
 from types import TracebackType
-from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
 
-from . import bodies, decoding, files, urls
+from . import bodies, decoding, urls
 from .auth import AuthCallable, AuthTypes, as_auth
 from .bodies import BodyTypes, FileTypes
 from .cookies import Cookie, CookieJar, CookieTypes, cookie_header
@@ -33,8 +32,12 @@ from .hooks import Hook, Hooks, as_hooks, default_hooks, has_hooks
 from .once import once
 from .raw import FileBody, RawBody, RawResponse
 from .retries import RequestHistory
-from .transport import TLSInfo
 from .urls import ParamTypes
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from .transport import TLSInfo
 
 Progress: TypeAlias = Callable[[int, int | None], object]
 
@@ -892,6 +895,8 @@ class Response:
     @property
     def elapsed(self) -> timedelta:
         """The time from the sending of the request to the end of the response's head; it can be set."""
+        from datetime import timedelta  # loaded only where it is asked for, to keep start-up light
+
         return timedelta(seconds=self._seconds)
 
     @elapsed.setter
@@ -1038,7 +1043,9 @@ class Response:
         """
         total = None if "Content-Encoding" in self.headers else self._announced_length()
         written = 0
-        with self, files.replacing(path) as file:
+        from .files import replacing  # loaded only where a body is saved, to keep start-up light
+
+        with self, replacing(path) as file:
             if progress is not None:
                 progress(0, total)
             for piece in self.iter_content(None):

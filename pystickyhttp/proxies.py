@@ -11,10 +11,9 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
-from urllib.parse import unquote_to_bytes
 
 from . import urls
-from .auth import basic_credentials
+from .credentials import basic_credentials
 from .exceptions import InvalidProxyURL, InvalidSchema, InvalidURL
 from .headers import encode_field
 from .transport import Proxy, TLSIdentity
@@ -27,7 +26,7 @@ PROXY_AUTHORIZATION: Final = "Proxy-Authorization"
 _ABOUT_THE_REQUEST: Final = frozenset({"content-length", "host", "transfer-encoding"})
 
 # RFC 3986, section 3.1.
-_SCHEME: Final = re.compile("[a-z][a-z0-9+.-]*")
+_SCHEME: Final = "[a-z][a-z0-9+.-]*"
 
 
 class ProxyURL(NamedTuple):
@@ -71,7 +70,7 @@ def read_proxy_url(text: str) -> ProxyURL:
         url = _after_scheme(rest)
     except InvalidURL as error:
         raise InvalidProxyURL(f"the proxy can't be used: {error}") from error
-    user, _, password = map(unquote_to_bytes, (url.userinfo or "").partition(":"))
+    user, _, password = map(urls.percent_decoded, (url.userinfo or "").partition(":"))
     credentials = (user, password) if user or password else None
     return ProxyURL(scheme, url.host, PROXY_PORTS[scheme] if url.port is None else url.port, credentials)
 
@@ -79,7 +78,7 @@ def read_proxy_url(text: str) -> ProxyURL:
 def _unspoken(scheme: str, rest: str) -> InvalidProxyURL | InvalidSchema:
     if scheme[:1] in ("'", '"'):
         return InvalidProxyURL("the URL of the proxy (not shown) stands in quotes: leave them out")
-    if not _SCHEME.fullmatch(scheme):  # what stands ahead of it may be the beginning of a password
+    if not re.fullmatch(_SCHEME, scheme):  # what stands ahead of it may be the beginning of a password
         return InvalidProxyURL(
             "the proxy (not shown, as it may hold a password) has no scheme: write "
             "http://user:password@host:port, and in a password : / ? # @ as %3A, %2F, %3F, %23, %40"

@@ -15,11 +15,20 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import cache
 from itertools import takewhile
-from random import random as _random
-from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    NamedTuple,
+    Protocol,
+    Self,
+    TypeAlias,
+    runtime_checkable,
+)
 
 from .exceptions import (
     BodyTimeout,
@@ -42,7 +51,10 @@ from .exceptions import (
 )
 from .timeouts import MAX_SECONDS
 from .transport.request import IDEMPOTENT_METHODS
-from .transport.socks import NOT_ALLOWED
+from .values import Value, settle, value_class
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 # The counter that an error counts against, beside the total.
 Kind: TypeAlias = Literal["connect", "read", "other"]
@@ -62,17 +74,30 @@ _MOST_DOUBLINGS: Final = 900
 _MOST_DIGITS: Final = 15
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTH: Final = rf"(?P<month>{'|'.join(_MONTHS)})"
-_CLOCK: Final = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
-_WEEKDAY: Final = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-_LONG_WEEKDAY: Final = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
-# RFC 9110, section 5.6.7: one form to send and two obsolete ones, and who reads a date must know all three.
-# The day of the week is not held against the date: it says nothing that the date does not.
-_HTTP_DATES: Final = (
-    re.compile(rf"{_WEEKDAY}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_CLOCK} GMT"),
-    re.compile(rf"{_LONG_WEEKDAY}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_CLOCK} GMT"),
-    re.compile(rf"{_WEEKDAY} {_MONTH} (?P<day>[0-9]{{2}}| [0-9]) {_CLOCK} (?P<year>[0-9]{{4}})"),
-)
+
+
+@cache
+def _http_dates() -> tuple[re.Pattern[str], ...]:
+    """The forms of a date, the one to send first; compiled at the first date that comes.
+
+    RFC 9110, section 5.6.7: one form to send and two obsolete ones, and who reads a date must know all three.
+    The day of the week is not held against the date: it says nothing that the date does not.
+    """
+    month = rf"(?P<month>{'|'.join(_MONTHS)})"
+    clock = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+    weekday = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+    long_weekday = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+    return (
+        re.compile(rf"{weekday}, (?P<day>[0-9]{{2}}) {month} (?P<year>[0-9]{{4}}) {clock} GMT"),
+        re.compile(rf"{long_weekday}, (?P<day>[0-9]{{2}})-{month}-(?P<year>[0-9]{{2}}) {clock} GMT"),
+        re.compile(rf"{weekday} {month} (?P<day>[0-9]{{2}}| [0-9]) {clock} (?P<year>[0-9]{{4}})"),
+    )
+
+
+def _random() -> float:
+    from random import random  # loaded only where a wait has jitter, to keep start-up light
+
+    return random()
 
 
 class RequestHistory(NamedTuple):
@@ -93,8 +118,8 @@ class RequestHistory(NamedTuple):
     redirect_location: str | None
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Retry:
+@value_class()
+class Retry(Value):
     """What is tried again, how often, and after which wait.
 
     A counter is a number of retries, None where it sets no limit of its own, or False: nothing of its kind
@@ -153,40 +178,64 @@ class Retry:
     # What `from_int(None)` stands for; urllib3's own.
     DEFAULT: ClassVar[Retry]
 
-    total: int | None = 10
-    connect: int | None = None
-    read: int | None = None
-    redirect: int | None = None
-    status: int | None = None
-    other: int | None = None
-    allowed_methods: Collection[str] | None = DEFAULT_ALLOWED_METHODS
-    status_forcelist: Collection[int] = ()
-    backoff_factor: float = 0
-    backoff_max: float = DEFAULT_BACKOFF_MAX
-    raise_on_redirect: bool = True
-    raise_on_status: bool = True
-    history: tuple[RequestHistory, ...] = ()
-    respect_retry_after_header: bool = True
-    remove_headers_on_redirect: Collection[str] = DEFAULT_REMOVE_HEADERS_ON_REDIRECT
-    backoff_jitter: float = 0.0
-    retry_after_max: float = DEFAULT_RETRY_AFTER_MAX
+    total: int | None
+    connect: int | None
+    read: int | None
+    redirect: int | None
+    status: int | None
+    other: int | None
+    allowed_methods: Collection[str] | None
+    status_forcelist: Collection[int]
+    backoff_factor: float
+    backoff_max: float
+    raise_on_redirect: bool
+    raise_on_status: bool
+    history: tuple[RequestHistory, ...]
+    respect_retry_after_header: bool
+    remove_headers_on_redirect: Collection[str]
+    backoff_jitter: float
+    retry_after_max: float
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        total: int | None = 10,
+        connect: int | None = None,
+        read: int | None = None,
+        redirect: int | None = None,
+        status: int | None = None,
+        other: int | None = None,
+        allowed_methods: Collection[str] | None = DEFAULT_ALLOWED_METHODS,
+        status_forcelist: Collection[int] = (),
+        backoff_factor: float = 0,
+        backoff_max: float = DEFAULT_BACKOFF_MAX,
+        raise_on_redirect: bool = True,
+        raise_on_status: bool = True,
+        history: tuple[RequestHistory, ...] = (),
+        respect_retry_after_header: bool = True,
+        remove_headers_on_redirect: Collection[str] = DEFAULT_REMOVE_HEADERS_ON_REDIRECT,
+        backoff_jitter: float = 0.0,
+        retry_after_max: float = DEFAULT_RETRY_AFTER_MAX,
+    ) -> None:
+        # The arguments are brought to one form.
+        settle(self, total=total, connect=connect, read=read, redirect=redirect, status=status, other=other)
+        settle(self, allowed_methods=_methods(allowed_methods), status_forcelist=_statuses(status_forcelist))
+        settle(self, backoff_factor=backoff_factor, backoff_max=backoff_max, backoff_jitter=backoff_jitter)
+        settle(self, raise_on_redirect=raise_on_redirect, raise_on_status=raise_on_status)
+        settle(self, history=_entries(history), retry_after_max=retry_after_max)
+        settle(self, respect_retry_after_header=respect_retry_after_header)
+        removed = _texts("remove_headers_on_redirect", remove_headers_on_redirect, '{"Cookie"}')
+        settle(self, remove_headers_on_redirect=frozenset(name.lower() for name in removed))
+        self._check()
+        if total is False or redirect is False:
+            settle(self, raise_on_redirect=False)
+
+    def _check(self) -> None:
         for name in ("total", "connect", "read", "redirect", "status", "other"):
             _check_count(name, getattr(self, name))
         for name in ("backoff_factor", "backoff_max", "backoff_jitter", "retry_after_max"):
             _check_seconds(name, getattr(self, name))
         for name in ("raise_on_redirect", "raise_on_status", "respect_retry_after_header"):
             _check_flag(name, getattr(self, name))
-        # frozen is meant for who holds a Retry: while it is made, its arguments are brought to one form.
-        settle = object.__setattr__
-        settle(self, "allowed_methods", _methods(self.allowed_methods))
-        settle(self, "status_forcelist", _statuses(self.status_forcelist))
-        settle(self, "history", _entries(self.history))
-        removed = _texts("remove_headers_on_redirect", self.remove_headers_on_redirect, '{"Cookie"}')
-        settle(self, "remove_headers_on_redirect", frozenset(name.lower() for name in removed))
-        if self.total is False or self.redirect is False:
-            settle(self, "raise_on_redirect", False)
 
     def __repr__(self) -> str:
         names = ("total", "connect", "read", "redirect", "status", "other")
@@ -431,6 +480,8 @@ def _comes_out_the_same(error: BaseException) -> bool:
     if isinstance(error, HandshakeLost):  # nothing was refused
         return False
     if isinstance(error, TunnelError):  # 4xx and "not allowed": to the proxy the fault is the client's
+        from .transport.socks import NOT_ALLOWED  # loaded only with tunnels, to keep start-up light
+
         refused = error.status is not None and 400 <= error.status < 500
         return refused or error.wants_credentials or error.reply == NOT_ALLOWED
     return isinstance(error, _NEVER)
@@ -458,9 +509,11 @@ def retry_after_seconds(text: str, now: float) -> float | None:
 
 def _parse_http_date(text: str, now: float) -> float | None:
     """Seconds since 1970 of an HTTP-date in any of its three forms, or None (RFC 9110, section 5.6.7)."""
-    found = next(filter(None, (form.fullmatch(text) for form in _HTTP_DATES)), None)
+    found = next(filter(None, (form.fullmatch(text) for form in _http_dates())), None)
     if found is None:
         return None
+    from datetime import UTC, datetime  # loaded only where there is a date, to keep start-up light
+
     month = _MONTHS.index(found["month"]) + 1
     day, hour, minute, second = (int(found[part]) for part in ("day", "hour", "minute", "second"))
     year = int(found["year"])

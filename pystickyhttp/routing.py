@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import ssl
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import urls
 from .identity import CertTypes, Trust, identity_of
 from .transport import Proxy, Route
 from .transport.sockets import literal
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class Way(NamedTuple):
@@ -76,5 +78,9 @@ def check_context(name: str, context: Any) -> None:
     Raises:
         TypeError: it is neither.
     """
-    if context is not None and not isinstance(context, ssl.SSLContext):
+    if context is None:
+        return
+    import ssl  # loaded only where there is TLS, to keep start-up light; who gives a context has loaded it
+
+    if not isinstance(context, ssl.SSLContext):
         raise TypeError(f"{name} is {context!r}: give an ssl.SSLContext")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from .exceptions import TotalTimeout
+from .values import Value, settle, value_class
 
 
 class Unset:
@@ -35,8 +35,8 @@ DEFAULT_READ: Final = 60.0
 MAX_SECONDS: Final = 2_147_483
 
 
-@dataclass(frozen=True, slots=True)
-class Timeout:
+@value_class()
+class Timeout(Value):
     """How long each leg of a request may take, in seconds; None is without limit.
 
     Args:
@@ -52,14 +52,22 @@ class Timeout:
         TypeError: a limit is not a number.
     """
 
-    connect: float | None = DEFAULT_CONNECT
-    read: float | None = DEFAULT_READ
-    write: float | None = DEFAULT_READ
-    pool: float | None = DEFAULT_READ
-    total: float | None = None
+    connect: float | None
+    read: float | None
+    write: float | None
+    pool: float | None
+    total: float | None
 
-    def __post_init__(self) -> None:
-        for name in ("connect", "read", "write", "pool", "total"):
+    def __init__(
+        self,
+        connect: float | None = DEFAULT_CONNECT,
+        read: float | None = DEFAULT_READ,
+        write: float | None = DEFAULT_READ,
+        pool: float | None = DEFAULT_READ,
+        total: float | None = None,
+    ) -> None:
+        settle(self, connect=connect, read=read, write=write, pool=pool, total=total)
+        for name in self.__match_args__:
             _check_seconds(name, getattr(self, name))
 
     @classmethod

@@ -14,10 +14,9 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from ipaddress import IPv6Address
+from functools import cache, lru_cache
+from types import ModuleType
 from typing import Any, Final, NamedTuple, TypeAlias
-from urllib.parse import quote_from_bytes, unquote_to_bytes, urlencode
 
 from .exceptions import InvalidSchema, InvalidURL, MissingSchema, URLRequired
 from .once import once
@@ -32,6 +31,7 @@ UNIX_HOST_HEADER: Final = "localhost"
 _IS_LINUX: Final = sys.platform in ("linux", "android")
 LONGEST_SOCKET_PATH: Final = 107 if _IS_LINUX else 103
 
+# Only what most requests need is compiled here. `re` keeps what is compiled where it is first needed.
 # RFC 3986, appendix B, with the scheme held to its grammar (section 3.1).
 _PARTS = re.compile(
     r"(?:(?P<scheme>[a-zA-Z][a-zA-Z0-9+.\-]*):)?(?://(?P<authority>[^/?#]*))?"
@@ -40,20 +40,18 @@ _PARTS = re.compile(
 )
 _HOST_AND_PORT_ONLY = re.compile(r"[^/?#@:]+:\d+(?:[/?#]|$)")
 _REG_NAME = re.compile(r"[a-z0-9\-._~!$&'()*+,;=]+")  # RFC 3986, section 3.2.2, less %XX: DNS has none
-_ZONE = re.compile(r"[0-9A-Za-z\-._~]+")  # RFC 6874, section 2, less %XX
+_ZONE: Final = r"[0-9A-Za-z\-._~]+"  # RFC 6874, section 2, less %XX
 # What stands ahead of the host, with too few slashes or too many, and without a scheme too.
 _UP_TO_AT = re.compile(r"\A([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@", re.DOTALL)
 # A path that ends as most sockets' do, behind any number of slashes. No text is gone over twice (*+).
-_SOCKET_AS_TYPED = re.compile(
-    r"[^:]*+:/*+(?P<socket>[^?#]*?\.sock(?:et)?)(?P<path>/[^?#]*+)?(?:[?#]|\Z)", re.DOTALL
-)
+_SOCKET_AS_TYPED: Final = r"[^:]*+:/*+(?P<socket>[^?#]*?\.sock(?:et)?)(?P<path>/[^?#]*+)?(?:[?#]|\Z)"
 _LINE_BREAKERS = re.compile(r"[\r\n\0]")
 
 _UNRESERVED_AND_SUBDELIMS = r"A-Za-z0-9\-._~!$&'()*+,;="
 _ILLEGAL_IN_PATH = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:@/%]+|%(?![0-9A-Fa-f]{{2}})")
 _ILLEGAL_IN_QUERY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:@/?%]+|%(?![0-9A-Fa-f]{{2}})")
 # A colon too: that there is no port is told where the path is asked for.
-_ILLEGAL_IN_AUTHORITY = re.compile(rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9A-Fa-f]{{2}})")
+_ILLEGAL_IN_AUTHORITY: Final = rf"[^{_UNRESERVED_AND_SUBDELIMS}:%]+|%(?![0-9A-Fa-f]{{2}})"
 
 
 class _Parts(NamedTuple):
@@ -111,7 +109,7 @@ class URL(_Parts):
         if not self.is_unix:
             return None
         shown = redacted(self.text)
-        path = unquote_to_bytes(self.host)
+        path = percent_decoded(self.host)
         if ":" in self.host:
             raise InvalidURL(
                 f"URL {shown!r} has a colon in its host: a unix socket has no port, and a colon of its path "
@@ -387,7 +385,9 @@ def encode_form(data: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> str:
     for name, value in items:
         members = value if is_list(value) else (value,)
         pairs.extend((name, member) for member in members if member is not None)
-    return urlencode([(name, bytes(v) if isinstance(v, (bytearray, memoryview)) else v) for name, v in pairs])
+    settled = [(name, bytes(v) if isinstance(v, (bytearray, memoryview)) else v) for name, v in pairs]
+    encoded: str = _library().urlencode(settled)
+    return encoded
 
 
 def redacted(text: str) -> str:
@@ -455,8 +455,8 @@ def socket_spelling(host: str) -> str:
 
     It begins with a %, as no name and no address of a host does.
     """
-    raw = unquote_to_bytes(host)
-    return f"%{raw[0]:02X}{quote_from_bytes(raw[1:], safe='')}"
+    raw = percent_decoded(host)
+    return f"%{raw[0]:02X}{_library().quote_from_bytes(raw[1:], safe='')}"
 
 
 def _with_host(scheme: str, text: str) -> str:
@@ -468,11 +468,11 @@ def _with_host(scheme: str, text: str) -> str:
 
 def _encoded_as_socket(text: str) -> str:
     """What was most likely meant by a URL of http+unix in whose path, or ahead of it, the socket's is."""
-    meant = _SOCKET_AS_TYPED.match(redacted(text))
+    meant = re.match(_SOCKET_AS_TYPED, redacted(text), re.DOTALL)
     if meant is None:
         return f"{UNIX}://%2Fvar%2Frun%2Fdocker.sock/version"
-    socket = unquote_to_bytes(f"/{meant['socket']}")
-    return f"{UNIX}://{quote_from_bytes(socket, safe='')}{meant['path'] or '/'}"
+    socket = percent_decoded(f"/{meant['socket']}")
+    return f"{UNIX}://{_library().quote_from_bytes(socket, safe='')}{meant['path'] or '/'}"
 
 
 # --- parts
@@ -502,7 +502,7 @@ def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None
         host, _, port_text = rest.partition(":")
         host = _reg_name(host, text)
     return (
-        _quote(userinfo, _ILLEGAL_IN_AUTHORITY) if at else None,
+        _quote(userinfo, re.compile(_ILLEGAL_IN_AUTHORITY)) if at else None,
         host,
         _port(port_text, text) if port_text else None,
     )
@@ -511,7 +511,7 @@ def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None
 def _encoded_socket(host: str, text: str) -> str:
     if not host:
         raise InvalidURL(f"URL {redacted(text)!r} has no host: write {_with_host(UNIX, text)}")
-    return _quote(host, _ILLEGAL_IN_AUTHORITY)
+    return _quote(host, re.compile(_ILLEGAL_IN_AUTHORITY))
 
 
 def _port(port_text: str, text: str) -> int:
@@ -527,11 +527,13 @@ def _port(port_text: str, text: str) -> int:
 
 
 def _ipv6(host: str, text: str) -> str:
+    from ipaddress import IPv6Address  # loaded only where a URL has one, to keep start-up light
+
     # The zone is the name of a network interface (RFC 6874, section 2), and its case counts.
     address, percent, zone = host.replace("%25", "%", 1).partition("%")
     try:
         IPv6Address(address)
-        if percent and not _ZONE.fullmatch(zone):
+        if percent and not re.fullmatch(_ZONE, zone):
             raise ValueError(zone)
     except ValueError:
         raise InvalidURL(
@@ -570,12 +572,12 @@ def _to_ascii(host: str, text: str) -> str:
 
 
 # These four are the characters that IDNA 2003 maps to others, and IDNA 2008 keeps (RFC 5894, section 7.2).
-_DEVIATIONS = re.compile("[\u00df\u03c2\u200c\u200d]")
+_DEVIATIONS: Final = "[\u00df\u03c2\u200c\u200d]"
 
 
 def _to_ascii_2003(host: str, text: str) -> str:
     """The standard library's IDNA 2003, where both editions agree on which host is meant."""
-    if _DEVIATIONS.search(host):
+    if re.search(_DEVIATIONS, host):
         raise InvalidURL(
             f"URL {redacted(text)!r} has the host {host!r}, which IDNA 2008 and 2003 read differently: "
             f"install pystickyhttp[idna]"
@@ -586,6 +588,20 @@ def _to_ascii_2003(host: str, text: str) -> str:
         raise InvalidURL(
             f"URL {redacted(text)!r} has the host {host!r}, which is no domain: {error}"
         ) from None
+
+
+def percent_decoded(text: str) -> bytes:
+    """The bytes that a text stands for, of whose characters some are percent-encoded."""
+    decoded: bytes = _library().unquote_to_bytes(text)
+    return decoded
+
+
+@cache
+def _library() -> ModuleType:
+    """urllib.parse, loaded when a form or a userinfo first needs it, to keep start-up light."""
+    import urllib.parse
+
+    return urllib.parse
 
 
 def _quote(part: str, illegal: re.Pattern[str]) -> str:
@@ -603,7 +619,7 @@ def _percent(match: re.Match[str]) -> str:
 
 
 def _decoded(part: str) -> str:
-    raw = unquote_to_bytes(part)
+    raw = percent_decoded(part)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:

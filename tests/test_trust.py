@@ -27,8 +27,8 @@ from pystickyhttp import InsecureRequestWarning, Session, SSLError, certs
 from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import ConnectionPool, OutgoingRequest, Route, TLSIdentity, tls, tls_errors
-from pystickyhttp.transport.route import Store
-from pystickyhttp.transport.tls import context_for, file_version
+from pystickyhttp.transport.route import Store, file_version
+from pystickyhttp.transport.tls import context_for
 from tests.servers.certificates import (
     CLIENT,
     Issued,

@@ -17,7 +17,8 @@ else: a plain request to localhost may be led through a proxy, which this store 
 
 from __future__ import annotations
 
-from .files import CookieFileError
+from typing import TYPE_CHECKING, Any
+
 from .functions import (
     cookiejar_from_dict,
     extract_cookies_to_jar,
@@ -46,6 +47,18 @@ from .rules import (
     parse_set_cookie,
     path_matches,
 )
+
+if TYPE_CHECKING:
+    from .files import CookieFileError
+
+
+def __getattr__(name: str) -> Any:
+    if name == "CookieFileError":
+        from .files import CookieFileError  # loaded only where there is a file, to keep start-up light
+
+        return CookieFileError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "Cookie",

@@ -7,19 +7,17 @@ The sections named are those of RFC 6265bis, as in `rules`.
 
 from __future__ import annotations
 
-import heapq
 import math
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from ..forks import after_fork_in_child
 from ..urls import URL
-from . import files
 from .rules import (
     MAX_LIFETIME,
     Cookie,
@@ -69,13 +67,15 @@ class CookieConflictError(RuntimeError):
 _Key: TypeAlias = tuple[str, str, str, bool]
 
 
-@dataclass(slots=True, eq=False)
 class _Entry:
     """A cookie in a jar, its number in the order of creation, and when it was last asked for."""
 
-    cookie: Cookie
-    number: int
-    used: float
+    __slots__ = ("cookie", "number", "used")
+
+    def __init__(self, cookie: Cookie, number: int, used: float) -> None:
+        self.cookie = cookie
+        self.number = number
+        self.used = used
 
 
 class CookieJar:
@@ -250,7 +250,9 @@ class CookieJar:
                 # What was found earlier still is the oldest, unless it went, or was asked for since.
                 if entry.used == used and self._entries.get(key) is entry:
                     return key
-            oldest = heapq.nsmallest(
+            from heapq import nsmallest  # loaded only where a jar is full, to keep start-up light
+
+            oldest = nsmallest(
                 _SEARCHED_AT_ONCE, self._entries.values(), key=lambda entry: (entry.used, entry.number)
             )
             self._oldest = [(entry.used, entry) for entry in reversed(oldest)]
@@ -530,6 +532,8 @@ class CookieJar:
             ValueError: there is no such format.
             OSError: the file can't be written.
         """
+        from . import files  # loaded only where there is one, to keep start-up light
+
         now = time.time()
         with _lock:
             kept = [(entry.cookie, entry.used) for entry in self._entries.values()]
@@ -561,6 +565,8 @@ class CookieJar:
             ValueError: there is no such format.
             OSError: the file can't be read.
         """
+        from . import files  # loaded only where there is one, to keep start-up light
+
         known_format = files.format_of(path, format)
         jar, now = cls(**limits), time.time()
         try:

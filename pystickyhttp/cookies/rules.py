@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .. import urls
 from ..urls import UNIX_HOST_HEADER, URL
+from ..values import Value, settle, value_class
 
 if TYPE_CHECKING:
     from http.cookies import Morsel
@@ -30,9 +29,10 @@ _MOST_OF_ATTRIBUTE: Final = 1024
 
 _WSP: Final = " \t"
 CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # section 5.6, step 1: all but the tab
-_MAX_AGE = re.compile(r"-?[0-9]+")  # section 5.6.2, steps 1 to 3
+_MAX_AGE: Final = r"-?[0-9]+"  # section 5.6.2, steps 1 to 3
+# Patterns of what few cookies have are compiled where they are first needed, and kept by `re`.
 # A host whose last label is a number is an IPv4 address, in one of its spellings, or nothing at all.
-_ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
+_ENDS_IN_A_NUMBER: Final = r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?"
 _SAME_SITE: Final = {"strict": "Strict", "lax": "Lax", "none": "None"}  # section 5.6.7
 
 _MONTHS: Final = {
@@ -41,14 +41,14 @@ _MONTHS: Final = {
         ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), start=1
     )
 }
-_DATE_DELIMITERS = re.compile(r"[\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+")  # section 5.1.1
-_TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\D|$)", re.ASCII)
-_DAY = re.compile(r"(\d{1,2})(?:\D|$)", re.ASCII)
-_YEAR = re.compile(r"(\d{2,4})(?:\D|$)", re.ASCII)
+_DATE_DELIMITERS: Final = r"[\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+"  # section 5.1.1
+_TIME: Final = r"(?a:(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\D|$))"
+_DAY: Final = r"(?a:(\d{1,2})(?:\D|$))"
+_YEAR: Final = r"(?a:(\d{2,4})(?:\D|$))"
 
 
-@dataclass(frozen=True, slots=True)
-class Cookie:
+@value_class()
+class Cookie(Value):
     """One cookie. It does not change: `dataclasses.replace` makes another one of it.
 
     Attributes:
@@ -67,14 +67,30 @@ class Cookie:
 
     name: str
     value: str
-    domain: str = ""
-    path: str = "/"
-    expires: float | None = None
-    secure: bool = False
-    http_only: bool = False
-    host_only: bool = False
-    created: float = 0.0
-    same_site: str = ""
+    domain: str
+    path: str
+    expires: float | None
+    secure: bool
+    http_only: bool
+    host_only: bool
+    created: float
+    same_site: str
+
+    def __init__(
+        self,
+        name: str,
+        value: str,
+        domain: str = "",
+        path: str = "/",
+        expires: float | None = None,
+        secure: bool = False,
+        http_only: bool = False,
+        host_only: bool = False,
+        created: float = 0.0,
+        same_site: str = "",
+    ) -> None:
+        settle(self, name=name, value=value, domain=domain, path=path, expires=expires, created=created)
+        settle(self, secure=secure, http_only=http_only, host_only=host_only, same_site=same_site)
 
     def matches(self, url: URL) -> bool:
         """Whether it goes with a request of that URL (section 5.8.3, step 3)."""
@@ -213,7 +229,7 @@ def _expiry(attributes: Mapping[str, list[str]], now: float, max_lifetime: float
 
 def _max_age(value: str, now: float) -> float | None:
     """When a cookie of that Max-Age expires; None where it is no number (section 5.6.2)."""
-    if not _MAX_AGE.fullmatch(value):
+    if not re.fullmatch(_MAX_AGE, value):
         return None
     # A number of any length is allowed, and 31,000 years are as good as for ever.
     return now if value.startswith("-") else now + int(value.lstrip("0")[:12] or "0")
@@ -272,17 +288,19 @@ def parse_date(text: str) -> float | None:
     """
     clock: tuple[int, int, int] | None = None
     day = month = year = None
-    for token in filter(None, _DATE_DELIMITERS.split(text)):
-        if clock is None and (match := _TIME.match(token)):
+    for token in filter(None, re.split(_DATE_DELIMITERS, text)):
+        if clock is None and (match := re.match(_TIME, token)):
             clock = int(match[1]), int(match[2]), int(match[3])
-        elif day is None and (match := _DAY.match(token)):
+        elif day is None and (match := re.match(_DAY, token)):
             day = int(match[1])
         elif month is None and token[:3].lower() in _MONTHS:
             month = _MONTHS[token[:3].lower()]
-        elif year is None and (match := _YEAR.match(token)):
+        elif year is None and (match := re.match(_YEAR, token)):
             year = int(match[1])
     if clock is None or day is None or month is None or year is None:
         return None
+    from datetime import UTC, datetime  # loaded only where a cookie has a date, to keep start-up light
+
     if year < 100:
         year += 1900 if year >= 70 else 2000
     try:
@@ -337,7 +355,7 @@ def _public_suffixes() -> Any:
 
 
 def _is_address(host: str) -> bool:
-    return ":" in host or _ENDS_IN_A_NUMBER.fullmatch(host) is not None
+    return ":" in host or re.fullmatch(_ENDS_IN_A_NUMBER, host) is not None
 
 
 def is_socket(domain: str) -> bool:
@@ -446,7 +464,7 @@ def morsel_to_cookie(morsel: Morsel[Any]) -> Cookie:
         raise TypeError(f"a cookie's value is {type(morsel).__name__}: give str, or a Morsel") from None
     expires: float | None = None
     if max_age:
-        if not _MAX_AGE.fullmatch(str(max_age)):
+        if not re.fullmatch(_MAX_AGE, str(max_age)):
             raise TypeError(f"max-age is {max_age!r}: give a number of seconds")
         expires = time.time() + int(max_age)
     elif date:

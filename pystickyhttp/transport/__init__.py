@@ -11,15 +11,33 @@ It can be used alone:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .connection import HTTPConnection
 from .dial import Dialer, Resolver
-from .duplex import DuplexStream
 from .ledger import Limits
 from .pool import ConnectionPool, IncomingResponse
 from .request import OutgoingRequest
 from .route import Proxy, Route, TLSIdentity
 from .sockets import Address, KeepAlive, SocketOption, SocketSettings
-from .tls import TLSInfo
+
+if TYPE_CHECKING:
+    from .duplex import DuplexStream
+    from .tls_info import TLSInfo
+
+
+def __getattr__(name: str) -> Any:
+    # What few programs see is loaded when it is asked for, to keep start-up light.
+    if name == "DuplexStream":
+        from .duplex import DuplexStream
+
+        return DuplexStream
+    if name == "TLSInfo":
+        from .tls_info import TLSInfo
+
+        return TLSInfo
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "Address",

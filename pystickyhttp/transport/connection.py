@@ -12,10 +12,9 @@ from __future__ import annotations
 import enum
 import os
 import socket
-import ssl
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import h11
 
@@ -32,13 +31,16 @@ from ..exceptions import (
     WriteTimeout,
 )
 from ..timeouts import Deadline
-from . import tls
-from .duplex import DuplexStream
 from .readiness import wait_for_socket
 from .request import Body, Fields, FileSection, OutgoingRequest
 from .route import Route
-from .sockets import is_timeout_of_ours
+from .sockets import is_timeout_of_ours, reason_of, speaks_tls, wants_to_read, would_block
 from .wires import PlainWire, TLSWire, Wire
+
+if TYPE_CHECKING:
+    from . import tls
+    from .duplex import DuplexStream
+    from .tls_info import TLSInfo
 
 _END: Final = h11.EndOfMessage()  # without trailers; like every event of h11's it never changes
 
@@ -149,8 +151,8 @@ class HTTPConnection:
         self.received = 0
         self._socket = sock
         # Where a proxy forwards each request, the TLS is with the proxy, and says nothing of the far end.
-        self._tls = sock if isinstance(sock, tls.TLSSocket) else None
-        self.tls = None if self._tls is None or route.tls is None else tls.TLSInfo.of(self._tls)
+        self._tls = sock if speaks_tls(sock) else None
+        self.tls = None if self._tls is None or route.tls is None else _what_tls_tells(self._tls)
         self._wire: Wire = PlainWire(sock) if self._tls is None else TLSWire(sock)
         self._h11 = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         self._state = _ACTIVE
@@ -389,11 +391,9 @@ class HTTPConnection:
         try:
             # TLS takes all or nothing of what it is given: in pieces it is seen how far the peer got.
             sent = self._socket.send(data if self._tls is None else data[:TLS_PIECE])
-        except (BlockingIOError, ssl.SSLWantWriteError):
-            return 0, False
-        except ssl.SSLWantReadError:
-            return 0, True
         except OSError as error:
+            if would_block(error):
+                return 0, wants_to_read(error)
             raise self._lost_sending(error) from error
         self.sent += sent
         return sent, False
@@ -404,9 +404,9 @@ class HTTPConnection:
         while True:
             try:
                 data = self._socket.recv(READ_SIZE)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                return None  # TLS may have had news of its own, such as session tickets
             except OSError as error:
+                if would_block(error):
+                    return None  # TLS may have had news of its own, such as session tickets
                 raise self._lost_sending(error) from error
             if not data:
                 raise self._lost("the server closed it while the request was sent")
@@ -541,6 +541,8 @@ class HTTPConnection:
     def _end(self) -> None:
         self.ended = True
         if self._tls is not None and not self.served:
+            from . import tls  # loaded by the handshake, and only there, to keep start-up light
+
             # S2: tickets come behind the handshake, so they are there by now. One a connection will do.
             tls.keep_tickets(self._tls, self.route)
 
@@ -563,7 +565,7 @@ class HTTPConnection:
         except ReadTimeout as error:
             raise BodyTimeout(*error.args) from error
         except ConnectionLost as error:
-            raise self._incomplete(tls.reason_of(error.__cause__ or error)) from error
+            raise self._incomplete(self._reason_of(error.__cause__ or error)) from error
         if data:
             self._feed(data)
         else:
@@ -631,9 +633,19 @@ class HTTPConnection:
 
         Under TLS 1.3 a server looks at the client's certificate when our handshake is over.
         """
-        if tls.is_alert(error) and not self.reused and not self.received:
-            return tls.refusal(error, self.route)
-        return self._lost(f"it broke while {doing}: {tls.reason_of(error)}")
+        if self._tls is not None and not self.reused and not self.received:
+            from . import tls  # loaded by the handshake, and only there, to keep start-up light
+
+            if tls.is_alert(error):
+                return tls.refusal(error, self.route)
+        return self._lost(f"it broke while {doing}: {self._reason_of(error)}")
+
+    def _reason_of(self, error: BaseException) -> str:
+        if self._tls is None:
+            return reason_of(error)
+        from . import tls  # loaded by the handshake, and only there, to keep start-up light
+
+        return tls.reason_of(error)
 
     def _lost(self, why: str) -> ConnectionLost:
         return ConnectionLost(
@@ -712,8 +724,8 @@ class HTTPConnection:
         self._wire.do_not_block()
         try:
             sock.recv(1)
-        except ssl.SSLWantReadError:
-            return True
+        except OSError as error:
+            return wants_to_read(error)
         return False
 
     def become_active(self) -> None:
@@ -750,8 +762,16 @@ class HTTPConnection:
         """
         if self._h11.their_state is not h11.SWITCHED_PROTOCOL:
             raise ValueError(f"{self.route} has not switched protocols: there is nothing to take over")
+        from .duplex import DuplexStream  # loaded only where a protocol is changed, to keep start-up light
+
         self._state = _CLOSED
         return DuplexStream(self._wire.let_go(), self._h11.trailing_data[0])
+
+
+def _what_tls_tells(sock: tls.TLSSocket) -> TLSInfo:
+    from .tls_info import TLSInfo  # loaded only where there is TLS, to keep start-up light
+
+    return TLSInfo.of(sock)
 
 
 def parse_keep_alive(value: bytes) -> tuple[int | None, int | None]:

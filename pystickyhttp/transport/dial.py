@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import _thread
 import errno
-import queue
 import selectors
 import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain, zip_longest
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from ..exceptions import (
     ConnectError,
@@ -32,7 +30,6 @@ from ..exceptions import (
     TunnelError,
 )
 from ..timeouts import Deadline
-from . import tls, tunnels, unix
 from .route import Route
 from .sockets import (
     Address,
@@ -45,6 +42,9 @@ from .sockets import (
     reachable_from,
     under_way,
 )
+
+if TYPE_CHECKING:
+    from . import tls
 
 # RFC 8305, section 5: "a recommended value for a default delay is 250 milliseconds".
 ATTEMPT_DELAY: Final = 0.25
@@ -147,14 +147,23 @@ class Dialer:
             InsecureRequestWarning: where warnings are errors: nobody is going to be verified.
         """
         budget = Budget(deadline)
+        if route.tls is not None:
+            return self._dial_securely(route, budget)
+        sock = self._reach(route, budget)
+        under_way.discard(sock)
+        return sock
+
+    def _dial_securely(self, route: Route, budget: Budget) -> tls.TLSSocket:
+        from . import tls  # loaded only where there is TLS, to keep start-up light: OpenSSL is most of it
+
         tls.warn_if_unverified(route)
-        sock = self._connect(route, budget) if route.proxy is None else self._go_through_proxy(route, budget)
-        if route.tls is None:
-            under_way.discard(sock)
-            return sock
-        secured = _secure(sock, route, budget)
+        secured = _secure(self._reach(route, budget), route, budget, tls.handshake)
         under_way.discard(secured if isinstance(secured, socket.socket) else secured.outer)
         return secured
+
+    def _reach(self, route: Route, budget: Budget) -> socket.socket:
+        """A socket that leads to the far end, or to the proxy that forwards to it."""
+        return self._connect(route, budget) if route.proxy is None else self._go_through_proxy(route, budget)
 
     def _go_through_proxy(self, route: Route, budget: Budget) -> socket.socket:
         """A socket that leads to the far end, or to the proxy where that one forwards each request."""
@@ -170,6 +179,8 @@ class Dialer:
 
     def _try_addresses_through_socks(self, route: Route, budget: Budget) -> socket.socket:
         """The name is resolved here, and the proxy asked for one address after the other."""
+        from . import tunnels  # loaded only where a proxy makes one, to keep start-up light
+
         refusals: list[TunnelError] = []
         for address in interleave(self._addresses(route, budget)):
             sock = self._connect_to_proxy(route, budget)
@@ -186,13 +197,7 @@ class Dialer:
         """The first leg of a Route with a proxy; its errors say that it is the proxy that they are about."""
         leg = route.to_proxy
         try:
-            tls.warn_if_unverified(leg)
-            sock = self._connect(leg, budget)
-            if leg.tls is None:
-                return sock
-            secured = _secure(sock, leg, budget, tls.handshake_with_proxy)
-            assert isinstance(secured, socket.socket), "TLS within TLS has the proxy's TLS below it"
-            return secured
+            return self._connect(leg, budget) if leg.tls is None else self._connect_securely(leg, budget)
         except (ConnectTimeout, TotalTimeout) as error:
             error.args = (f"{route}: {error}{_plain_remedy(leg) if error.leg == SSLError.leg else ''}",)
             error.leg = ProxyError.leg
@@ -204,9 +209,20 @@ class Dialer:
         except ConnectionError as error:
             raise ProxyError(f"{route}: the proxy can't be reached: {error}") from error
 
+    def _connect_securely(self, leg: Route, budget: Budget) -> socket.socket:
+        """The first leg of a Route with an https proxy."""
+        from . import tls  # loaded only where there is TLS, to keep start-up light
+
+        tls.warn_if_unverified(leg)
+        secured = _secure(self._connect(leg, budget), leg, budget, tls.handshake_with_proxy)
+        assert isinstance(secured, socket.socket), "TLS within TLS has the proxy's TLS below it"
+        return secured
+
     def _connect(self, route: Route, budget: Budget) -> socket.socket:
         try:
             if route.unix_socket is not None:
+                from . import unix  # loaded only where there is one, to keep start-up light
+
                 return unix.connect(route, self._settings, budget.left)
             return connect(self._addresses(route, budget), route, budget, self._settings)
         except RequestException:
@@ -223,6 +239,8 @@ class Dialer:
 
 def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequence[Address]:
     """T2: getaddrinfo() takes no timeout, so it runs in a thread that is left behind when time runs out."""
+    import queue  # loaded only where there is a name to resolve, to keep start-up light
+
     doing = f"resolving {route.host!r}"
     outcome: queue.SimpleQueue[Sequence[Address] | BaseException] = queue.SimpleQueue()
 
@@ -329,8 +347,7 @@ def connect(
             attempts.wait(budget.left(f"connecting to {route} ({attempts.summary()})", ConnectError.leg))
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
+class _Failure(NamedTuple):
     address: Address
     error: OSError
 
@@ -443,6 +460,8 @@ def _plain_remedy(leg: Route) -> str:
 
 def _tunnel(sock: socket.socket, route: Route, budget: Budget) -> None:
     def ask(seconds: float | None) -> None:
+        from . import tunnels  # loaded only where a proxy makes one, to keep start-up light
+
         tunnels.connect_tunnel(sock, route, seconds)
 
     _step(sock, budget, f"asking for the tunnel to {route}", TunnelError, ask)
@@ -450,6 +469,8 @@ def _tunnel(sock: socket.socket, route: Route, budget: Budget) -> None:
 
 def _socks_tunnel(sock: socket.socket, route: Route, host: str, budget: Budget) -> None:
     def ask(seconds: float | None) -> None:
+        from . import tunnels  # loaded only where a proxy makes one, to keep start-up light
+
         # A zone is of this machine, and means nothing to the proxy.
         tunnels.socks_tunnel(sock, route, host.partition("%")[0], route.port, seconds)
 
@@ -460,7 +481,7 @@ def _secure(
     sock: socket.socket,
     route: Route,
     budget: Budget,
-    handshake: Callable[[socket.socket, Route], tls.TLSSocket] = tls.handshake,
+    handshake: Callable[[socket.socket, Route], tls.TLSSocket],
 ) -> tls.TLSSocket:
     def shake_hands(seconds: float | None) -> tls.TLSSocket:
         sock.settimeout(seconds)

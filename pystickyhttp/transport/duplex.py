@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from .tls import AnySocket
+if TYPE_CHECKING:
+    from .tls import AnySocket
 
 
 class DuplexStream:

@@ -17,10 +17,10 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 from typing import Final, Generic, TypeVar
 
+from ..values import Value, settle, value_class
 from .route import Route
 
 C = TypeVar("C")
@@ -31,8 +31,8 @@ C = TypeVar("C")
 MOST_OVERTAKING: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+@value_class()
+class Limits(Value):
     """How many connections there may be, and how long an idle one is kept. None is without limit.
 
     Args:
@@ -48,15 +48,32 @@ class Limits:
         ValueError: a limit is negative, or `max_connections` or `max_per_host` is 0.
     """
 
-    max_connections: int | None = None
-    max_per_host: int | None = None
-    max_idle: int | None = 100  # a crawler's hosts come and go: an idle socket costs both sides memory
-    max_idle_per_host: int | None = None
-    # Longer than many servers keep one; that is found out at reuse (R4), and a guess too long hurts nobody.
-    idle_timeout: float | None = 60.0
-    max_age: float | None = None
+    max_connections: int | None
+    max_per_host: int | None
+    max_idle: int | None
+    max_idle_per_host: int | None
+    idle_timeout: float | None
+    max_age: float | None
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        max_connections: int | None = None,
+        max_per_host: int | None = None,
+        max_idle: int | None = 100,  # a crawler's hosts come and go: an idle socket costs both sides memory
+        max_idle_per_host: int | None = None,
+        # Longer than many servers keep one; that is found out at reuse (R4), and a guess too long hurts none.
+        idle_timeout: float | None = 60.0,
+        max_age: float | None = None,
+    ) -> None:
+        settle(
+            self,
+            max_connections=max_connections,
+            max_per_host=max_per_host,
+            max_idle=max_idle,
+            max_idle_per_host=max_idle_per_host,
+            idle_timeout=idle_timeout,
+            max_age=max_age,
+        )
         for name, least in (
             ("max_connections", 1),
             ("max_per_host", 1),

@@ -15,17 +15,19 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..exceptions import ConnectionLost, PoolTimeout, TotalTimeout, UnrewindableBodyError
 from ..forks import after_fork_in_child
 from ..timeouts import Deadline, Timeout
 from .connection import HTTPConnection, ResponseHead
 from .dial import Dialer
-from .duplex import DuplexStream
 from .ledger import Lease, Ledger, Limits, Slot
 from .request import OutgoingRequest, may_replay
 from .route import Route
+
+if TYPE_CHECKING:
+    from .duplex import DuplexStream
 
 # R5: what is left of a body is read to its end only if that costs less than a new connection would: as many
 # bytes as one read takes, and no longer than a handshake over some distance.

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
-import ssl
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from dataclasses import field
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from ..exceptions import InvalidProxyURL, InvalidSchema
-from .socks import check_credentials
+from ..values import Value, settle, value_class
+
+if TYPE_CHECKING:
+    import ssl
+
+FileVersion: TypeAlias = "tuple[int, ...] | None"
 
 # How a proxy can be spoken to, and where it listens by custom (RFC 1928 for SOCKS). Whoever asks for another
 # way is told so, and never connected past the proxy.
@@ -25,6 +30,22 @@ def is_socks(scheme: str) -> bool:
 _UNSENDABLE: Final = re.compile(rb"[\x00-\x1f\x7f]|\A | \Z")
 
 
+def file_version(path: str) -> FileVersion:
+    """What tells one state of a file or folder from the next, None where there is none.
+
+    A folder has another one as soon as a file is put into it, or taken out.
+
+    Args:
+        path: the path; links are followed.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # ValueError: it has a NUL in it
+        return None
+    # The last one tells a file that was given the date of the one that it overwrote.
+    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev, status.st_ctime_ns
+
+
 class Store(NamedTuple):
     """What stands in the place of the system's store of root certificates, whole or in part.
 
@@ -33,20 +54,20 @@ class Store(NamedTuple):
         folder: a folder of them, or several as in PATH, or None for the system's.
         platform: whether the platform's own verifier is asked, by the extra `truststore`, which looks at
             neither file nor folder.
-        versions: which state of file and folders is asked for (`tls.file_version`), where somebody looked.
+        versions: which state of file and folders is asked for (`file_version`), where somebody looked.
     """
 
     file: str | None = None
     folder: str | None = None
     platform: bool = False
-    versions: tuple[tuple[int, ...] | None, ...] | None = None
+    versions: tuple[FileVersion, ...] | None = None
 
 
 SYSTEM_STORE: Final = Store()
 
 
-@dataclass(frozen=True, slots=True)
-class TLSIdentity:
+@value_class()
+class TLSIdentity(Value):
     """Everything that decides whom a TLS connection trusts, and who it says it is.
 
     Attributes:
@@ -58,23 +79,38 @@ class TLSIdentity:
         context: an `ssl.SSLContext` to use as it is given; then none of the above counts.
         server_hostname: the name that the certificate is held against, or None for the Route's host.
         store: where there is no `ca`: what the environment says of the system's store.
-        ca_version: which state of the file or folder `ca` is asked for (`tls.file_version`), where somebody
+        ca_version: which state of the file or folder `ca` is asked for (`file_version`), where somebody
             looked: a connection that was verified by what stood there before serves nobody who asks for this.
     """
 
-    verify: bool = True
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
-    password: str | None = field(default=None, repr=False)
-    context: ssl.SSLContext | None = None
-    server_hostname: str | None = None
-    store: Store = SYSTEM_STORE
-    ca_version: tuple[int, ...] | None = None
+    verify: bool
+    ca: str | None
+    cert: str | None
+    key: str | None
+    password: str | None = field(repr=False)
+    context: ssl.SSLContext | None
+    server_hostname: str | None
+    store: Store
+    ca_version: FileVersion
+
+    def __init__(
+        self,
+        verify: bool = True,
+        ca: str | None = None,
+        cert: str | None = None,
+        key: str | None = None,
+        password: str | None = None,
+        context: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
+        store: Store = SYSTEM_STORE,
+        ca_version: FileVersion = None,
+    ) -> None:
+        settle(self, verify=verify, ca=ca, ca_version=ca_version, store=store, context=context)
+        settle(self, cert=cert, key=key, password=password, server_hostname=server_hostname)
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+@value_class()
+class Proxy(Value):
     """What stands between us and the far end of a Route.
 
     Attributes:
@@ -97,12 +133,26 @@ class Proxy:
     scheme: str
     host: str
     port: int
-    authorization: bytes | None = field(default=None, repr=False)
-    credentials: tuple[bytes, bytes] | None = field(default=None, repr=False)
-    fields: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
-    tls: TLSIdentity | None = field(default=None, repr=False)
+    authorization: bytes | None = field(repr=False)
+    credentials: tuple[bytes, bytes] | None = field(repr=False)
+    fields: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    tls: TLSIdentity | None = field(repr=False)
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        scheme: str,
+        host: str,
+        port: int,
+        authorization: bytes | None = None,
+        credentials: tuple[bytes, bytes] | None = None,
+        fields: tuple[tuple[bytes, bytes], ...] = (),
+        tls: TLSIdentity | None = None,
+    ) -> None:
+        settle(self, scheme=scheme, host=host, port=port, tls=tls)
+        settle(self, authorization=authorization, credentials=credentials, fields=fields)
+        self._check()
+
+    def _check(self) -> None:
         if self.scheme not in PROXY_PORTS:
             raise InvalidSchema(
                 f"the proxy {self.host!r} is to be spoken to by {self.scheme}://, which nobody here can: "
@@ -119,7 +169,7 @@ class Proxy:
         if self.tls is not None and self.scheme != "https":
             raise ValueError(f"{self} is not spoken to by TLS: leave tls out, or write https")
         if self.scheme == "https" and self.tls is None:  # nobody's oversight sends it a word without TLS
-            object.__setattr__(self, "tls", TLSIdentity())
+            settle(self, tls=TLSIdentity())
         parts = self.host.encode("utf-8", "surrogatepass"), self.authorization or b""
         if any(map(_UNSENDABLE.search, parts)):
             raise InvalidProxyURL(
@@ -127,6 +177,8 @@ class Proxy:
                 f"credentials, or a space at an end: strip() them"
             )
         if self.credentials is not None:
+            from .socks import check_credentials  # loaded only where there are any, to keep start-up light
+
             check_credentials(*self.credentials)
 
     @property
@@ -146,8 +198,8 @@ class Proxy:
         return f"{self.scheme}://{_authority(self.host, self.port)}"
 
 
-@dataclass(frozen=True)
-class Route:
+@value_class(slots=False)
+class Route(Value):
     """Two requests share a connection only if their Routes are equal.
 
     Attributes:
@@ -166,10 +218,27 @@ class Route:
     scheme: str
     host: str
     port: int
-    tls: TLSIdentity | None = None
-    unix_socket: str | None = None
-    local_address: tuple[str, int] | None = None
-    proxy: Proxy | None = None
+    tls: TLSIdentity | None
+    unix_socket: str | None
+    local_address: tuple[str, int] | None
+    proxy: Proxy | None
+
+    def __init__(
+        self,
+        scheme: str,
+        host: str,
+        port: int,
+        tls: TLSIdentity | None = None,
+        unix_socket: str | None = None,
+        local_address: tuple[str, int] | None = None,
+        proxy: Proxy | None = None,
+    ) -> None:
+        settle(self, scheme=scheme, host=host, port=port, tls=tls, unix_socket=unix_socket)
+        settle(self, local_address=local_address, proxy=proxy)
+        if proxy is not None and unix_socket is not None:
+            raise ValueError(f"a unix socket is not reached through a proxy: leave one of them out of {self}")
+        # A Route is hashed at each request and never changes, so its hash is worth keeping.
+        settle(self, _hash=super().__hash__())
 
     @property
     def to_proxy(self) -> Route:
@@ -192,19 +261,12 @@ class Route:
         """Host and port of the far end (RFC 9112, section 3.2.3), without the zone that only we know."""
         return _authority(self.host.partition("%")[0], self.port)
 
-    def __post_init__(self) -> None:
-        if self.proxy is not None and self.unix_socket is not None:
-            raise ValueError(f"a unix socket is not reached through a proxy: leave one of them out of {self}")
-        # A Route is hashed at each request and never changes, so its hash is worth keeping.
-        key = (self.scheme, self.host, self.port, self.tls, self.unix_socket, self.local_address, self.proxy)
-        object.__setattr__(self, "_hash", hash(key))
-
     def __hash__(self) -> int:
         return self._hash  # type: ignore[attr-defined,no-any-return]
 
     def __reduce__(self) -> tuple[type[Route], tuple[object, ...]]:
         # Hashes of text differ between processes: a copy elsewhere has to make its own.
-        return Route, tuple(getattr(self, name) for name in self.__dataclass_fields__)
+        return Route, tuple(getattr(self, name) for name in self.__match_args__)
 
     def __str__(self) -> str:
         """The far end and the way to it, for messages: no secret is part of it."""

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import itertools
 import os
 import socket
+import sys
 import weakref
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 from ..exceptions import ConnectError, NameResolutionError
 from ..forks import after_fork_in_child
+from ..values import Value, settle, value_class
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+    from .tls import AnySocket, TLSSocket
 
 # A resolver may yield for ever, in a thread that nobody waits for any longer, and would fill the memory. A
 # dial with the default timeout gets to some forty addresses.
@@ -93,15 +97,21 @@ def literal(host: str, port: int) -> Address | None:
     Raises:
         NameResolutionError: its zone is no network interface of this machine.
     """
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return None
-    if isinstance(address, IPv4Address):
+    if _is_address(socket.AF_INET, host):
         return Address(socket.AF_INET, (host, port))
+    address, percent, zone = host.partition("%")
+    if not _is_address(socket.AF_INET6, address) or (percent and (not zone or "%" in zone)):
+        return None
     # `connect` looks at the number of the zone alone, and not at its name in the text.
-    zone = 0 if address.scope_id is None else _zone_number(address.scope_id)
-    return Address(socket.AF_INET6, (host.partition("%")[0], port, 0, zone))
+    return Address(socket.AF_INET6, (address, port, 0, _zone_number(zone) if zone else 0))
+
+
+def _is_address(family: int, text: str) -> bool:
+    try:
+        socket.inet_pton(family, text)
+        return True
+    except (OSError, ValueError):  # ValueError: it has a NUL in it, or can't be encoded
+        return False
 
 
 def _zone_number(zone: str) -> int:
@@ -213,6 +223,9 @@ def local_address_of(value: LocalAddressTypes) -> tuple[str, int] | None:
     """
     if value is None:
         return None
+    # Loaded only where a local address is given, to keep start-up light.
+    from ipaddress import IPv4Address, IPv6Address, ip_address
+
     host, port = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, 0)
     if not isinstance(host, (str, IPv4Address, IPv6Address)):
         raise TypeError(f"local_address is {value!r}: {_LOCAL_REMEDY}")
@@ -221,7 +234,7 @@ def local_address_of(value: LocalAddressTypes) -> tuple[str, int] | None:
     if port not in _PORTS:
         raise ValueError(f"local_address is {value!r}: its port has to be from 0, for any, to 65535")
     try:
-        return str(ipaddress.ip_address(host)), port
+        return str(ip_address(host)), port
     except ValueError:
         raise ValueError(f"local_address is {value!r}, which is no IP address: {_LOCAL_REMEDY}") from None
 
@@ -330,8 +343,8 @@ _OPTIONS_REMEDY: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KeepAlive:
+@value_class()
+class KeepAlive(Value):
     """The probes that ask a silent peer whether it is still there, so far as the platform has them.
 
     A peer that has vanished is found out after `idle + count * interval` seconds of silence, by default two
@@ -348,15 +361,16 @@ class KeepAlive:
         ValueError: one of them is below 1, or above what systems take.
     """
 
+    idle: int
+    interval: int
+    count: int
+
     # The systems' own default is two hours, and what stands in between, a NAT or a balancer, forgets a
     # silent connection after some minutes (four to ten with the great providers). A minute stays well below
     # that, and is what curl takes. Go asks every 15 s, which wakes a mobile radio four times as often.
-    idle: int = 60
     # A lost probe is no lost peer: four of them, over a minute, are more than a short loss of network.
-    interval: int = 15
-    count: int = 4
-
-    def __post_init__(self) -> None:
+    def __init__(self, idle: int = 60, interval: int = 15, count: int = 4) -> None:
+        settle(self, idle=idle, interval=interval, count=count)
         bounds = (("idle", MAX_PROBE_SECONDS), ("interval", MAX_PROBE_SECONDS), ("count", MAX_PROBES))
         for name, most in bounds:
             value = getattr(self, name)
@@ -369,8 +383,8 @@ class KeepAlive:
 DEFAULT_KEEPALIVE: Final = KeepAlive()
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class SocketSettings:
+@value_class()
+class SocketSettings(Value):
     """What every new socket is made with.
 
     Args:
@@ -384,18 +398,20 @@ class SocketSettings:
         TypeError, ValueError: an argument is none of these.
     """
 
-    options: Iterable[SocketOption] = ()
-    keepalive: KeepAlive | None = DEFAULT_KEEPALIVE
+    options: Iterable[SocketOption]
+    keepalive: KeepAlive | None
 
-    def __post_init__(self) -> None:
-        if self.keepalive is not None and not isinstance(self.keepalive, KeepAlive):
+    def __init__(
+        self, options: Iterable[SocketOption] = (), keepalive: KeepAlive | None = DEFAULT_KEEPALIVE
+    ) -> None:
+        if keepalive is not None and not isinstance(keepalive, KeepAlive):
             raise TypeError(
-                f"keepalive is {self.keepalive!r}: give KeepAlive(idle=..., interval=..., count=...), "
+                f"keepalive is {keepalive!r}: give KeepAlive(idle=..., interval=..., count=...), "
                 f"or None for no probes"
             )
-        if isinstance(self.options, (str, bytes)) or not isinstance(self.options, Iterable):
-            raise TypeError(f"socket_options is {self.options!r}: {_OPTIONS_REMEDY}")
-        object.__setattr__(self, "options", tuple(map(_option_of, self.options)))
+        if isinstance(options, (str, bytes)) or not isinstance(options, Iterable):
+            raise TypeError(f"socket_options is {options!r}: {_OPTIONS_REMEDY}")
+        settle(self, options=tuple(map(_option_of, options)), keepalive=keepalive)
 
     def __repr__(self) -> str:
         options = ", ".join(map(_described, self.options))
@@ -515,6 +531,33 @@ def _option_name(prefix: str | None, number: int) -> str:
 
 
 # --- how they end
+
+
+def speaks_tls(sock: AnySocket) -> TypeGuard[TLSSocket]:
+    """Whether the bytes of a socket are TLS's, within which some may be at hand that no poll shows."""
+    # Not by its class: that would load OpenSSL, the costliest part of a start, for programs of plain http.
+    return hasattr(sock, "pending")
+
+
+def would_block(error: OSError) -> bool:
+    """Whether a socket that must not block had to wait; TLS may, to send, until something can be read."""
+    return isinstance(error, (BlockingIOError, *_of_ssl("SSLWantReadError", "SSLWantWriteError")))
+
+
+def wants_to_read(error: OSError) -> bool:
+    """Whether TLS has to read before it goes on, whatever it was asked to do."""
+    return isinstance(error, _of_ssl("SSLWantReadError"))
+
+
+def _of_ssl(*names: str) -> tuple[type[OSError], ...]:
+    """Errors of the module ssl: none where it is not loaded, as nobody can have raised one then."""
+    ssl = sys.modules.get("ssl")
+    return () if ssl is None else tuple([getattr(ssl, name) for name in names])
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error of a socket without TLS says of its cause; `tls.reason_of` knows those of TLS too."""
+    return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
 
 
 def is_timeout_of_ours(error: BaseException) -> bool:

@@ -14,12 +14,11 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from ..exceptions import HandshakeLost, InsecureRequestWarning, ProxySSLError, SSLError
 from ..forks import after_fork_in_child
-from .route import Route, Store, TLSIdentity
+from .route import FileVersion, Route, Store, TLSIdentity, file_version
 from .sockets import under_way
 from .tls_errors import (
     BY_CONTEXT,
@@ -46,8 +45,6 @@ _SPOKEN: Final = ("http/1.1", "http/1.0", None)
 # The names by which OpenSSL looks for a certificate in a folder.
 _HASHED: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _PACKAGE: Final = __name__.partition(".")[0]
-
-FileVersion: TypeAlias = "tuple[int, ...] | None"
 
 
 # --- contexts
@@ -78,22 +75,6 @@ def context_for(identity: TLSIdentity) -> ssl.SSLContext:
         identity.store,
         versions,
     )
-
-
-def file_version(path: str) -> FileVersion:
-    """What tells one state of a file or folder from the next, None where there is none.
-
-    A folder has another one as soon as a file is put into it, or taken out.
-
-    Args:
-        path: the path; links are followed.
-    """
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):  # ValueError: it has a NUL in it
-        return None
-    # The last one tells a file that was given the date of the one that it overwrote.
-    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev, status.st_ctime_ns
 
 
 def _files_of(identity: TLSIdentity) -> list[str]:
@@ -583,67 +564,7 @@ def _shown(sock: AnySocket) -> Mapping[str, Any]:
         return {}
 
 
-# --- what became of it
-
-
-class TLSInfo(NamedTuple):
-    """What TLS tells of a connection.
-
-    Attributes:
-        version: such as "TLSv1.3".
-        cipher: the cipher suite, such as "TLS_AES_256_GCM_SHA384".
-        alpn: the protocol that the server chose by ALPN, None where it has not heard of that.
-        resumed: whether the TLS session of an earlier connection was resumed (law S2).
-        certificate: the server's certificate as `ssl.SSLSocket.getpeercert()` has it; empty where it was not
-            verified, as then it says nothing that is known to be true.
-        certificate_der: the same in DER, verified or not; b"" where the server showed none.
-    """
-
-    version: str
-    cipher: str
-    alpn: str | None
-    resumed: bool
-    certificate: Mapping[str, Any]
-    certificate_der: bytes
-
-    @classmethod
-    def of(cls, sock: TLSSocket) -> TLSInfo:
-        """Read it from a connection whose handshake is over."""
-        cipher = sock.cipher()
-        return cls(
-            version=sock.version() or "",
-            cipher=cipher[0] if cipher else "",
-            alpn=sock.selected_alpn_protocol(),
-            resumed=bool(sock.session_reused),
-            # The responses of a connection share it: nobody may change it under the others' eyes.
-            certificate=MappingProxyType(_verified_certificate(sock)),
-            certificate_der=sock.getpeercert(binary_form=True) or b"",
-        )
-
-    def __repr__(self) -> str:
-        # A certificate fills a screen, and twice over.
-        facts = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields[:4], self, strict=False))
-        return f"TLSInfo({facts}, ...)"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A view of a dict can't be pickled; the dict can.
-        return _rebuild_info, (*self[:4], dict(self.certificate), self.certificate_der)
-
-
-def _verified_certificate(sock: TLSSocket) -> dict[str, Any]:
-    try:
-        return sock.getpeercert() or {}
-    except (ValueError, ssl.SSLError):
-        # OpenSSL has verified it, and Python wants each name in UTF-8: an e-mail address or a URL beside the
-        # host's name may be in latin-1. That is no reason not to talk to the server.
-        return {}
-
-
-def _rebuild_info(
-    version: str, cipher: str, alpn: str | None, resumed: bool, certificate: dict[str, Any], der: bytes
-) -> TLSInfo:
-    return TLSInfo(version, cipher, alpn, resumed, MappingProxyType(certificate), der)
-
+# --- who is not verified
 
 # Guards _warned, and that nobody goes on while another thread is about to be told that warnings are errors.
 _warning = threading.RLock()

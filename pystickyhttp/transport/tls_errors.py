@@ -11,6 +11,8 @@ import ssl
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeGuard
 
+from .sockets import reason_of as reason_without_tls
+
 # More names than these make a message that nobody reads; those of a shared server can be hundreds.
 _NAMES_SHOWN: Final = 5
 
@@ -347,4 +349,4 @@ def reason_of(error: BaseException) -> str:
             return nameless[1]
         if len(error.args) == 1:
             return str(error.args[0])
-    return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
+    return reason_without_tls(error)
