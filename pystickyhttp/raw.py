@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, Self
 
 from . import decoding
 from .exceptions import RequestException
+from .gathering import gathered
 from .headers import Headers
 from .transport.pool import DRAIN_BYTES
 
@@ -30,6 +31,8 @@ class RawBody(Protocol):
     def read_piece(self) -> bytes: ...
 
     def pieces(self) -> Iterator[bytes]: ...
+
+    def read(self) -> bytes: ...
 
     def read_rest(self) -> bytes | None: ...
 
@@ -65,6 +68,10 @@ class FileBody:
     def pieces(self) -> Iterator[bytes]:
         """The pieces of the body, to its end."""
         return iter(self.read_piece, b"")
+
+    def read(self) -> bytes:
+        """The rest of the body."""
+        return gathered(self.pieces())
 
     def read_rest(self) -> bytes | None:
         """The rest of the body, if it is small, as on a connection (law R5). The file is closed then.

@@ -15,10 +15,12 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 from ..exceptions import ConnectionLost, PoolTimeout, TotalTimeout, UnrewindableBodyError
 from ..forks import after_fork_in_child
+from ..gathering import gathered
 from ..timeouts import Deadline, Timeout
 from .connection import HTTPConnection, ResponseHead
 from .dial import Dialer
@@ -416,8 +418,14 @@ class IncomingResponse:
         return iter(self.read_piece, b"")
 
     def read(self) -> bytes:
-        """The rest of the body."""
-        return b"".join(self.pieces())
+        """The rest of the body.
+
+        Raises:
+            RequestException: as `read_piece` does.
+        """
+        first = self.read_piece()
+        # Mostly that is all of it, and there is nothing to put together.
+        return first if self._connection is None else gathered(chain([first], self.pieces()))
 
     def read_rest(self) -> bytes | None:
         """The rest of the body, if it is small and close at hand; else the connection is closed (law R5).
