@@ -424,8 +424,11 @@ class IncomingResponse:
             RequestException: as `read_piece` does.
         """
         first = self.read_piece()
-        # Mostly that is all of it, and there is nothing to put together.
-        return first if self._connection is None else gathered(chain([first], self.pieces()))
+        connection = self._connection
+        if connection is None:  # as it mostly is: that was all
+            return first
+        left = connection.body_left
+        return gathered(chain([first], self.pieces()), len(first) + left if left else None)
 
     def read_rest(self) -> bytes | None:
         """The rest of the body, if it is small and close at hand; else the connection is closed (law R5).
