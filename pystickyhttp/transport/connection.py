@@ -514,23 +514,15 @@ class HTTPConnection:
                 self._body_received += size
                 if self._body_received == self._body_length:
                     self._take_end()
+                # Of a body whose length was said h11 keeps nothing back: it asks for more once it has given
+                # all that it had, and what it gives next is the read, which then need not be copied again.
                 if size:
-                    return self._bytes_of(event, read)
+                    return read[:size] if read and self._body_length is not None else bytes(event.data)
             else:  # EndOfMessage; or PAUSED, once the connection has changed its protocol
                 if isinstance(event, h11.EndOfMessage):
                     self._check_size(event.headers)
                 self._end()
         return b""
-
-    def _bytes_of(self, event: h11.Data, read: bytes) -> bytes:
-        """The bytes of a piece: those of the read that it came by, where they are known to be the same.
-
-        Of a body whose length was said h11 keeps nothing back: it asks for more once it has given all that
-        it had, and what it gives next is the read, up to where the body ends. That saves the last copy.
-        """
-        if read and self._body_length is not None:
-            return read[: len(event.data)]
-        return bytes(event.data)
 
     def _take_end(self) -> None:
         """Behind the last byte of a body whose length was said: nobody has to ask once more for the end."""
