@@ -204,11 +204,10 @@ class RawResponse(io.RawIOBase):
         if decode_content is not None:
             self.decode_content = decode_content
         wanted = _limit(amt)
+        if wanted is None:
+            return gathered(self.stream(None))
         parts, got = [], 0
-        while wanted is None or got < wanted:
-            part = self._take(None if wanted is None else wanted - got)
-            if not part:
-                break
+        while got < wanted and (part := self._take(wanted - got)):
             parts.append(part)
             got += len(part)
         return b"".join(parts)
