@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import mmap
 import os
 import ssl
 import subprocess
@@ -40,6 +41,19 @@ except pystickyhttp.RequestException as failed:
     error = type(failed).__name__
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps([length, error, peak * (1 if sys.platform == "darwin" else 1024)]))
+"""
+
+# How many pages the system had to make while a URL's body went by, piece by piece.
+FAULTS = """
+import resource, sys
+import pystickyhttp
+with pystickyhttp.get(sys.argv[1], stream=True, timeout=60) as response:
+    pieces = response.iter_content(None)
+    next(pieces)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for piece in pieces:
+        pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
@@ -197,11 +211,13 @@ def test_an_error_amid_the_pieces_is_raised_as_it_is() -> None:
 # --- memory
 
 
+def printed_by(program: str, url: str) -> str:
+    command = [sys.executable, "-c", program, url]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, cwd=ROOT).stdout
+
+
 def peak_of(url: str) -> tuple[int | None, str | None, int]:
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK, url], capture_output=True, text=True, check=True, timeout=120, cwd=ROOT
-    )
-    length, error, peak = json.loads(done.stdout)
+    length, error, peak = json.loads(printed_by(PEAK, url))
     return length, error, peak
 
 
@@ -217,6 +233,14 @@ def test_the_content_of_a_large_body_takes_its_size_in_memory_once() -> None:
         _, _, interpreter = peak_of(server.url("/1000"))
     assert length == size
     assert peak - interpreter <= 1.15 * size
+
+
+def test_the_pieces_of_a_large_body_go_through_the_same_memory_again_and_again() -> None:
+    """Pages that the system takes back and makes anew for each piece cost more than all else."""
+    size = 64_000_000
+    with ScriptedServer(keep_alive(answers_by_path)) as server:
+        faults = int(printed_by(FAULTS, server.url(f"/{size}")))
+    assert faults * mmap.PAGESIZE < size / 8
 
 
 @pytest.mark.parametrize("promised", [200_000_000, 10**13], ids=["200 MB", "10 TB"])
