@@ -71,16 +71,16 @@ def count() -> Calls:
     return Calls(**json.loads(done.stdout))
 
 
-def noted() -> dict[str, int]:
+def noted(file: Path = NOTED) -> dict[str, int]:
     """The calls of Python functions that were written down, by the version of Python."""
-    calls: dict[str, int] = json.loads(NOTED.read_text(encoding="utf-8")) if NOTED.exists() else {}
+    calls: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return calls
 
 
-def note(calls: Calls) -> None:
+def note(calls: Calls, file: Path = NOTED) -> None:
     """Writes them down for this version of Python."""
-    kept = {**noted(), THIS_VERSION: calls.python}
-    NOTED.write_text(json.dumps(dict(sorted(kept.items())), indent=2) + "\n", encoding="utf-8")
+    kept = {**noted(file), THIS_VERSION: calls.python}
+    file.write_text(json.dumps(dict(sorted(kept.items())), indent=2) + "\n", encoding="utf-8")
 
 
 def too_many(calls: int, written_down: int) -> bool:
@@ -144,13 +144,12 @@ def main(arguments: list[str] | None = None) -> int:
     except BenchmarkError as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 1
-    print(
-        f"a warm GET on Python {THIS_VERSION}: {calls.python} calls of Python functions, {calls.c} of C functions"
-    )
-    print(f"written down: {noted().get(THIS_VERSION, 'none')}")
+    print(f"a warm GET on Python {THIS_VERSION}:")
+    print(f"calls of Python functions: {calls.python} (written down: {noted().get(THIS_VERSION, 'none')})")
+    print(f"calls of C functions: {calls.c}")
     if options.write:
         note(calls)
-        print(f"now: {calls.python}")
+        print(f"{calls.python} is written down now")
     return 0
 
 

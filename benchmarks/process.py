@@ -4,6 +4,8 @@ The child says one line when it is ready, and one line to each that it reads. Th
 its own end, and that comes whatever happens to the parent.
 """
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -88,3 +90,20 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
+
+
+# --- the child's side
+
+
+def ignore_interrupts() -> None:
+    """Ctrl-C reaches every process of the terminal, and is the parent's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def say(line: str) -> None:
+    """A line for the parent. Where it is gone the next line read is the end."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        # What was left unsaid is not to be tried once more, and complained of, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

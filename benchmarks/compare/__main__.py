@@ -27,8 +27,8 @@ NOTES = (
     "every contestant is a process of its own that holds one peer, and all of them are measured by the same "
     "code, in turns, in an order that is shuffled for each round",
     "a ratio is taken within each round; shown are the median of the rounds, the lowest and the highest",
-    "all send the same header fields, have limits of ten seconds, and read each body whole; the bare loop has "
-    "no limits",
+    "all send the same header fields, have limits of ten seconds, and read each body whole; the bare loop "
+    "has no limits",
 )
 
 NOTE_PLACED = "client and server are kept on processors of their own"

@@ -9,7 +9,6 @@ import ctypes
 import gc
 import json
 import resource
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,7 +19,7 @@ from typing import Any
 from benchmarks.compare.peers import load, version_of
 from benchmarks.compare.work import Slice, Work, opened
 from benchmarks.errors import BenchmarkError
-from benchmarks.process import Process
+from benchmarks.process import Process, ignore_interrupts, say
 
 
 @dataclass(frozen=True)
@@ -75,23 +74,23 @@ class Contestant(Process):
 
 
 def main() -> None:
-    # Ctrl-C is the parent's to handle; this one ends with its standard input.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ignore_interrupts()
     name, work = sys.argv[1], Work(**json.loads(sys.argv[2]))
     try:
         peer = load(name)
     except ImportError as error:
-        _say({"absent": str(error)})
+        say(json.dumps({"absent": str(error)}))
         return
+    errors: tuple[type[Exception], ...] = (BenchmarkError, *peer.errors)
     try:
         with opened(peer, work) as do:
-            _say({"version": version_of(name)})
+            say(json.dumps({"version": version_of(name)}))
             gc.collect()
             gc.freeze()
             for line in sys.stdin:
-                _say(_obey(json.loads(line), do))
-    except (BenchmarkError, *peer.errors) as error:
-        _say({"error": repr(error)})
+                say(json.dumps(_obey(json.loads(line), do)))
+    except errors as error:
+        say(json.dumps({"error": repr(error)}))
 
 
 def _obey(order: dict[str, Any], do: Slice) -> dict[str, Any]:
@@ -122,11 +121,6 @@ def _peak() -> int:
     # The BSDs count kilobytes, macOS bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _say(answer: dict[str, Any]) -> None:
-    with suppress(BrokenPipeError):  # the parent is gone, and the next line read is the end
-        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

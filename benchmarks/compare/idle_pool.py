@@ -6,14 +6,13 @@ in a further round, as JSON. It ends with its standard input, like a contestant.
 
 import json
 import resource
-import signal
 import statistics
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
+from benchmarks.process import ignore_interrupts, say
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import ConnectionPool, Dialer, HTTPConnection, Limits, OutgoingRequest, Route
 
@@ -111,16 +110,14 @@ def serve(orders: Iterable[str], address: str, port: int) -> None:
     for route in routes:
         fill(many, route, CONNECTIONS_PER_HOST)
     watch = Watch()
-    print("ready", flush=True)
+    say("ready")
     for _ in orders:
-        with suppress(BrokenPipeError):
-            print(json.dumps(medians(watch, few, many, routes)), flush=True)
+        say(json.dumps(medians(watch, few, many, routes)))
     few.close()
     many.close()
 
 
 if __name__ == "__main__":
-    # Ctrl-C is the parent's to handle.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ignore_interrupts()
     more_files()
     serve(sys.stdin, sys.argv[1], int(sys.argv[2]))

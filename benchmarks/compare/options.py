@@ -55,8 +55,8 @@ def parse(arguments: Sequence[str] | None, rows: Sequence[str]) -> Options:
 def _parser(rows: Sequence[str]) -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m benchmarks.compare",
-        description="Sets pystickyhttp beside its peers, as ratios with their goals, against a server that it "
-        "starts itself. It ends with 0 whatever the figures are.",
+        description="Sets pystickyhttp beside its peers, as ratios with their goals, against a server that "
+        "it starts itself. It ends with 0 whatever the figures are.",
     )
     add = parser.add_argument
     add(

@@ -11,7 +11,6 @@ The first line says where; the end of the standard input is the end of it all, a
 
 import json
 import os
-import signal
 import socket
 import ssl
 import subprocess
@@ -26,6 +25,7 @@ from tempfile import TemporaryDirectory
 import trustme
 
 from benchmarks.compare.nginx import configuration, find_nginx
+from benchmarks.process import ignore_interrupts, say
 from benchmarks.server import ANSWER, HEAD, HOST, listen
 
 # https without tickets differs from https in nothing else.
@@ -34,6 +34,8 @@ PORTS = ("http", "https", "https_without_tickets")
 # As many threads wait in accept() from the start; where fewer than FREE of them are left, there is another.
 THREADS_PER_PORT = 32
 FREE = 4
+
+LARGE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
 
 # A megabyte is read of an upload at a time: many pieces of the sender's, and still in the processor's cache.
 SWALLOW = 1 << 20
@@ -128,10 +130,7 @@ class Door:
     def _send_large(self, connection: socket.socket) -> None:
         with self._large.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            connection.sendall(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
-                % size
-            )
+            connection.sendall(LARGE_HEAD % size)
             connection.sendfile(file)
 
 
@@ -211,21 +210,15 @@ def main() -> None:
     # Before any thread or process starts, since they take over where they may run.
     if processors and sys.platform == "linux":
         os.sched_setaffinity(0, {int(processor) for processor in processors})
-    # Ctrl-C reaches every process of the terminal; this one ends with its standard input.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ignore_interrupts()
     with TemporaryDirectory(prefix="pystickyhttp-benchmark-") as name:
         folder = Path(name)
         write_large(folder / "large.bin", size)
         authority, pair = write_certificates(folder)
         serve = {"nginx": nginx, "embedded": embedded}[kind]
         with serve(folder, pair) as ports:
-            told = {
-                "host": HOST,
-                "ports": ports,
-                "authority": str(authority),
-                "large": str(folder / "large.bin"),
-            }
-            print(json.dumps(told), flush=True)
+            files = {"authority": str(authority), "large": str(folder / "large.bin")}
+            say(json.dumps({"host": HOST, "ports": ports, **files}))
             for _ in sys.stdin:
                 pass
 

@@ -83,9 +83,8 @@ def _full(session: Opened, work: Work) -> Slice:
 
 
 def _reconnecting(session: Opened, url: str, *, resumed: bool) -> Slice:
-    reconnect = session.reconnect  # type: ignore[attr-defined]  # of ours alone, which tells what was resumed
-    reconnect(url)  # the first one brings the ticket
-    return _timed(session, lambda: reconnect(url), resumed)
+    session.reconnect(url)  # the first one brings the ticket
+    return _timed(session, lambda: session.reconnect(url), resumed)
 
 
 def _threads(session: Opened, work: Work) -> Slice:

@@ -48,6 +48,10 @@ class Opened(ABC):
         """A PUT of a file of this size; the status."""
         raise NotImplementedError
 
+    def reconnect(self, url: str) -> Any:
+        """A GET over a connection of its own, which nothing uses afterwards; whether its TLS was resumed."""
+        raise NotImplementedError
+
     def fill(self, url: str, count: int) -> None:
         """Opens so many connections at the same time, and leaves them idle."""
         raise NotImplementedError

@@ -10,7 +10,6 @@ from pystickyhttp.adapters import HTTPAdapter
 
 class StickyOpened(OpenedLikeRequests):
     def reconnect(self, url: str) -> bool:
-        """A GET over a connection of its own, which nothing uses afterwards; whether its TLS was resumed."""
         # RFC 9112, section 9.6: who says close gets no second request over that connection.
         answer = self._session.get(url, headers={"Connection": "close"}, timeout=TIMEOUT)
         _ = answer.content

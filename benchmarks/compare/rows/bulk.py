@@ -53,8 +53,8 @@ def upload(run: Run) -> Section:
         results.figures("MB/s", 1 / MEGA),
         (fastest, *results.against_all({})),
         (
-            "the embedded server swallows it; urllib3 and http.client are told the length, without which they "
-            "would send chunks; pycurl does not wait for 100 Continue",
+            "the embedded server swallows it; urllib3 and http.client are told the length, without which "
+            "they would send chunks; pycurl does not wait for 100 Continue",
         ),
     )
 

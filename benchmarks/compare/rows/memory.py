@@ -59,8 +59,9 @@ def idle(run: Run) -> Section:
         tuple(figures),
         tuple(verdicts),
         (
-            f"growth of the resident memory by {CONNECTIONS} connections that were all in use at once and then "
-            "given back, garbage collected and free memory returned where the system can (Linux alone tells)",
+            f"growth of the resident memory by {CONNECTIONS} connections that were all in use at once and "
+            "then given back, garbage collected and free memory returned where the system can do "
+            "that (Linux alone tells)",
         ),
     )
 

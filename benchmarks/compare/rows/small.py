@@ -94,7 +94,8 @@ def one_shot_https(run: Run) -> Section:
         results.figures("\N{MICRO SIGN}s", MICRO),
         results.against_all({"requests": at_most(0.45)}),
         (
-            "pystickyhttp resumes by the tickets of earlier sessions; the others make a context for each request",
+            "pystickyhttp resumes by the tickets of earlier sessions; the others make a context for each "
+            "request",
         ),
     )
 

@@ -1,13 +1,15 @@
 """How long it takes to be there, and what is not made before it is needed."""
 
 import json
+import random
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 
-from benchmarks.compare.goals import Figure, Section, Verdict, at_most, ratios, spread
+from benchmarks.compare.goals import Figure, Section, Verdict, at_most, spread
 from benchmarks.compare.peers import NIQUESTS, OURS
-from benchmarks.compare.run import Run
+from benchmarks.compare.run import Results, Run
 from benchmarks.errors import BenchmarkError
 from benchmarks.process import ROOT
 
@@ -24,6 +26,31 @@ SECONDS = 60
 
 
 def importing(run: Run) -> Section:
+    commands = _commands(run)
+    rounds: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(run.rounds):
+        for name, seconds in _round(commands, run.shuffler).items():
+            rounds[name].append(seconds)
+    bare = rounds.pop(BARE)
+    over = {
+        name: [value - least for value, least in zip(values, bare, strict=True)]
+        for name, values in rounds.items()
+    }
+    goals = {"requests": at_most(0.45)}
+    return Section(
+        "import",
+        "Start-up: `import` over the bare interpreter",
+        (_figure(BARE, "ms", bare), *(_figure(name, "ms more", values) for name, values in over.items())),
+        Results(over, run.absent).against_all(goals),
+        (f"each round: the quicker of {STARTS} starts, .pyc files written beforehand",),
+    )
+
+
+def _figure(name: str, unit: str, seconds: Sequence[float]) -> Figure:
+    return Figure(name, unit, spread([value * MILLI for value in seconds]))
+
+
+def _commands(run: Run) -> dict[str, list[str]]:
     commands = {BARE: [sys.executable, "-c", "pass"]}
     for name in LIBRARIES:
         python = run.niquests if name == NIQUESTS else sys.executable
@@ -31,38 +58,15 @@ def importing(run: Run) -> Section:
         # The first one writes the .pyc files, and finds out what is there.
         if python is not None and _runs(command):
             commands[name] = command
-    rounds: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(run.rounds):
-        taken: dict[str, list[float]] = {name: [] for name in commands}
-        for _ in range(STARTS):
-            for name in run.shuffler.sample(list(commands), len(commands)):
-                taken[name].append(_seconds(commands[name]))
-        for name, values in taken.items():
-            rounds[name].append(min(values))
-    over = {
-        name: [value - bare for value, bare in zip(values, rounds[BARE], strict=True)]
-        for name, values in rounds.items()
-        if name != BARE
-    }
-    return Section(
-        "import",
-        "Start-up: `import` over the bare interpreter",
-        (
-            Figure(BARE, "ms", spread([value * MILLI for value in rounds[BARE]])),
-            *(
-                Figure(name, "ms more", spread([value * MILLI for value in values]))
-                for name, values in over.items()
-            ),
-        ),
-        tuple(
-            Verdict(
-                f"against {name}", ratios(over[OURS], values), at_most(0.45) if name == "requests" else None
-            )
-            for name, values in over.items()
-            if name != OURS
-        ),
-        (f"each round: the quicker of {STARTS} starts, .pyc files written beforehand",),
-    )
+    return commands
+
+
+def _round(commands: Mapping[str, list[str]], shuffler: random.Random) -> dict[str, float]:
+    taken: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(STARTS):
+        for name in shuffler.sample(list(commands), len(commands)):
+            taken[name].append(_seconds(commands[name]))
+    return {name: min(values) for name, values in taken.items()}
 
 
 def no_tls(run: Run) -> Section:
@@ -88,5 +92,6 @@ def _runs(command: list[str]) -> bool:
 
 def _seconds(command: list[str]) -> float:
     start = time.perf_counter()
-    subprocess.run(command, cwd=ROOT, timeout=SECONDS, check=True)
+    # Without a limit, which it has held to once: with one, subprocess looks for the end now and then.
+    subprocess.run(command, cwd=ROOT, check=True)
     return time.perf_counter() - start
