@@ -117,7 +117,7 @@ def _as_given(options: Options) -> list[str]:
         "--seed",
         str(options.seed),
     ]
-    given += ["--server", options.server, "--megabytes", str(options.megabytes)]
+    given += ["--megabytes", str(options.megabytes), "--server", options.server]
     if options.rows != tuple(ROWS):
         given += ["--only", *options.rows]
     return [*given, "--niquests"] if options.niquests else given
