@@ -16,7 +16,7 @@ KIBI = 1024
 ROUNDS = 2
 
 # Enough that what the process takes for all of them at once does not count for one.
-CONNECTIONS = 300
+CONNECTIONS = 200
 # So many are open when it begins, so that what is made once is there.
 BEFORE = 5
 
