@@ -4,7 +4,8 @@ They are counted by the interpreter itself (`sys.setprofile`), in a process of i
 on the loopback, once the connection is warm. How many calls of Python functions it may be stands in
 `hot_path.json` beside this module, for each version of Python, since the versions count differently; a test
 fails where there are more by over a tenth. `--write` writes down what there are now, for the version that
-runs it. Calls of C functions are shown, and held to nothing.
+runs it, and how many instructions of the processor that is, where valgrind can count them: they and the calls
+of C functions are shown, and held to nothing.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 
+from benchmarks import instructions
 from benchmarks.environment import drop_bending_variables
 from benchmarks.errors import BenchmarkError
 from benchmarks.process import ROOT
@@ -56,6 +58,14 @@ class Calls:
     c: int
 
 
+@dataclass(frozen=True)
+class Noted:
+    """Calls of Python functions, and instructions of the processor (None where nobody had valgrind)."""
+
+    python_calls: int
+    instructions: int | None
+
+
 def count() -> Calls:
     """Counts in a process of its own, which nothing was imported into or patched in.
 
@@ -71,16 +81,17 @@ def count() -> Calls:
     return Calls(**json.loads(done.stdout))
 
 
-def noted(file: Path = NOTED) -> dict[str, int]:
-    """The calls of Python functions that were written down, by the version of Python."""
-    calls: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return calls
+def noted(file: Path = NOTED) -> dict[str, Noted]:
+    """What was written down, by the version of Python."""
+    if not file.exists():
+        return {}
+    return {version: Noted(**each) for version, each in json.loads(file.read_text(encoding="utf-8")).items()}
 
 
-def note(calls: Calls, file: Path = NOTED) -> None:
-    """Writes them down for this version of Python."""
-    kept = {**noted(file), THIS_VERSION: calls.python}
-    file.write_text(json.dumps(dict(sorted(kept.items())), indent=2) + "\n", encoding="utf-8")
+def note(now: Noted, file: Path = NOTED) -> None:
+    """Writes it down for this version of Python, and leaves the others as they are."""
+    kept = {version: asdict(each) for version, each in {**noted(file), THIS_VERSION: now}.items()}
+    file.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def too_many(calls: int, written_down: int) -> bool:
@@ -132,7 +143,7 @@ def _calls_of_one(session: object, url: str) -> Calls:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hotpath", description=__doc__)
-    parser.add_argument("--write", action="store_true", help=f"write the calls into {NOTED.name}")
+    parser.add_argument("--write", action="store_true", help=f"write what is counted into {NOTED.name}")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     drop_bending_variables()
@@ -141,16 +152,27 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         calls = count()
+        now = Noted(calls.python, instructions.count() if instructions.valgrind() else None)
     except BenchmarkError as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 1
-    print(f"a warm GET on Python {THIS_VERSION}:")
-    print(f"calls of Python functions: {calls.python} (written down: {noted().get(THIS_VERSION, 'none')})")
-    print(f"calls of C functions: {calls.c}")
+    except KeyboardInterrupt:
+        print("benchmark: interrupted", file=sys.stderr)
+        return 130
+    _show(now, calls, noted().get(THIS_VERSION))
     if options.write:
-        note(calls)
-        print(f"{calls.python} is written down now")
+        note(now)
+        print(f"this is written down in {NOTED.name} now")
     return 0
+
+
+def _show(now: Noted, calls: Calls, before: Noted | None) -> None:
+    counted = "none" if now.instructions is None else f"{now.instructions:,}"
+    print(f"a warm GET on Python {THIS_VERSION}:")
+    print(f"calls of Python functions: {now.python_calls}")
+    print(f"calls of C functions: {calls.c}")
+    print(f"instructions, by valgrind: {counted}")
+    print(f"written down: {before or 'nothing'}")
 
 
 if __name__ == "__main__":

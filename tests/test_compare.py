@@ -26,6 +26,7 @@ from benchmarks.compare.goals import (
     best_of_round,
     ratios,
     spread,
+    unsteady,
 )
 from benchmarks.compare.niquests import python_with_niquests
 from benchmarks.compare.page import Report, content, page
@@ -80,6 +81,15 @@ def test_a_peer_that_is_not_there_is_named_in_the_place_of_its_ratio() -> None:
     assert (httpx.value, httpx.why) == (None, "httpx is not there")
     assert (requests.value, requests.met) == (Spread(0.25, 0.25, 0.25), True)
     assert (aiohttp.what, aiohttp.goal) == ("pystickyhttp against aiohttp", None)
+
+
+def test_rounds_that_are_more_than_twice_apart_are_unsteady() -> None:
+    verdicts = [
+        Verdict("steady", Spread(1.5, 1.0, 2.0), None),
+        Verdict("unsteady", Spread(1.5, 1.0, 2.1), at_most(1)),
+        Verdict("none", None, None),
+    ]
+    assert unsteady(verdicts) == ["unsteady"]
 
 
 # --- the page

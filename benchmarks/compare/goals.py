@@ -1,7 +1,7 @@
 """From rounds to figures, ratios and goals. Pure."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,6 +76,19 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
 def best_of_round(several: Sequence[Sequence[float]]) -> list[float]:
     """The highest of several contestants, in each round."""
     return [max(each) for each in zip(*several, strict=True)]
+
+
+# Of the highest round by the lowest: an idle machine shows less for all but the quickest of things.
+STEADY = 2.0
+
+
+def unsteady(verdicts: Iterable[Verdict]) -> list[str]:
+    """What was said of the rounds that contradict each other: a median of these may be an accident."""
+    return [
+        verdict.what
+        for verdict in verdicts
+        if verdict.value is not None and verdict.value.highest > STEADY * verdict.value.lowest
+    ]
 
 
 @dataclass(frozen=True)

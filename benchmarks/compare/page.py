@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.compare.goals import Figure, Section, Spread, Verdict
+from benchmarks.compare.goals import STEADY, Figure, Section, Spread, Verdict, unsteady
 
 # Under the name of whoever is not there; a dash, since 0 would be a figure.
 NOTHING = "\N{EN DASH}"
@@ -101,9 +101,19 @@ def _section(section: Section) -> list[str]:
     if section.verdicts:
         heads = ("", "median", "lowest", "highest", "goal", "met")
         lines += [*table(heads, map(_compared, section.verdicts)), ""]
-    if section.notes:
-        lines += [*_listed(section.notes), ""]
+    notes = [*section.notes, *_warning(unsteady(section.verdicts))]
+    if notes:
+        lines += [*_listed(notes), ""]
     return lines
+
+
+def _warning(shaky: Sequence[str]) -> list[str]:
+    if not shaky:
+        return []
+    return [
+        f"unsteady, the rounds are more than {STEADY:g} times apart: {', '.join(shaky)}; run again on an idle "
+        f"machine"
+    ]
 
 
 def _reached(figure: Figure) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import random
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -13,8 +13,9 @@ from benchmarks.compare.peers import NIQUESTS, OURS
 from benchmarks.compare.servers import Server
 from benchmarks.compare.work import Work
 
-# The samples of a slice to the figure of its round.
-Summary = Callable[[Sequence[float]], float]
+# The slices of a contestant in a round. On a busy machine long ones would meet now with more of what else runs
+# and now with less; shorter ones than this would begin with caches that the others have filled.
+PASSES = 5
 
 # More per slice would tell no more, and would let a run with many seconds fill the memory.
 MOST = 100_000
@@ -58,27 +59,39 @@ class Run:
         works: Mapping[str, tuple[str, Work]],
         share: float,
         most: int = MOST,
-        summary: Summary = statistics.median,
+        passes: int = PASSES,
     ) -> "Results":
-        """Each (peer, work) does a slice in each round, in a shuffled order.
+        """Each (peer, work) does some slices in each round, in a shuffled order.
 
         Args:
             works: by the names under which they are shown.
             share: of the run's seconds, for all rounds together.
-            most: pieces of work in a slice.
-            summary: what makes one figure of the samples of a slice.
+            most: pieces of work by one contestant in a round.
+            passes: the slices of one contestant in a round.
+
+        Returns:
+            For each contestant the median of each round, in seconds.
         """
         with ExitStack() as stack:
             entered = {name: self.enter(stack, *work) for name, work in works.items()}
             contestants = {name: one for name, one in entered.items() if one is not None}
             for one in contestants.values():
                 one.slice(0.0, 1)  # imports and tables that are made once are made here
-            seconds = self.seconds * share / self.rounds / len(contestants)
+            seconds = self.seconds * share / self.rounds / passes / len(contestants)
             rounds: dict[str, list[float]] = {name: [] for name in contestants}
             for _ in range(self.rounds):
-                for name in self.shuffler.sample(list(contestants), len(contestants)):
-                    rounds[name].append(summary(contestants[name].slice(seconds, most)))
+                for name, samples in self._round(contestants, seconds, max(1, most // passes), passes):
+                    rounds[name].append(statistics.median(samples))
         return Results(rounds, self.absent)
+
+    def _round(
+        self, contestants: Mapping[str, Contestant], seconds: float, most: int, passes: int
+    ) -> Iterable[tuple[str, list[float]]]:
+        samples: dict[str, list[float]] = {name: [] for name in contestants}
+        for _ in range(passes):
+            for name in self.shuffler.sample(list(contestants), len(contestants)):
+                samples[name] += contestants[name].slice(seconds, most)
+        return samples.items()
 
 
 @dataclass(frozen=True)

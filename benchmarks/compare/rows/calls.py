@@ -12,7 +12,7 @@ def hot_path(run: Run) -> Section:
         "Python calls, against those written down", None, at_most(GROWTH), "none are written down"
     )
     if before is not None:
-        verdict = Verdict(verdict.what, spread([counted.python / before]), verdict.goal)
+        verdict = Verdict(verdict.what, spread([counted.python / before.python_calls]), verdict.goal)
     return Section(
         "calls",
         "Calls of a warm GET",
