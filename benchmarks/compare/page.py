@@ -111,8 +111,8 @@ def _warning(shaky: Sequence[str]) -> list[str]:
     if not shaky:
         return []
     return [
-        f"unsteady, the rounds are more than {STEADY:g} times apart: {', '.join(shaky)}; run again on an idle "
-        f"machine"
+        f"unsteady, the rounds are more than {STEADY:g} times apart: {', '.join(shaky)}; run again on an "
+        "idle machine"
     ]
 
 

@@ -13,8 +13,8 @@ from benchmarks.compare.peers import NIQUESTS, OURS
 from benchmarks.compare.servers import Server
 from benchmarks.compare.work import Work
 
-# The slices of a contestant in a round. On a busy machine long ones would meet now with more of what else runs
-# and now with less; shorter ones than this would begin with caches that the others have filled.
+# The slices of a contestant in a round. On a busy machine long ones would meet now with more of what else
+# runs and now with less; much shorter ones would have to do with caches that the others have filled.
 PASSES = 5
 
 # More per slice would tell no more, and would let a run with many seconds fill the memory.
