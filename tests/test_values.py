@@ -27,7 +27,6 @@ VALUES: list[Value] = [
     TLSIdentity(ca="ca.pem", password="secret"),
     Proxy("http", "proxy", 3128, authorization=b"Basic secret"),
     Route("https", "example.com", 443, TLSIdentity()),
-    parse("https://user:secret@example.com/a?b#c"),
 ]
 each_value = pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 
