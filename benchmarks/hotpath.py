@@ -12,7 +12,6 @@ import argparse
 import gc
 import json
 import socket
-import subprocess
 import sys
 import threading
 from collections import Counter
@@ -23,7 +22,7 @@ from types import FrameType
 from benchmarks import instructions
 from benchmarks.environment import drop_bending_variables
 from benchmarks.errors import BenchmarkError
-from benchmarks.process import ROOT
+from benchmarks.process import last_words, run_to_end
 
 NOTED = Path(__file__).resolve().parent / "hot_path.json"
 
@@ -73,11 +72,9 @@ def count() -> Calls:
         BenchmarkError: that process has failed.
     """
     command = [sys.executable, "-m", "benchmarks.hotpath", "--child"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=SECONDS, check=True)
-    except subprocess.SubprocessError as error:
-        said = getattr(error, "stderr", None) or str(error)
-        raise BenchmarkError(f"the calls can't be counted: {said.strip().splitlines()[-1]}") from error
+    done = run_to_end(command, SECONDS)
+    if done.returncode:
+        raise BenchmarkError(f"the calls can't be counted: {last_words(done)}")
     return Calls(**json.loads(done.stdout))
 
 

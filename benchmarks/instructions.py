@@ -5,15 +5,13 @@ took; the server is a process of its own, which is not counted. Nothing is held 
 build of Python to the next.
 """
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 
 from benchmarks.embedded import EmbeddedServer
 from benchmarks.errors import BenchmarkError
-from benchmarks.process import ROOT
+from benchmarks.process import last_words, run_to_end
 
 # The first requests make what is made once; what is counted comes after them.
 FEW = 100
@@ -56,17 +54,12 @@ def count() -> int:
 
 
 def _instructions(program: str, url: str, number: int) -> int:
-    command = [program, "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
-    command += [sys.executable, "-c", _PROGRAM, url, str(number)]
     # Where text is hashed by chance, dictionaries differ from one run to the next.
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=SECONDS, check=True
-        )
-    except subprocess.SubprocessError as error:
-        said = getattr(error, "stderr", None) or str(error)
-        raise BenchmarkError(f"valgrind has failed: {said.strip().splitlines()[-1]}") from error
+    command = ["env", "PYTHONHASHSEED=0", program, "--tool=cachegrind", "--cache-sim=no"]
+    command += ["--cachegrind-out-file=/dev/null", sys.executable, "-c", _PROGRAM, url, str(number)]
+    done = run_to_end(command, SECONDS)
+    if done.returncode:
+        raise BenchmarkError(f"valgrind has failed: {last_words(done)}")
     found = _COUNT.search(done.stderr)
     if found is None:
         raise BenchmarkError("valgrind has not said how many instructions there were")

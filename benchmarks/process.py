@@ -92,6 +92,30 @@ class Process:
             self._process.communicate()
 
 
+def run_to_end(command: Sequence[str], seconds: float | None) -> "subprocess.CompletedProcess[str]":
+    """Runs a program that ends by itself, and that Ctrl-C ends with its parent, without a word of its own.
+
+    Args:
+        command: the program and its arguments.
+        seconds: as long as it may take. None is for what is timed, and has been run before: to keep a limit
+            subprocess looks for the end now and then, and so finds it too late.
+
+    Raises:
+        BenchmarkError: it took longer, or there is no such program.
+    """
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=ROOT, timeout=seconds, check=False, process_group=0
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BenchmarkError(f"{command[0]} can't be run to its end: {error}") from error
+
+
+def last_words(done: "subprocess.CompletedProcess[str]") -> str:
+    """The last line that a program has said of what went wrong."""
+    return (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+
+
 # --- the child's side
 
 

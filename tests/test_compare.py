@@ -209,6 +209,7 @@ def test_a_run_writes_what_it_prints_and_how_to_repeat_it(tmp_path: Path) -> Non
     repeat = f"{' '.join(TINY)} --server nginx --only no-tls calls"
     assert told["command"] == f"python -m benchmarks.compare {repeat}"
     assert told["command"] in done.stdout
+    assert f"h11 {told['versions']['h11']}" in done.stdout
 
 
 @pytest.mark.parametrize(

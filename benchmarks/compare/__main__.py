@@ -13,7 +13,7 @@ from benchmarks.compare.nginx import version_of_nginx
 from benchmarks.compare.niquests import python_with_niquests
 from benchmarks.compare.options import Options, parse
 from benchmarks.compare.page import Report, content, page
-from benchmarks.compare.peers import BARE, DISTRIBUTIONS
+from benchmarks.compare.peers import DISTRIBUTIONS, version_of
 from benchmarks.compare.rows import ROWS
 from benchmarks.compare.run import Run
 from benchmarks.compare.servers import Server
@@ -76,8 +76,9 @@ def _report(
 ) -> Report:
     here = machine()
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    # The bare loop's version is h11's, as it is ours.
-    peers = {DISTRIBUTIONS.get(name, name): version for name, version in run.versions.items() if version}
+    # What is here, and what contestants said who may be elsewhere. The bare loop's version is h11's.
+    known = {**{name: version_of(name) for name in DISTRIBUTIONS}, **run.versions}
+    peers = {DISTRIBUTIONS[name]: version for name, version in known.items() if version}
     server = f"nginx {version_of_nginx()}" if options.server == "nginx" else "embedded"
     command = shlex.join(["python", "-m", "benchmarks.compare", *_as_given(options)])
     absent = [f"{name} is not there ({why})" for name, why in run.absent.items()]
@@ -100,7 +101,7 @@ def _report(
         signature=(
             f"{date}, `{command}`, {took:.0f} s",
             f"{here['platform']}, {here['cpus']} CPUs, {here['python']}; server: {server}",
-            ", ".join(f"{name} {version}" for name, version in peers.items()) or BARE,
+            ", ".join(f"{name} {version}" for name, version in peers.items()),
         ),
         notes=(*NOTES, NOTE_PLACED if others else NOTE_UNPLACED, *absent),
         sections=sections,

@@ -4,12 +4,12 @@ It stands in the folder of the results, where a later run finds it again, and `m
 """
 
 import shutil
-import subprocess
 import sys
 import venv
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
+from benchmarks.process import last_words, run_to_end
 
 # Written last, so that an environment without it is one that was never finished.
 COMPLETE = "complete"
@@ -29,26 +29,18 @@ def python_with_niquests(results: Path) -> str:
     if (folder / COMPLETE).exists():
         return python
     try:
-        # The pip of this environment fills it: one of its own would take longer than all the rest.
         venv.create(folder, clear=True)
-        _run([sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "niquests"])
+        _fill(python)
         (folder / COMPLETE).touch()
-    except (OSError, subprocess.SubprocessError) as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise BenchmarkError(
-            f"no environment for niquests ({_reason(error)}): leave out --niquests"
-        ) from error
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return python
 
 
-def _run(command: list[str]) -> None:
-    subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
-
-
-def _reason(error: Exception) -> str:
-    """The last line that pip has said, where it said one."""
-    said = getattr(error, "stderr", None) or str(error)
-    return said.strip().splitlines()[-1]
+def _fill(python: str) -> None:
+    # The pip of this environment fills it: one of its own would take longer than all the rest.
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "niquests"]
+    done = run_to_end(install, SECONDS)
+    if done.returncode:
+        raise BenchmarkError(f"no environment for niquests ({last_words(done)}): leave out --niquests")

@@ -2,7 +2,6 @@
 
 import json
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from benchmarks.compare.goals import Figure, Section, Verdict, at_most, spread
 from benchmarks.compare.peers import NIQUESTS, OURS
 from benchmarks.compare.run import Results, Run
 from benchmarks.errors import BenchmarkError
-from benchmarks.process import ROOT
+from benchmarks.process import last_words, run_to_end
 
 MILLI = 1e3
 
@@ -72,9 +71,9 @@ def _round(commands: Mapping[str, list[str]], shuffler: random.Random) -> dict[s
 def no_tls(run: Run) -> Section:
     host, port = run.server.address()
     command = [sys.executable, "-m", "benchmarks.compare.contexts", f"http://{host}:{port}/"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=SECONDS, check=False)
+    done = run_to_end(command, SECONDS)
     if done.returncode:
-        raise BenchmarkError(f"the process that counts TLS contexts has died: {done.stderr.strip()[-200:]}")
+        raise BenchmarkError(f"the process that counts TLS contexts has died: {last_words(done)}")
     built = json.loads(done.stdout)["contexts"]
     return Section(
         "no-tls",
@@ -86,12 +85,10 @@ def no_tls(run: Run) -> Section:
 
 
 def _runs(command: list[str]) -> bool:
-    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.DEVNULL, timeout=SECONDS, check=False)
-    return done.returncode == 0
+    return run_to_end(command, SECONDS).returncode == 0
 
 
 def _seconds(command: list[str]) -> float:
     start = time.perf_counter()
-    # Without a limit, which it has held to once: with one, subprocess looks for the end now and then.
-    subprocess.run(command, cwd=ROOT, check=True)
+    run_to_end(command, None)
     return time.perf_counter() - start
