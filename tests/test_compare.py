@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,12 +33,14 @@ from benchmarks.compare.goals import (
     unsteady,
 )
 from benchmarks.compare.niquests import python_with_niquests
+from benchmarks.compare.options import PEERS, parse
 from benchmarks.compare.page import Report, content, page
-from benchmarks.compare.peers import MODULES
+from benchmarks.compare.peers import MODULES, NIQUESTS, OURS, load
 from benchmarks.compare.rows import ROWS
-from benchmarks.compare.run import Results
-from benchmarks.compare.servers import Server
-from benchmarks.compare.work import Work
+from benchmarks.compare.rows.small import WITH_THREADS
+from benchmarks.compare.run import Results, Run
+from benchmarks.compare.servers import Key, Server
+from benchmarks.compare.work import Work, opened
 from benchmarks.errors import BenchmarkError
 from benchmarks.process import ROOT
 
@@ -143,14 +149,61 @@ def test_the_json_holds_the_same_in_full(report: Report) -> None:
 # --- contestants
 
 
+@pytest.fixture(scope="module")
+def embedded() -> Iterator[Server]:
+    with Server("embedded", MEGA, ()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def nginx() -> Iterator[Server]:
+    with Server("nginx", MEGA, ()) as server:
+        yield server
+
+
+def works(server: Server, peer: str) -> list[Work]:
+    """One of each kind that a peer may be asked for."""
+    small = [server.work("get"), server.work("get", "https"), server.work("varied"), server.work("once")]
+    large = [server.large("read"), server.large("stream"), server.upload()]
+    together = [server.work(kind, at_once=2) for kind in ("threads", "threads-once", "fill")]
+    return [*small, *large, *(together if peer in WITH_THREADS else ())]
+
+
+@pytest.mark.parametrize("peer", [name for name in MODULES if name != NIQUESTS])
+def test_each_peer_does_what_it_can_be_asked_for(peer: str, embedded: Server) -> None:
+    done = 0
+    for work in works(embedded, peer):
+        # What a peer can't do says so before it does anything.
+        with suppress(NotImplementedError), opened(load(peer), work) as do:
+            do(0.0, 2)
+            done += 1
+    assert done >= 3
+
+
 @pytest.mark.parametrize("kind", ["nginx", "embedded"])
-def test_both_servers_give_what_is_asked_of_them(kind: str) -> None:
-    with Server(kind, MEGA, ()) as server:
-        works = [server.work("get"), server.work("varied", "https"), server.large("stream")]
-        works += [server.work("resumed", "https"), server.work("full", "https", tickets=False)]
-        for work in works:
-            with Contestant("pystickyhttp", work) as contestant:
-                assert len(contestant.slice(0.0, 1)) == 1
+@pytest.mark.parametrize("key", ["ecdsa", "rsa"])
+def test_both_servers_give_tickets_where_they_are_to(
+    kind: str, key: Key, request: pytest.FixtureRequest
+) -> None:
+    server: Server = request.getfixturevalue(kind)
+    for name, tickets in (("resumed", True), ("full", False)):
+        with opened(load(OURS), server.work(name, "https", key=key, tickets=tickets)) as do:
+            assert len(do(0.0, 1)) == 1
+
+
+def test_both_servers_give_the_same_answers(nginx: Server, embedded: Server) -> None:
+    for server in (nginx, embedded):
+        for work in (server.work("varied", "https"), server.large("stream")):
+            with opened(load(OURS), work) as do:
+                assert len(do(0.0, 1)) == 1
+
+
+def test_the_bundle_is_of_the_usual_size_and_has_the_authority_of_the_run(embedded: Server) -> None:
+    assert embedded.bundle is not None
+    assert Path(embedded.bundle).read_text().count("BEGIN CERTIFICATE") > 100
+    work = replace(embedded.work("once", "https"), authority=embedded.bundle)
+    with opened(load("requests"), work) as do:
+        assert len(do(0.0, 1)) == 1
 
 
 def test_a_peer_that_is_not_installed_is_told_apart_from_one_that_fails() -> None:
@@ -164,14 +217,28 @@ def test_a_peer_that_is_not_installed_is_told_apart_from_one_that_fails() -> Non
         contestant.slice(0.0, 1)
 
 
-def test_work_whose_outcome_is_not_what_was_to_come_is_not_measured() -> None:
-    with Server("embedded", MEGA, ()) as server:
-        work = Work("read", server.large("read").url, size=MEGA + 1)
-        with (
-            Contestant("pystickyhttp", work) as contestant,
-            pytest.raises(BenchmarkError, match="1000000 is not the 1000001"),
-        ):
-            contestant.slice(0.0, 1)
+def test_work_whose_outcome_is_not_what_was_to_come_is_not_measured(embedded: Server) -> None:
+    work = Work("read", embedded.large("read").url, size=MEGA + 1)
+    with (
+        Contestant("pystickyhttp", work) as contestant,
+        pytest.raises(BenchmarkError, match="1000000 is not the 1000001"),
+    ):
+        contestant.slice(0.0, 1)
+
+
+# --- rows
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_each_row_is_measured_beside_one_peer_and_says_who_is_not_there(row: str, embedded: Server) -> None:
+    # Each contestant is a process, so two tell as much as ten; how each peer does each work stands above.
+    absent = {name: "left out" for name in PEERS if name != "requests"}
+    run = Run(embedded, embedded, 1, 0.1, random.Random(7), None, absent=absent, connections=10, hosts=3)
+    section = ROWS[row](run)
+    assert section.name == row
+    assert any(verdict.value is not None for verdict in section.verdicts)
+    for verdict in section.verdicts:
+        assert verdict.value is not None or verdict.why.removesuffix(" is not there") in absent
 
 
 # --- the program
@@ -187,26 +254,24 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_a_run_with_tiny_bounds_measures_the_row_or_says_which_peer_is_missing(
-    row: str, tmp_path: Path
-) -> None:
-    done = run(*TINY, "--server", "embedded", "--only", row, "--output", str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    (measured,) = json.loads((tmp_path / "compare.json").read_text())["rows"]
-    assert measured["name"] == row
-    assert any(verdict["value"] is not None for verdict in measured["verdicts"])
-    for verdict in measured["verdicts"]:
-        assert verdict["value"] is not None or verdict["why"].removesuffix(" is not there") in MODULES
-
-
 def test_a_run_writes_what_it_prints_and_how_to_repeat_it(tmp_path: Path) -> None:
-    done = run(*TINY, "--server", "nginx", "--only", "no-tls", "calls", "--output", str(tmp_path / "new"))
+    done = run(
+        *TINY,
+        "--server",
+        "nginx",
+        "--only",
+        "no-tls",
+        "upload",
+        "--peers",
+        "pycurl",
+        "--output",
+        str(tmp_path / "new"),
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith((tmp_path / "new" / "compare.md").read_text())
     told = json.loads((tmp_path / "new" / "compare.json").read_text())
     assert told["server"].startswith("nginx 1.")
-    repeat = f"{' '.join(TINY)} --server nginx --only no-tls calls"
+    repeat = f"{' '.join(TINY)} --server nginx --only upload no-tls --peers pycurl"
     assert told["command"] == f"python -m benchmarks.compare {repeat}"
     assert told["command"] in done.stdout
     assert f"h11 {told['versions']['h11']}" in done.stdout
@@ -223,11 +288,15 @@ def test_a_run_writes_what_it_prints_and_how_to_repeat_it(tmp_path: Path) -> Non
         (["--quick"], "unrecognized arguments: --quick"),
     ],
 )
-def test_wrong_options_are_refused_in_one_line(options: list[str], said: str) -> None:
-    done = run(*options)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_wrong_options_are_refused_in_one_line(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(options, tuple(ROWS))
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
 
 
 def test_a_folder_that_cannot_hold_the_results_is_told_in_one_line_before_anything_is_measured(
@@ -250,7 +319,16 @@ def test_a_run_that_is_ended_leaves_no_process_and_no_folder_behind(
     folder = tmp_path / "temporary"
     folder.mkdir()
     program = subprocess.Popen(
-        command("--seconds", "3600", "--only", "warm", "--output", str(tmp_path / "results")),
+        command(
+            "--seconds",
+            "3600",
+            "--only",
+            "one-shot",
+            "--peers",
+            "requests",
+            "--output",
+            str(tmp_path / "results"),
+        ),
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(folder)},
         stderr=subprocess.PIPE,
@@ -259,7 +337,7 @@ def test_a_run_that_is_ended_leaves_no_process_and_no_folder_behind(
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert program.stderr is not None
-    assert "warm" in program.stderr.readline()
+    assert "one-shot" in program.stderr.readline()
     assert list(folder.iterdir())
     program.send_signal(stop)
     # It ends when nobody has the other end of it any more: neither the program nor anyone whom it started.

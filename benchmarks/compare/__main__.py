@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from benchmarks.compare.goals import Section
 from benchmarks.compare.nginx import version_of_nginx
 from benchmarks.compare.niquests import python_with_niquests
-from benchmarks.compare.options import Options, parse
+from benchmarks.compare.options import PEERS, Options, parse
 from benchmarks.compare.page import Report, content, page
 from benchmarks.compare.peers import DISTRIBUTIONS, version_of
 from benchmarks.compare.rows import ROWS
@@ -30,6 +30,8 @@ NOTES = (
     "all send the same header fields, have limits of ten seconds, and read each body whole; the bare loop "
     "has no limits",
 )
+
+LEFT_OUT = "left out, by --peers"
 
 NOTE_PLACED = "client and server are kept on processors of their own"
 
@@ -62,6 +64,7 @@ def _measured(options: Options) -> Report:
     ):
         shuffler = random.Random(options.seed)
         run = Run(server, swallower, options.rounds, options.seconds, shuffler, niquests)
+        run.absent.update({peer: LEFT_OUT for peer in PEERS if peer not in options.peers})
         sections = [_row(run, name, begun) for name in options.rows]
     return _report(options, run, sections, others, time.monotonic() - begun)
 
@@ -121,6 +124,8 @@ def _as_given(options: Options) -> list[str]:
     given += ["--megabytes", str(options.megabytes), "--server", options.server]
     if options.rows != tuple(ROWS):
         given += ["--only", *options.rows]
+    if options.peers != PEERS:
+        given += ["--peers", *options.peers]
     return [*given, "--niquests"] if options.niquests else given
 
 

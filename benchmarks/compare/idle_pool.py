@@ -1,4 +1,4 @@
-"""`python -m benchmarks.compare.idle_pool HOST PORT`: a pool with one idle connection, and one with many.
+"""`python -m benchmarks.compare.idle_pool HOST PORT HOSTS`: a pool with one idle connection, one with many.
 
 It says a line when all of them are open, and answers each line with the seconds that acquire and release took
 in a further round, as JSON. It ends with its standard input, like a contestant.
@@ -16,18 +16,16 @@ from benchmarks.process import ignore_interrupts, say
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import ConnectionPool, Dialer, HTTPConnection, Limits, OutgoingRequest, Route
 
-# The issue's numbers.
-HOSTS = 100
+# The issue's number, for each of its hundred hosts.
 CONNECTIONS_PER_HOST = 10
 
 # What is measured.
 ONE = "one idle connection"
-SAME = "1,000, the same host each time"
-IN_TURN = "1,000, each host in turn"
+SAME = "many, the same host each time"
+IN_TURN = "many, each host in turn"
 
-# So often each is measured in a round, by turns of so many: a hundred requests visit each host once.
+# So often each is measured in a round, by turns of as many requests as there are hosts: each is visited once.
 SLICES = 5
-SLICE = HOSTS
 
 # Files that the process has open besides.
 OTHER_FILES = 100
@@ -69,10 +67,10 @@ def asked(method: str, route: Route) -> OutgoingRequest:
     return OutgoingRequest.make(method, "/", [(b"Host", route.authority.encode())])
 
 
-def more_files() -> None:
+def more_files(hosts: int) -> None:
     """As many as the system lets this process have, if its shell gave it fewer."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = HOSTS * CONNECTIONS_PER_HOST + OTHER_FILES
+    needed = hosts * CONNECTIONS_PER_HOST + OTHER_FILES
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
@@ -85,8 +83,8 @@ def more_files() -> None:
 def medians(watch: Watch, few: ConnectionPool, many: ConnectionPool, routes: list[Route]) -> dict[str, float]:
     """One round."""
     visits: dict[str, tuple[ConnectionPool, list[Route]]] = {
-        ONE: (few, routes[:1] * SLICE),
-        SAME: (many, routes[:1] * SLICE),
+        ONE: (few, routes[:1] * len(routes)),
+        SAME: (many, routes[:1] * len(routes)),
         IN_TURN: (many, routes),
     }
     requests = {route: asked("HEAD", route) for route in routes}
@@ -101,9 +99,9 @@ def pool_to(address: str, limits: Limits) -> ConnectionPool:
     return ConnectionPool(limits, Dialer(lambda host, port: [address]))
 
 
-def serve(orders: Iterable[str], address: str, port: int) -> None:
-    routes = [Route("http", f"host{number}.test", port) for number in range(HOSTS)]
-    total = HOSTS * CONNECTIONS_PER_HOST
+def serve(orders: Iterable[str], address: str, port: int, hosts: int) -> None:
+    routes = [Route("http", f"host{number}.test", port) for number in range(hosts)]
+    total = hosts * CONNECTIONS_PER_HOST
     limits = Limits(max_idle=total, max_idle_per_host=CONNECTIONS_PER_HOST)
     few, many = pool_to(address, limits), pool_to(address, limits)
     fill(few, routes[0], 1)
@@ -119,5 +117,6 @@ def serve(orders: Iterable[str], address: str, port: int) -> None:
 
 if __name__ == "__main__":
     ignore_interrupts()
-    more_files()
-    serve(sys.stdin, sys.argv[1], int(sys.argv[2]))
+    host, port, hosts = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    more_files(hosts)
+    serve(sys.stdin, host, port, hosts)

@@ -36,25 +36,24 @@ http {{
     keepalive_requests 1000000000;
     sendfile on;
     root {folder};
-    ssl_certificate {pair};
-    ssl_certificate_key {pair};
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_session_cache off;
     server {{
         listen {host}:{http};
         location = / {{ return 200 '{body}'; }}
     }}
-    server {{
-        listen {host}:{https} ssl;
-        ssl_session_tickets on;
-        location = / {{ return 200 '{body}'; }}
-    }}
-    server {{
-        listen {host}:{https_without_tickets} ssl;
-        ssl_session_tickets off;
-        location = / {{ return 200 '{body}'; }}
-    }}
+    {https}
 }}
+"""
+
+_HTTPS = """
+    server {{
+        listen {host}:{port} ssl;
+        ssl_certificate {pair};
+        ssl_certificate_key {pair};
+        ssl_session_tickets {tickets};
+        location = / {{ return 200 '{body}'; }}
+    }}
 """
 
 
@@ -71,9 +70,21 @@ def version_of_nginx() -> str | None:
     return found[1] if found else None
 
 
-def configuration(folder: Path, pair: Path, host: str, ports: Mapping[str, int]) -> str:
+def configuration(folder: Path, ecdsa: Path, rsa: Path, host: str, ports: Mapping[str, int]) -> str:
+    """What nginx is told: where it listens, with which certificate, and whether it gives tickets there."""
+    kinds = (
+        ("https", ecdsa, "on"),
+        ("https_without_tickets", ecdsa, "off"),
+        ("https_rsa", rsa, "on"),
+        ("https_rsa_without_tickets", rsa, "off"),
+    )
+    body = BODY.decode()
+    https = "".join(
+        _HTTPS.format(host=host, port=ports[name], pair=pair, tickets=tickets, body=body)
+        for name, pair, tickets in kinds
+    )
     return _CONFIGURATION.format(
-        folder=folder, pair=pair, host=host, body=BODY.decode(), user=_user(), **ports
+        folder=folder, host=host, http=ports["http"], https=https, body=body, user=_user()
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.arguments import Parser, number, whole
 from benchmarks.compare.nginx import find_nginx
+from benchmarks.compare.peers import BARE, MODULES, NIQUESTS, OURS
 from benchmarks.folder import RESULTS
 
 # With these the whole takes less than four minutes on two processors of today: what is measured by time takes
@@ -20,12 +21,16 @@ MEGABYTES = 100
 
 SERVERS = ("nginx", "embedded")
 
+# Who can be left out. niquests is in only where it is asked for, and the bare loop is no peer.
+PEERS = tuple(name for name in MODULES if name not in (OURS, BARE, NIQUESTS))
+
 
 @dataclass(frozen=True)
 class Options:
     rounds: int
     seconds: float
     rows: tuple[str, ...]
+    peers: tuple[str, ...]
     server: str
     megabytes: int
     niquests: bool
@@ -44,6 +49,7 @@ def parse(arguments: Sequence[str] | None, rows: Sequence[str]) -> Options:
         rounds=given.rounds,
         seconds=given.seconds,
         rows=tuple(row for row in rows if row in given.only) if given.only else tuple(rows),
+        peers=tuple(peer for peer in PEERS if peer in given.peers) if given.peers else PEERS,
         server=given.server or ("nginx" if there else "embedded"),
         megabytes=given.megabytes,
         niquests=given.niquests,
@@ -79,6 +85,13 @@ def _parser(rows: Sequence[str]) -> argparse.ArgumentParser:
         choices=tuple(rows),
         metavar="ROW",
         help=f"of {', '.join(rows)} (all)",
+    )
+    add(
+        "--peers",
+        nargs="+",
+        choices=PEERS,
+        metavar="PEER",
+        help=f"of {', '.join(PEERS)} (all)",
     )
     add("--server", choices=SERVERS, help="nginx where there is one, else embedded")
     add(

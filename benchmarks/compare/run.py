@@ -34,9 +34,13 @@ class Run:
     shuffler: random.Random
     # The interpreter of the environment with niquests; None where nobody asked for it.
     niquests: str | None
-    # What was found to be there, with its version, and what was not, with the reason.
+    # What was found to be there, with its version, and what was not or was left out, with the reason.
     versions: dict[str, str | None] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    # Idle connections whose memory is told apart: what the process takes for all at once counts for none.
+    connections: int = 200
+    # Hosts that the many idle connections are spread over: the number.
+    hosts: int = 100
 
     def contestant(self, peer: str, work: Work) -> Contestant:
         python = self.niquests if peer == NIQUESTS else sys.executable

@@ -3,8 +3,9 @@
     python -m benchmarks.compare.server nginx|embedded SIZE [PROCESSOR ...]
 
 Both answer a GET of / with the same small body, and a GET of /large.bin with SIZE bytes, over http and over
-https; a third port speaks https without session tickets. The embedded one also swallows what is uploaded,
-which nginx has no quick way to do, and is there for that in every run.
+https, by a certificate of either kind (ECDSA P-256, RSA-2048); two further ports speak https without session
+tickets. The embedded one also swallows what is uploaded, which nginx has no quick way to do, and is there for
+that in every run.
 
 The first line says where; the end of the standard input is the end of it all, as in `benchmarks.server`.
 """
@@ -19,6 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,8 +30,8 @@ from benchmarks.compare.nginx import configuration, find_nginx
 from benchmarks.process import ignore_interrupts, say
 from benchmarks.server import ANSWER, HEAD, HOST, listen
 
-# https without tickets differs from https in nothing else.
-PORTS = ("http", "https", "https_without_tickets")
+# https without tickets differs from https in nothing else; of each there is one for each kind of certificate.
+PORTS = ("http", "https", "https_without_tickets", "https_rsa", "https_rsa_without_tickets")
 
 # As many threads wait in accept() from the start; where fewer than FREE of them are left, there is another.
 THREADS_PER_PORT = 32
@@ -53,13 +55,38 @@ def write_large(path: Path, size: int) -> None:
             file.write(piece[: size - start])
 
 
-def write_certificates(folder: Path) -> tuple[Path, Path]:
-    """The authority's file, and the server's with its key."""
-    authority = trustme.CA()
-    authority_file, pair = folder / "authority.pem", folder / "server.pem"
-    authority.cert_pem.write_to_path(authority_file)
-    authority.issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(pair)
-    return authority_file, pair
+@dataclass(frozen=True)
+class Pairs:
+    """The server's certificates with their keys, by their kind; an authority of the same kind signed each."""
+
+    ecdsa: Path
+    rsa: Path
+
+
+def write_certificates(folder: Path) -> tuple[Path, Pairs]:
+    """The file with both authorities, and the server's."""
+    trusted = folder / "authority.pem"
+    pairs = Pairs(folder / "ecdsa.pem", folder / "rsa.pem")
+    for kind, pair in ((trustme.KeyType.ECDSA, pairs.ecdsa), (trustme.KeyType.RSA, pairs.rsa)):
+        authority = trustme.CA(key_type=kind)
+        authority.cert_pem.write_to_path(trusted, append=True)
+        issued = authority.issue_cert(HOST, key_type=kind)
+        issued.private_key_and_cert_chain_pem.write_to_path(pair)
+    return trusted, pairs
+
+
+def write_bundle(folder: Path, authority: Path) -> Path | None:
+    """As many roots as a bundle usually has, and the authorities of the run among them.
+
+    It is certifi's, which requests and httpx read when nobody tells them of another; None without certifi.
+    """
+    try:
+        import certifi  # of this one row alone
+    except ImportError:
+        return None
+    bundle = folder / "bundle.pem"
+    bundle.write_text(f"{certifi.contents()}\n{authority.read_text()}")
+    return bundle
 
 
 # --- the embedded server
@@ -161,8 +188,11 @@ def context_of(pair: Path, *, tickets: bool) -> ssl.SSLContext:
 
 
 @contextmanager
-def embedded(folder: Path, pair: Path) -> Iterator[dict[str, int]]:
-    contexts = (None, context_of(pair, tickets=True), context_of(pair, tickets=False))
+def embedded(folder: Path, pairs: Pairs) -> Iterator[dict[str, int]]:
+    contexts: list[ssl.SSLContext | None] = [None]
+    contexts += [
+        context_of(pair, tickets=tickets) for pair in (pairs.ecdsa, pairs.rsa) for tickets in (True, False)
+    ]
     doors = [Door(context, folder / "large.bin") for context in contexts]
     yield {name: door.port for name, door in zip(PORTS, doors, strict=True)}
 
@@ -171,7 +201,7 @@ def embedded(folder: Path, pair: Path) -> Iterator[dict[str, int]]:
 
 
 @contextmanager
-def nginx(folder: Path, pair: Path) -> Iterator[dict[str, int]]:
+def nginx(folder: Path, pairs: Pairs) -> Iterator[dict[str, int]]:
     program = find_nginx()
     if program is None:
         sys.exit("benchmark: there is no nginx here")
@@ -181,10 +211,10 @@ def nginx(folder: Path, pair: Path) -> Iterator[dict[str, int]]:
     for probe in probes:
         probe.close()
     written = folder / "nginx.conf"
-    written.write_text(configuration(folder, pair, HOST, ports))
+    written.write_text(configuration(folder, pairs.ecdsa, pairs.rsa, HOST, ports))
     process = subprocess.Popen([program, "-p", str(folder), "-c", str(written)], stdin=subprocess.DEVNULL)
     try:
-        _wait_until_it_listens(process, ports["https_without_tickets"])
+        _wait_until_it_listens(process, ports[PORTS[-1]])
         yield ports
     finally:
         # SIGTERM is its quick end, which needs no answer that is on its way.
@@ -214,10 +244,12 @@ def main() -> None:
     with TemporaryDirectory(prefix="pystickyhttp-benchmark-") as name:
         folder = Path(name)
         write_large(folder / "large.bin", size)
-        authority, pair = write_certificates(folder)
+        authority, pairs = write_certificates(folder)
+        bundle = write_bundle(folder, authority)
         serve = {"nginx": nginx, "embedded": embedded}[kind]
-        with serve(folder, pair) as ports:
-            files = {"authority": str(authority), "large": str(folder / "large.bin")}
+        with serve(folder, pairs) as ports:
+            trusted = {"authority": str(authority), "bundle": bundle and str(bundle)}
+            files = {**trusted, "large": str(folder / "large.bin")}
             say(json.dumps({"host": HOST, "ports": ports, **files}))
             for _ in sys.stdin:
                 pass

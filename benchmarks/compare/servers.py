@@ -2,9 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from typing import Literal
 
 from benchmarks.compare.work import Work
 from benchmarks.process import Process
+
+# The kinds of the server's certificates.
+Key = Literal["ecdsa", "rsa"]
 
 
 class Server(Process):
@@ -28,26 +32,30 @@ class Server(Process):
         self._host: str = told["host"]
         self._ports: dict[str, int] = told["ports"]
         self._authority: str = told["authority"]
+        # certifi's roots with the authority among them; None where there is no certifi.
+        self.bundle: str | None = told["bundle"]
         self._large: str = told["large"]
 
-    def work(self, kind: str, scheme: str = "http", *, at_once: int = 1, tickets: bool = True) -> Work:
+    def work(
+        self, kind: str, scheme: str = "http", *, at_once: int = 1, tickets: bool = True, key: Key = "ecdsa"
+    ) -> Work:
         """Small requests to this server."""
-        return Work(kind, self._url(scheme, tickets), self._trust(scheme), at_once=at_once)
+        return Work(kind, self._url(scheme, tickets, key), self._trust(scheme), at_once=at_once)
 
     def large(self, kind: str) -> Work:
         """The large body."""
-        return Work(kind, self._url("http", True) + "large.bin", size=self.size)
+        return Work(kind, self._url("http") + "large.bin", size=self.size)
 
     def upload(self) -> Work:
         """A file as large as the large body."""
-        return Work("upload", self._url("http", True) + "upload", size=self.size, path=self._large)
+        return Work("upload", self._url("http") + "upload", size=self.size, path=self._large)
 
-    def address(self) -> tuple[str, int]:
-        return self._host, self._ports["http"]
+    def address(self, scheme: str = "http") -> tuple[str, int]:
+        return self._host, self._ports[scheme]
 
     def _trust(self, scheme: str) -> str | None:
         return self._authority if scheme == "https" else None
 
-    def _url(self, scheme: str, tickets: bool) -> str:
-        port = self._ports[scheme if tickets else f"{scheme}_without_tickets"]
-        return f"{scheme}://{self._host}:{port}/"
+    def _url(self, scheme: str, tickets: bool = True, key: Key = "ecdsa") -> str:
+        name = f"{scheme}{'_rsa' if key == 'rsa' else ''}{'' if tickets else '_without_tickets'}"
+        return f"{scheme}://{self._host}:{self._ports[name]}/"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from benchmarks.compare.peers.base import Opened, Peer, check, timed
+from benchmarks.compare.peers.base import Opened, Peer, Step, check, timed
 
 # Seconds and the most samples to the samples, in seconds for one piece of work.
 Slice = Callable[[float, int], list[float]]
@@ -38,11 +38,16 @@ class Work:
 @contextmanager
 def opened(peer: Peer, work: Work) -> Iterator[Slice]:
     """What does slices of this work, as long as the context is open."""
-    if work.kind == "once":
-        yield lambda seconds, most: timed(lambda: peer.once(work.url, work.authority), OK, seconds, most)
+    if work.kind in ALONE:
+        yield ALONE[work.kind](lambda: peer.once(work.url, work.authority), work)
         return
     with peer.open(work.authority, work.at_once) as session:
         yield KINDS[work.kind](session, work)
+
+
+def _once(once: Step, work: Work) -> Slice:
+    """Each request by a session of its own."""
+    return lambda seconds, most: timed(once, OK, seconds, most)
 
 
 def _get(session: Opened, work: Work) -> Slice:
@@ -88,33 +93,34 @@ def _reconnecting(session: Opened, url: str, *, resumed: bool) -> Slice:
 
 
 def _threads(session: Opened, work: Work) -> Slice:
-    """GETs by several threads on one session; the one sample is the time by the number of requests."""
-
-    def together(seconds: float, most: int) -> list[float]:
-        return [_seconds_per_request(session, work, seconds, most)]
-
-    return together
+    """GETs by several threads on one session."""
+    return _together(lambda: session.get(work.url), work)
 
 
-def _seconds_per_request(session: Opened, work: Work, seconds: float, most: int) -> float:
+def _together(step: Step, work: Work) -> Slice:
+    """A step that several threads take; the one sample is the time by the number of steps."""
+    return lambda seconds, most: [_seconds_per_step(step, work.at_once, seconds, most)]
+
+
+def _seconds_per_step(step: Step, at_once: int, seconds: float, most: int) -> float:
     clock = time.perf_counter
-    counts = [0] * work.at_once
+    counts = [0] * at_once
     errors: list[BaseException] = []
-    gate = threading.Barrier(work.at_once + 1)
+    gate = threading.Barrier(at_once + 1)
     until = [0.0]
 
     def run(number: int) -> None:
         gate.wait()
         try:
             while True:
-                check(session.get(work.url), OK)
+                check(step(), OK)
                 counts[number] += 1
                 if clock() >= until[0] or counts[number] >= most:
                     return
         except BaseException as error:  # noqa: BLE001  # it is raised again below
             errors.append(error)
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(work.at_once)]
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(at_once)]
     for thread in threads:
         thread.start()
     start = clock()
@@ -140,6 +146,9 @@ def _fill(session: Opened, work: Work) -> Slice:
 def _timed(session: Opened, step: Callable[[], object], expected: int) -> Slice:
     return lambda seconds, most: session.timed(step, expected, seconds, most)
 
+
+# Without a session that is open all the time.
+ALONE: dict[str, Callable[[Step, Work], Slice]] = {"once": _once, "threads-once": _together}
 
 KINDS: dict[str, Callable[[Opened, Work], Slice]] = {
     "get": _get,

@@ -15,8 +15,6 @@ KIBI = 1024
 # Two tell whether it is steady; it is disturbed by nothing, so more would show the same.
 ROUNDS = 2
 
-# Enough that what the process takes for all of them at once does not count for one.
-CONNECTIONS = 200
 # So many are open when it begins, so that what is made once is there.
 BEFORE = 5
 
@@ -59,8 +57,8 @@ def idle(run: Run) -> Section:
         tuple(figures),
         tuple(verdicts),
         (
-            f"growth of the resident memory by {CONNECTIONS} connections that were all in use at once and "
-            "then given back, garbage collected and free memory returned where the system can do "
+            f"growth of the resident memory by {run.connections} connections that were all in use at once "
+            "and then given back, garbage collected and free memory returned where the system can do "
             "that (Linux alone tells)",
         ),
     )
@@ -79,15 +77,15 @@ def _per_connection(run: Run, peer: str, scheme: str) -> list[float]:
     grown = []
     for _ in range(min(ROUNDS, run.rounds)):
         with ExitStack() as stack:
-            work = run.server.work("fill", scheme, at_once=CONNECTIONS + BEFORE)
+            work = run.server.work("fill", scheme, at_once=run.connections + BEFORE)
             contestant = run.enter(stack, peer, work)
             if contestant is None:
                 return []
             contestant.slice(0.0, BEFORE)
             before = contestant.memory().now
-            contestant.slice(0.0, CONNECTIONS + BEFORE)
+            contestant.slice(0.0, run.connections + BEFORE)
             after = contestant.memory().now
             if before is None or after is None:
                 return []
-            grown.append((after - before) / CONNECTIONS)
+            grown.append((after - before) / run.connections)
     return grown

@@ -52,6 +52,8 @@ def _figure(name: str, unit: str, seconds: Sequence[float]) -> Figure:
 def _commands(run: Run) -> dict[str, list[str]]:
     commands = {BARE: [sys.executable, "-c", "pass"]}
     for name in LIBRARIES:
+        if name in run.absent:
+            continue
         python = run.niquests if name == NIQUESTS else sys.executable
         command = [python or "", "-c", f"import {name}"]
         # The first one writes the .pyc files, and finds out what is there.
