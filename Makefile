@@ -5,13 +5,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench bench-compare test lint format clean
+.PHONY: bench bench-compare bench-growth test lint format clean
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.pooling $(BENCH)
 
 bench-compare: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.compare $(BENCH)
+
+bench-growth: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks.growth $(BENCH)
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(TESTS)

@@ -4,196 +4,211 @@ Each client is a line from its pooled to its fresh median. The scale is logarith
 panels, so that the length of a line is the ratio of the two, wherever it stands.
 """
 
+import math
 import textwrap
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from benchmarks.figures import Case, Row, WarmRow
 from benchmarks.report import OURS, Report, milliseconds, place_of, ratio
+from benchmarks.theme import MARGIN, WIDTH, Theme, bare, write
 
-# Told apart by those who see few colours, too: a dark blue and an orange.
-POOLED = "#1f5fa8"
-FRESH = "#e07b1f"
-PEER = "#9db4d0"
-QUIET = "#69707d"
-LINK = "#ccd3dc"
-FAINT = "#dfe3e8"
-INK = "#1b1f27"
+TIMES = "\N{MULTIPLICATION SIGN}"
 
-# Sharp on paper and on a dense screen.
-DOTS_PER_INCH = 160
+# Inches: title, subtitle and key; what the names of clients take; what the ratios take; between two panels.
+HEAD = 0.98
+NAMES = 1.2
+RATIOS = 0.92
+GAP = 0.08
 
-# Room beside the outermost dots for their labels, as a factor on the logarithmic scale.
-ROOM = 2.8
+# Inches beside the outermost dots, and beyond the longest bar, for their labels.
+ROOM = 0.6
+ROOM_OF_BAR = 1.5
 
-# Inches: one line of a panel, what a panel needs besides for its title and axis, and the same for the whole.
-LINE = 0.36
-AROUND = 0.8
-HEAD = 1.1
-FOOT = 0.4
+# Inches: a line of a panel, what a panel has above its first line, and below its last one for the scale.
+LINE = 0.29
+ABOVE = 0.4
+BELOW = 0.3
 
-# How many characters of the foot's small type an inch holds, with a margin.
-SMALL_PER_INCH = 16
+# Inches of a line of the small type at the foot, and how many characters of it stand in an inch.
+SMALL = 0.15
+SMALL_PER_INCH = 15.5
+
+# Powers of ten, in milliseconds, of which the scale shows those that are within it.
+DECADES = tuple(10.0**power for power in range(-3, 6))
+NEAR = 2
 
 
-def draw(report: Report, path: Path) -> None:
+def draw(report: Report, theme: Theme) -> Figure:
     sections = [list(rows) for _, rows in groupby(report.rows, lambda row: place_of(row.case))]
     across = min(2, len(sections))
-    heights = [AROUND + LINE * len(sections[0]) / 2] * -(-len(sections) // across)
+    down = -(-len(sections) // across)
+    lines = len(sections[0]) // 2
+    foot = [line for words in _foot(report) for line in textwrap.wrap(words, round(WIDTH * SMALL_PER_INCH))]
+    panel = ABOVE + lines * LINE + BELOW
+    bars = ABOVE + len(report.warm) * LINE if report.warm else 0.0
+    height = HEAD + down * panel + bars + 0.3 + len(foot) * SMALL
+    # A figure without pyplot draws into memory on every system, with or without a display.
+    figure = Figure(figsize=(WIDTH, height))
+    _head(figure, theme)
+    width = (WIDTH - NAMES - MARGIN) / across
+    ends = _ends(report.rows, width - RATIOS - GAP)
+    for number, rows in enumerate(sections):
+        left, top = NAMES + number % across * width, HEAD + number // across * panel + ABOVE
+        axes = _axes(figure, left, top, width - RATIOS - GAP, lines * LINE)
+        _compare(axes, rows, ends, theme, named=number % across == 0)
     if report.warm:
-        heights.append(AROUND + LINE * len(report.warm))
-    width, height = 1.4 + 4.6 * across, sum(heights) + HEAD + FOOT
-    inner = (0.0, FOOT / height, 1.0, 1 - (HEAD + FOOT) / height)
-    with matplotlib.rc_context({"font.size": 10, "text.color": INK}):
-        layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12, rect=inner)
-        # A figure without pyplot draws into memory on every system, with or without a display.
-        figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
-        grid = figure.add_gridspec(len(heights), across, height_ratios=heights)
-        ends = _ends(report.rows)
-        for number, rows in enumerate(sections):
-            axes = figure.add_subplot(grid[number // across, number % across])
-            _compare(axes, rows, ends)
-            if number % across:
-                axes.tick_params(labelleft=False)
-        if report.warm:
-            _warm(figure.add_subplot(grid[-1, :]), report.warm)
-        _frame(figure, report)
-        figure.savefig(path, dpi=DOTS_PER_INCH)
+        top = HEAD + down * panel + ABOVE
+        _warm(_axes(figure, NAMES, top, WIDTH - NAMES - MARGIN, len(report.warm) * LINE), report.warm, theme)
+    for number, line in enumerate(foot):
+        y = height - 0.06 - (len(foot) - number) * SMALL
+        write(figure, MARGIN, y, line, color=theme.quiet, fontsize=7.5)
+    return figure
 
 
-def _frame(figure: Figure, report: Report) -> None:
-    """Title and key above the panels, and below them what the figures are worth only together with."""
-    width, height = figure.get_size_inches()
-    figure.text(0.16 / width, 1 - 0.38 / height, "What one session saves", fontsize=15, fontweight="bold")
-    figure.legend(
-        handles=[
-            _dot(POOLED, "pooled: one session for all requests"),
-            _dot(FRESH, "fresh: a session per request"),
-        ],
-        title="Median milliseconds of a GET, on one logarithmic scale",
-        alignment="left",
-        loc="upper left",
-        bbox_to_anchor=(0.08 / width, 1 - 0.43 / height),
-        borderpad=0,
-        ncols=2,
-        frameon=False,
-        handletextpad=0.2,
-        columnspacing=1.2,
-    )
-    foot = textwrap.fill(report.signature, round(width * SMALL_PER_INCH))
-    figure.text(0.16 / width, 0.1 / height, foot, color=QUIET, fontsize=7)
+def said(report: Report) -> str:
+    """The picture in words."""
+    told = [
+        f"{_title(fresh.case)}: "
+        f"{milliseconds(pooled.median)} ms pooled, {milliseconds(fresh.median)} ms fresh"
+        for pooled, fresh in zip(report.rows[0::2], report.rows[1::2], strict=True)
+        if pooled.case.client == OURS
+    ]
+    return f"Median time of a GET with {OURS}. {'; '.join(told)}."
 
 
-def _dot(colour: str, label: str) -> Line2D:
-    return Line2D([], [], marker="o", markersize=9, linestyle="none", color=colour, label=label)
+def _foot(report: Report) -> tuple[str, ...]:
+    """What the figures are worth only together with."""
+    _, where, versions = report.signature
+    return where, f"{versions}; {report.facts['date']}"
+
+
+def _axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """At inches from the upper left corner."""
+    whole, tall = figure.get_size_inches()
+    return figure.add_axes((left / whole, 1 - (top + height) / tall, width / whole, height / tall))
+
+
+def _head(figure: Figure, theme: Theme) -> None:
+    write(figure, MARGIN, 0.13, "What one session saves", fontsize=16, fontweight="bold")
+    scale = "Median milliseconds of a GET: left is better. The scale is logarithmic, and the same everywhere."
+    write(figure, MARGIN, 0.46, scale, color=theme.quiet)
+    left = MARGIN
+    for colour, word, wide, meaning in (
+        (theme.pooled, "pooled", 0.63, "one session for all requests"),
+        (theme.fresh, "fresh", 0.5, "a session for each request"),
+    ):
+        write(figure, left, 0.69, "\N{BLACK CIRCLE}", color=colour, fontsize=12)
+        write(figure, left + 0.19, 0.71, word, color=colour, fontweight="bold")
+        write(figure, left + 0.19 + wide, 0.71, meaning)
+        left += 3.0
 
 
 def _title(case: Case) -> str:
+    if case.round_trip_ms is None:
+        return case.scheme
     if not case.round_trip_ms:
         return f"{case.scheme}, no delay added"
     return f"{case.scheme}, {case.round_trip_ms:g} ms round trip"
 
 
-def _ends(rows: Sequence[Row]) -> tuple[float, float]:
+def _ends(rows: Sequence[Row], width: float) -> tuple[float, float]:
+    """Of a scale of so many inches, so that all dots have room for their labels."""
     values = [row.median * 1e3 for row in rows]
-    return min(values) / ROOM, max(values) * ROOM
+    # At least one power of ten, where the values are near each other.
+    powers = max(1.0, math.log10(max(values) / min(values)))
+    factor = 10 ** (ROOM * powers / (width - 2 * ROOM))
+    return min(values) / factor, min(values) * 10**powers * factor
 
 
-def _compare(axes: Axes, rows: Sequence[Row], ends: tuple[float, float]) -> None:
+def _compare(
+    axes: Axes, rows: Sequence[Row], ends: tuple[float, float], theme: Theme, *, named: bool
+) -> None:
     pairs = list(zip(rows[0::2], rows[1::2], strict=True))
     for line, (pooled, fresh) in enumerate(pairs):
-        _pair(axes, line, pooled, fresh)
-    axes.annotate(
-        "fresh/pooled",
-        (1.02, 1.0),
-        xycoords="axes fraction",
-        xytext=(0, 6),
-        textcoords="offset points",
-        color=QUIET,
-        fontsize=8,
-    )
-    _name_lines(axes, [pooled.case.client for pooled, _ in pairs])
-    axes.set_title(_title(rows[0].case), loc="left", fontsize=11, fontweight="bold")
+        _pair(axes, line, pooled, fresh, theme)
+    _name_lines(axes, [pooled.case.client for pooled, _ in pairs], shown=named)
+    _head_panel(axes, _title(rows[0].case))
+    _beside(axes, -0.5, "fresh / pooled", va="bottom", color=theme.quiet, fontsize=8)
     axes.set_xscale("log")
     axes.set_xlim(*ends)
-    axes.xaxis.set_major_locator(LogLocator(10))
+    axes.xaxis.set_major_locator(FixedLocator(_decades(ends)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} ms"))
+    axes.tick_params(axis="x", labelsize=8.5)
+    axes.grid(axis="x", zorder=0)
 
 
-def _pair(axes: Axes, line: int, pooled: Row, fresh: Row) -> None:
+def _decades(ends: tuple[float, float]) -> list[float]:
+    """Powers of ten that are not at the very ends, where their labels would stand outside."""
+    return [each for each in DECADES if ends[0] * NEAR < each < ends[1] / NEAR]
+
+
+def _pair(axes: Axes, line: int, pooled: Row, fresh: Row, theme: Theme) -> None:
     low, high = pooled.median * 1e3, fresh.median * 1e3
-    axes.plot([low, high], [line, line], color=LINK, linewidth=4.5, solid_capstyle="round", zorder=2)
+    weight = _weight(pooled.case.client)
+    axes.plot(
+        [low, high], [line, line], color=theme.quiet, alpha=0.45, linewidth=3, solid_capstyle="butt", zorder=2
+    )
     # The labels stand outside the pair, also where a fresh session is the faster one.
     outward = 1 if high >= low else -1
-    for row, colour, side in ((pooled, POOLED, -outward), (fresh, FRESH, outward)):
-        axes.plot(row.median * 1e3, line, "o", color=colour, markersize=9, zorder=3)
+    for row, colour, side in ((pooled, theme.pooled, -outward), (fresh, theme.fresh, outward)):
+        axes.plot(row.median * 1e3, line, "o", color=colour, markersize=8, zorder=3)
         axes.annotate(
             milliseconds(row.median),
             (row.median * 1e3, line),
-            xytext=(9 * side, 0),
+            xytext=(8 * side, 0),
             textcoords="offset points",
             ha="left" if side > 0 else "right",
-            va="center",
+            va="center_baseline",
             color=colour,
-            fontweight=_weight(row.case.client),
+            fontweight=weight,
         )
     if fresh.fresh_over_pooled is not None:
-        text = f"{ratio(fresh.fresh_over_pooled)}\N{MULTIPLICATION SIGN}"
+        _beside(axes, line, ratio(fresh.fresh_over_pooled) + TIMES, va="center_baseline", fontweight=weight)
+
+
+def _beside(axes: Axes, line: float, text: str, **named: object) -> None:
+    """In the column of ratios."""
+    axes.annotate(text, (1.0, line), xycoords=("axes fraction", "data"), **named)  # type: ignore[arg-type]
+
+
+def _warm(axes: Axes, rows: Sequence[WarmRow], theme: Theme) -> None:
+    values = [row.median * 1e6 for row in rows]
+    # The bare loop stands first and is no client.
+    colours = [theme.quiet, *(theme.pooled if row.client == OURS else theme.peer for row in rows[1:])]
+    axes.barh(range(len(rows)), values, height=0.62, color=colours)
+    for line, (row, value) in enumerate(zip(rows, values, strict=True)):
         axes.annotate(
-            text,
-            (1.02, line),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontweight=_weight(fresh.case.client),
+            f"{value:,.0f} \N{MICRO SIGN}s   {row.over_floor:.1f}{TIMES}",
+            (value, line),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            fontweight=_weight(row.client),
         )
+    _name_lines(axes, [row.client for row in rows], shown=True)
+    _head_panel(axes, f"Warm GET over one http connection: shorter is better; {TIMES} of a bare h11 loop")
+    width = WIDTH - NAMES - MARGIN
+    axes.set_xlim(0, max(values) * width / (width - ROOM_OF_BAR))
+    axes.set_xticks([])
+
+
+def _head_panel(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", pad=5)
+
+
+def _name_lines(axes: Axes, names: Sequence[str], *, shown: bool) -> None:
+    axes.set_yticks(range(len(names)), names if shown else [])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    for label in axes.get_yticklabels():
+        label.set_fontweight(_weight(label.get_text()))
+    bare(axes)
 
 
 def _weight(client: str) -> str:
     return "bold" if client == OURS else "normal"
-
-
-def _warm(axes: Axes, rows: Sequence[WarmRow]) -> None:
-    values = [row.median * 1e6 for row in rows]
-    # The bare loop stands first and is no client.
-    colours = [QUIET, *(POOLED if row.client == OURS else PEER for row in rows[1:])]
-    axes.barh(range(len(rows)), values, height=0.62, color=colours, zorder=2)
-    for line, (row, value) in enumerate(zip(rows, values, strict=True)):
-        axes.annotate(
-            f"{value:,.0f} \N{MICRO SIGN}s   {row.over_floor:.1f}\N{MULTIPLICATION SIGN}",
-            (value, line),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            fontweight=_weight(row.client),
-        )
-    _name_lines(axes, [row.client for row in rows])
-    axes.set_title(
-        "Warm GET on one http connection, beside bare h11",
-        loc="left",
-        fontsize=11,
-        fontweight="bold",
-    )
-    axes.set_xlim(0, max(values) * 1.15)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f} \N{MICRO SIGN}s"))
-
-
-def _name_lines(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    for label in axes.get_yticklabels():
-        label.set_fontweight(_weight(label.get_text()))
-    axes.tick_params(length=0, labelcolor=INK)
-    axes.tick_params(axis="x", labelcolor=QUIET, labelsize=9)
-    axes.grid(axis="x", color=FAINT, linewidth=0.8, zorder=0)
-    axes.set_axisbelow(True)
-    for side in axes.spines.values():
-        side.set_visible(False)

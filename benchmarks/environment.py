@@ -3,9 +3,10 @@
 import os
 import platform
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
+from pathlib import Path
 
 # Proxies would take the requests elsewhere. The files of certificates would replace the ones that the
 # run names (requests lets REQUESTS_CA_BUNDLE override a session's verify). A key log writes a file in
@@ -56,12 +57,34 @@ def processor_of_its_own() -> Iterator[list[int]]:
 
 
 def machine() -> dict[str, str | int | None]:
+    # The first two numbers of the system's release; what follows is the name of somebody's build.
+    release = ".".join(platform.release().split(".")[:2])
     return {
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "platform": f"{platform.system()} {release}, {platform.machine()}",
+        "processor": _processor(),
         "cpus": os.cpu_count(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
+
+
+def _processor() -> str | None:
+    """Its name, as far as the system tells."""
+    with suppress(OSError):  # only Linux has it
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or None
+
+
+def described(here: Mapping[str, str | int | None]) -> str:
+    """What `machine` tells, in a line."""
+    processors = f"{here['cpus']} CPUs" + (f" ({here['processor']})" if here["processor"] else "")
+    return f"{here['platform']}, {processors}, {here['python']}"
+
+
+def numbered(packages: Mapping[str, str]) -> str:
+    """The versions in a line."""
+    return ", ".join(f"{name} {number}" for name, number in packages.items())
 
 
 def versions(packages: list[str]) -> dict[str, str]:

@@ -73,6 +73,24 @@ def parse(arguments: list[str] | None = None) -> Options:
     return options
 
 
+def as_given(options: Options) -> list[str]:
+    """The options that repeat this run."""
+    given = [
+        "--rounds",
+        str(options.rounds),
+        "--seconds",
+        f"{options.seconds:g}",
+        "--seed",
+        str(options.seed),
+    ]
+    if options.clients != tuple(CLIENTS):
+        given += ["--clients", ",".join(options.clients)]
+    if options.url is None:
+        return [*given, "--rtt", f"{options.round_trip_ms:g}"]
+    given += ["--url", options.url, "--requests", str(options.requests)]
+    return given if options.authority is None else [*given, "--ca", options.authority]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m benchmarks.pooling",
@@ -113,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=RESULTS,
         metavar="DIR",
-        help="folder for the JSON and the PNG (benchmarks/results)",
+        help="folder for the figures, the charts and the page (benchmarks/results)",
     )
     server = parser.add_argument_group("a server of yours", "GET only, in place of the embedded server")
     add = server.add_argument

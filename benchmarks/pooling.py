@@ -1,14 +1,17 @@
 """`make bench`: what a session saves, for pystickyhttp and its peers, over http and https, near and far.
 
 The program starts a server of its own (or takes the one that --url names), measures in turns, prints the
-tables, and writes the figures as JSON and as a chart. Ctrl-C ends it at any time and leaves nothing behind.
+tables, and writes the figures as JSON, as charts for light and for dark screens, and as a page with both.
+Ctrl-C ends it at any time and leaves nothing behind.
 """
 
 import os
 import random
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -21,7 +24,8 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.figures import MODES, STEADY, Case, Turn, WarmRow, rows, unsteady, warm_rows
 from benchmarks.floor import BareH11
 from benchmarks.folder import make_folder
-from benchmarks.options import Options, parse
+from benchmarks.options import Options, as_given, parse
+from benchmarks.page import page
 from benchmarks.probe import probe
 from benchmarks.progress import RunProgress
 from benchmarks.relay import HANDSHAKE_MODEL
@@ -176,14 +180,7 @@ def _report(
     warm_figures: Sequence[WarmRow],
 ) -> Report:
     figures = rows(turns, [case for case, _, _ in work])
-    packages = versions([*options.clients, "h11"])
     taken = len(turns) // len(work)
-    here = machine()
-    date = datetime.now(UTC).isoformat(timespec="seconds")
-    signature = (
-        f"{', '.join(f'{name} {number}' for name, number in packages.items())}; {here['python']}; "
-        f"{here['platform']}, {here['cpus']} CPUs; {taken} rounds, seed {options.seed}; {date}"
-    )
     notes = list(notes)
     if taken < options.rounds:
         notes.append(f"{taken} of {options.rounds} rounds: the time was used up (--seconds gives more)")
@@ -195,12 +192,12 @@ def _report(
         )
     return Report(
         facts={
-            "date": date,
-            "machine": here,
-            "versions": packages,
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": shlex.join(["python", "-m", "benchmarks.pooling", *as_given(options)]),
+            "machine": machine(),
+            "versions": versions([*options.clients, "h11"]),
             "parameters": {**facts, "seed": options.seed, "rounds": options.rounds, "rounds_taken": taken},
         },
-        signature=signature,
         notes=tuple(notes),
         rows=figures,
         warm=warm_figures,
@@ -209,17 +206,21 @@ def _report(
 
 def _publish(report: Report, options: Options, console: Console) -> None:
     # matplotlib takes a second to import and fills the heap, which the measuring can do without.
-    from benchmarks.chart import draw
+    from benchmarks.chart import draw, said
+    from benchmarks.theme import save
 
     name = "url" if options.url else "pooling"
-    figures, picture = options.output / f"{name}.json", options.output / f"{name}.png"
+    figures, written = options.output / f"{name}.json", options.output / f"{name}.md"
     try:
         write_json(report, figures)
         print_tables(report, console)
-        draw(report, picture)
+        charts = save(partial(draw, report), options.output, name, ("svg", "png"))
+        written.write_text(page(report, name, said(report)), encoding="utf-8")
     except OSError as error:
         raise BenchmarkError(f"the results cannot be written: {error}") from error
-    console.print(f"\nFigures: {figures}\nChart:   {picture}", highlight=False, soft_wrap=True)
+    listing = "\n".join(f"        {chart}" for chart in charts).strip()
+    told = f"\nFigures: {figures}\nPage:    {written}\nCharts:  {listing}"
+    console.print(told, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """What a run leaves behind in words and figures: the tables on the terminal and the JSON file."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.environment import described, numbered
 from benchmarks.figures import Case, Row, WarmRow
 
 # The client whose rows stand out.
@@ -21,13 +23,21 @@ class Report:
     """A whole run."""
 
     # The machine, the versions, the date and the parameters, as the JSON has them.
-    facts: dict[str, object]
-    # The same in a line, for the foot of tables and charts.
-    signature: str
+    facts: Mapping[str, Any]
     # Sentences on how it was measured, without which the figures cannot be read.
     notes: tuple[str, ...]
     rows: Sequence[Row]
     warm: Sequence[WarmRow]
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """The facts in lines, for the head of the page and the foot of tables and charts."""
+        given = self.facts["parameters"]
+        return (
+            f"{self.facts['date']}, `{self.facts['command']}`, {given['rounds_taken']} rounds",
+            f"{described(self.facts['machine'])}; server: {given['server']}",
+            numbered(self.facts["versions"]),
+        )
 
 
 def place_of(case: Case) -> str:
@@ -52,7 +62,7 @@ def print_tables(report: Report, console: Console) -> None:
     console.print(_comparison(report.rows))
     if report.warm:
         console.print(_warm(report.warm))
-    for note in (*report.notes, report.signature):
+    for note in (*report.notes, *report.signature):
         console.print(f"- {note}", highlight=False, style="dim")
 
 
@@ -140,6 +150,19 @@ def write_json(report: Report, path: Path) -> None:
         "warm_get": [asdict(row) for row in report.warm],
     }
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Report:
+    """What `write_json` wrote."""
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    del facts["units"]
+    notes, pooling, warm = (facts.pop(name) for name in ("notes", "pooling", "warm_get"))
+    return Report(facts, tuple(notes), [_row(each) for each in pooling], [WarmRow(**each) for each in warm])
+
+
+def _row(told: dict[str, Any]) -> Row:
+    case = Case(**{field: told.pop(field) for field in asdict(Case("", None, "", "pooled"))})
+    return Row(case, **{**told, "turn_medians": tuple(told["turn_medians"])})
 
 
 def _without_case(row: Row) -> dict[str, object]:

@@ -17,7 +17,13 @@ from benchmarks.compare.peers import DISTRIBUTIONS, version_of
 from benchmarks.compare.rows import ROWS
 from benchmarks.compare.run import Run
 from benchmarks.compare.servers import Server
-from benchmarks.environment import drop_bending_variables, machine, processor_of_its_own
+from benchmarks.environment import (
+    described,
+    drop_bending_variables,
+    machine,
+    numbered,
+    processor_of_its_own,
+)
 from benchmarks.errors import BenchmarkError
 from benchmarks.folder import make_folder
 
@@ -103,8 +109,8 @@ def _report(
         },
         signature=(
             f"{date}, `{command}`, {took:.0f} s",
-            f"{here['platform']}, {here['cpus']} CPUs, {here['python']}; server: {server}",
-            ", ".join(f"{name} {version}" for name, version in peers.items()),
+            f"{described(here)}; server: {server}",
+            numbered(peers),
         ),
         notes=(*NOTES, NOTE_PLACED if others else NOTE_UNPLACED, *absent),
         sections=sections,

@@ -1,10 +1,11 @@
 """What a run leaves behind: the page, which is the output of the program as well, and the JSON. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.compare.goals import STEADY, Figure, Section, Spread, Verdict, unsteady
+from benchmarks.markdown import listed, table
 
 # Under the name of whoever is not there; a dash, since 0 would be a figure.
 NOTHING = "\N{EN DASH}"
@@ -40,25 +41,12 @@ def met(verdict: Verdict) -> str:
     return {True: "yes", False: "**no**", None: ""}[verdict.met]
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table of Markdown that reads as one in a terminal, too; all columns but the first are numbers."""
-    cells = [tuple(heads), *(tuple(row) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-
-    def line(row: Sequence[str]) -> str:
-        first, *rest = zip(row, widths, strict=True)
-        return f"| {' | '.join([first[0].ljust(first[1]), *(text.rjust(width) for text, width in rest)])} |"
-
-    rule = " | ".join(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
-    return [line(cells[0]), f"| {rule} |", *map(line, cells[1:])]
-
-
 def page(report: Report) -> str:
-    lines = ["# pystickyhttp beside its peers", "", *_listed(report.signature), ""]
+    lines = ["# pystickyhttp beside its peers", "", *listed(report.signature), ""]
     lines += ["## Goals", "", *_goals(report.sections), ""]
     for section in report.sections:
         lines += [f"## {section.title}", "", *_section(section)]
-    return "\n".join([*lines, "## How it was measured", "", *_listed(report.notes)]) + "\n"
+    return "\n".join([*lines, "## How it was measured", "", *listed(report.notes)]) + "\n"
 
 
 def content(report: Report) -> dict[str, Any]:
@@ -75,10 +63,6 @@ def content(report: Report) -> dict[str, Any]:
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {**asdict(verdict), "met": verdict.met}
-
-
-def _listed(lines: Iterable[str]) -> list[str]:
-    return [f"- {line}" for line in lines]
 
 
 def _goals(sections: Sequence[Section]) -> list[str]:
@@ -103,7 +87,7 @@ def _section(section: Section) -> list[str]:
         lines += [*table(heads, map(_compared, section.verdicts)), ""]
     notes = [*section.notes, *_warning(unsteady(section.verdicts))]
     if notes:
-        lines += [*_listed(notes), ""]
+        lines += [*listed(notes), ""]
     return lines
 
 
