@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench bench-compare bench-growth test lint format clean
+.PHONY: bench bench-compare bench-growth readme test lint format clean
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.pooling $(BENCH)
@@ -15,6 +15,10 @@ bench-compare: $(VENV)/.installed-bench
 
 bench-growth: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.growth $(BENCH)
+
+# Into the README go the last runs of bench and bench-compare: make bench bench-compare readme
+readme: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks.readme
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(TESTS)

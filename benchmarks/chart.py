@@ -70,17 +70,6 @@ def draw(report: Report, theme: Theme) -> Figure:
     return figure
 
 
-def said(report: Report) -> str:
-    """The picture in words."""
-    told = [
-        f"{_title(fresh.case)}: "
-        f"{milliseconds(pooled.median)} ms pooled, {milliseconds(fresh.median)} ms fresh"
-        for pooled, fresh in zip(report.rows[0::2], report.rows[1::2], strict=True)
-        if pooled.case.client == OURS
-    ]
-    return f"Median time of a GET with {OURS}. {'; '.join(told)}."
-
-
 def _foot(report: Report) -> tuple[str, ...]:
     """What the figures are worth only together with."""
     _, where, versions = report.signature

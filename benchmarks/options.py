@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--seconds",
-        type=number("s", 5, 600),
+        type=number("s", 1, 600),
         default=SECONDS,
         metavar="S",
         help=f"time to measure ({SECONDS:g})",

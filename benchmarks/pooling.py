@@ -29,7 +29,7 @@ from benchmarks.page import page
 from benchmarks.probe import probe
 from benchmarks.progress import RunProgress
 from benchmarks.relay import HANDSHAKE_MODEL
-from benchmarks.report import Report, place_of, print_tables, write_json
+from benchmarks.report import Report, place_of, print_tables, said, write_json
 from benchmarks.turns import MOST_PER_TURN, Limits, Place, cases, compare, rehearse, warm
 
 # Of the time to measure; the warm GET has five cases where the comparison has dozens.
@@ -206,7 +206,7 @@ def _report(
 
 def _publish(report: Report, options: Options, console: Console) -> None:
     # matplotlib takes a second to import and fills the heap, which the measuring can do without.
-    from benchmarks.chart import draw, said
+    from benchmarks.chart import draw
     from benchmarks.theme import save
 
     name = "url" if options.url else "pooling"

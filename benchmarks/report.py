@@ -46,6 +46,17 @@ def place_of(case: Case) -> str:
     return f"{case.scheme}, {case.round_trip_ms:g} ms"
 
 
+def said(report: Report) -> str:
+    """The chart in words, for those who do not see it: our own rows."""
+    told = [
+        f"{place_of(fresh.case)}: "
+        f"{milliseconds(pooled.median)} ms pooled, {milliseconds(fresh.median)} ms fresh"
+        for pooled, fresh in zip(report.rows[0::2], report.rows[1::2], strict=True)
+        if pooled.case.client == OURS
+    ]
+    return f"Median time of a GET with {OURS}. {'; '.join(told)}."
+
+
 def milliseconds(seconds: float) -> str:
     """Three digits that count, from microseconds on loopback to seconds far away."""
     value = seconds * 1e3

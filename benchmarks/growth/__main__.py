@@ -32,6 +32,8 @@ NOTES = (
     "every point of every line is a process of its own, and all of an axis are measured by the same code, in "
     "turns, in an order that is shuffled for each round; shown are the medians of the rounds",
     "pooled: one session for all requests; fresh: `pystickyhttp.get()`, a session for each request",
+    "the first part of each pooled slice is not timed: in it a session opens the connections that it has "
+    "given up since its last slice, as httpx does after five seconds",
     f"the round trip is simulated: {HANDSHAKE_MODEL}",
 )
 

@@ -25,8 +25,11 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
 MILLI = 1e3
 MEGA = 1e6
 
-# Each fresh request leaves a port in TIME_WAIT for a minute, and a system has some 28000. In five rounds these
-# are also fewer than the looks at tickets that a process of Python before 3.12.8 has (law S2).
+# Of a slice: for 64 threads long enough to open as many connections.
+OPENING = 0.25
+
+# Each fresh request leaves a port in TIME_WAIT for a minute, and a system has some 28000. In five rounds
+# these are also fewer than the looks at tickets that a process of Python before 3.12.8 has (law S2).
 MOST_FRESH = 180
 MOST_POOLED = 100_000
 
@@ -123,6 +126,17 @@ def _rounds(
     rounds: dict[tuple[str, int], list[float]] = {key: [] for key in contestants}
     for _ in range(run.rounds):
         for key in run.shuffler.sample(list(contestants), len(contestants)):
-            most = MOST_FRESH if key[0] == FRESH else MOST_POOLED
-            rounds[key].append(statistics.median(contestants[key].slice(seconds, most)))
+            rounds[key].append(_slice(contestants[key], seconds, pooled=key[0] != FRESH))
     return rounds
+
+
+def _slice(contestant: Contestant, seconds: float, *, pooled: bool) -> float:
+    """The median of a slice, in seconds.
+
+    Between two slices of a contestant all others have theirs, and some sessions give up their connections
+    meanwhile (httpx's after five seconds). A pooled one has the first part of its time to open them again.
+    """
+    if not pooled:
+        return statistics.median(contestant.slice(seconds, MOST_FRESH))
+    contestant.slice(seconds * OPENING, MOST_POOLED)
+    return statistics.median(contestant.slice(seconds * (1 - OPENING), MOST_POOLED))

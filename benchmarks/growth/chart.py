@@ -13,9 +13,9 @@ from benchmarks.theme import MARGIN, WIDTH, Theme, bare, spread_apart, write
 
 # Inches: the title; a panel, and what it has above it; the labels left and right of a panel; the foot.
 HEAD = 0.72
-PANEL = 2.15
-ABOVE = 0.62
-BELOW = 0.38
+PANEL = 1.95
+ABOVE = 0.66
+BELOW = 0.34
 LEFT = 0.95
 RIGHT = 2.35
 FOOT = 0.62
@@ -127,7 +127,15 @@ def _name_ends(axes: Axes, axis: Growth, theme: Theme) -> None:
             fontsize=9.5,
             fontweight="bold" if line.name == POOLED else "normal",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 6},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.7,
+                "shrinkA": 1,
+                "shrinkB": 6,
+                # From the middle of the label's left edge.
+                "relpos": (0, 0.5),
+            },
         )
 
 
