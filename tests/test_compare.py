@@ -35,7 +35,7 @@ from benchmarks.compare.goals import (
 from benchmarks.compare.niquests import python_with_niquests
 from benchmarks.compare.options import PEERS, parse
 from benchmarks.compare.page import Report, content, page
-from benchmarks.compare.peers import MODULES, NIQUESTS, OURS, load
+from benchmarks.compare.peers import MODULES, OURS, load, version_of
 from benchmarks.compare.rows import ROWS
 from benchmarks.compare.rows.small import WITH_THREADS
 from benchmarks.compare.run import Results, Run
@@ -169,7 +169,11 @@ def works(server: Server, peer: str) -> list[Work]:
     return [*small, *large, *(together if peer in WITH_THREADS else ())]
 
 
-@pytest.mark.parametrize("peer", [name for name in MODULES if name != NIQUESTS])
+# http.client has no version of its own; pycurl has no wheel for every platform.
+HERE = [name for name in MODULES if name == "http.client" or version_of(name)]
+
+
+@pytest.mark.parametrize("peer", HERE)
 def test_each_peer_does_what_it_can_be_asked_for(peer: str, embedded: Server) -> None:
     done = 0
     for work in works(embedded, peer):
@@ -232,7 +236,7 @@ def test_work_whose_outcome_is_not_what_was_to_come_is_not_measured(embedded: Se
 @pytest.mark.parametrize("row", ROWS)
 def test_each_row_is_measured_beside_one_peer_and_says_who_is_not_there(row: str, embedded: Server) -> None:
     # Each contestant is a process, so two tell as much as ten; how each peer does each work stands above.
-    absent = {name: "left out" for name in PEERS if name != "requests"}
+    absent = {name: "left out" for name in PEERS if name != "urllib3"}
     run = Run(embedded, embedded, 1, 0.1, random.Random(7), None, absent=absent, connections=10, hosts=3)
     section = ROWS[row](run)
     assert section.name == row
