@@ -10,8 +10,8 @@ from pathlib import Path
 
 # Proxies would take the requests elsewhere. The files of certificates would replace the ones that the
 # run names (requests lets REQUESTS_CA_BUNDLE override a session's verify). A key log writes a file in
-# every TLS handshake, and a netrc adds a header to the requests of those libraries that read it. Without leave
-# to write .pyc files every child would compile this package anew, and find those of its peers that pip wrote.
+# every TLS handshake, and a netrc adds a header to the requests of those libraries that read it. Without
+# leave to write .pyc files every child would compile this package anew, and its peers were compiled by pip.
 BENDING = (
     "HTTP_PROXY",
     "HTTPS_PROXY",
