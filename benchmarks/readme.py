@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compare.page import digits, exact
+from benchmarks.compare.goals import Goal
+from benchmarks.compare.page import digits, held
 from benchmarks.compare.peers import OURS
 from benchmarks.environment import described, numbered
 from benchmarks.errors import BenchmarkError
@@ -35,13 +36,18 @@ KEPT = ("pooling.json", "compare.json")
 BEGIN = "<!-- benchmarks: from here to the end mark `python -m benchmarks.readme` writes -->"
 END = "<!-- benchmarks: end -->"
 
+LEGEND = (
+    "What this client is held to, met or not: ours and theirs are medians, and the figure is the median of "
+    "the ratios of ours to theirs in each round (or what else the line is about)."
+)
+
 COMMANDS = "make bench bench-compare readme"
 
 # The rows of `make bench-compare` in few words; what isn't here has no goal.
 TITLES = {
     "warm": "small warm GET",
-    "varied": "the same, with a new URL and header each time",
-    "warm-https": "the same over https",
+    "varied": "small warm GET, new URL and header each time",
+    "warm-https": "small warm GET over https",
     "one-shot": "one-shot `get()`, http",
     "one-shot-https": "one-shot `get()`, https, usual roots",
     "resumed": "new connection, https",
@@ -56,7 +62,7 @@ TITLES = {
     "calls": "calls of a warm GET",
 }
 
-HEADS = ("what", "it takes", "against", "it takes", "figure", "goal", "met")
+HEADS = ("what", "ours", "against", "theirs", "figure", "goal", "met")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,16 +118,22 @@ def written(charts: Path) -> str:
 
 def section(pooled: Report, compared: Mapping[str, Any]) -> str:
     """Chart and table, each with its date and what it was measured with. Pure."""
+    drawn = f"Drawn from a run of {pooled.facts['date'][:10]}: {described(pooled.facts['machine'])}."
+    measured = (
+        f"Measured on {compared['date'][:10]}: {described(compared['machine'])}; "
+        f"server: {compared['server']}; {numbered(compared['versions'])}."
+    )
     lines = [
         "",
         *picture(CHART, said(pooled), FOLDER),
         "",
-        f"({pooled.facts['date'][:10]}, {described(pooled.facts['machine'])}.)",
+        drawn,
+        "",
+        LEGEND,
         "",
         *goals(compared),
         "",
-        f"({compared['date'][:10]}, {described(compared['machine'])}; server: {compared['server']}; "
-        f"{numbered(compared['versions'])}.)",
+        measured,
         "",
     ]
     return "\n".join(lines) + "\n"
@@ -143,11 +155,11 @@ def goals(compared: Mapping[str, Any]) -> list[str]:
 def _goal(row: Mapping[str, Any], verdict: Mapping[str, Any]) -> tuple[str, ...]:
     figures = {each["contestant"]: each for each in row["figures"]}
     ours, _, theirs = verdict["what"].replace(", against ", " against ").partition(" against ")
-    figure = verdict["why"] if verdict["value"] is None else exact(verdict["value"]["median"])
-    goal = f"{verdict['goal']['bound']} {verdict['goal']['limit']:g}"
+    goal = Goal(**verdict["goal"])
+    figure = verdict["why"] if verdict["value"] is None else held(verdict["value"]["median"], goal)
     met = {True: "yes", False: "**no**", None: ""}[verdict["met"]]
     title = TITLES[row["name"]] + ("" if ours == OURS else f", {ours}")
-    return title, _taken(figures, ours), theirs, _taken(figures, theirs), figure, goal, met
+    return title, _taken(figures, ours), theirs, _taken(figures, theirs), figure, str(goal), met
 
 
 def _taken(figures: Mapping[str, Any], contestant: str) -> str:

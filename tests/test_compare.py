@@ -34,7 +34,7 @@ from benchmarks.compare.goals import (
 )
 from benchmarks.compare.niquests import python_with_niquests
 from benchmarks.compare.options import PEERS, parse
-from benchmarks.compare.page import Report, content, page
+from benchmarks.compare.page import Report, content, held, page
 from benchmarks.compare.peers import MODULES, OURS, load, version_of
 from benchmarks.compare.rows import ROWS
 from benchmarks.compare.rows.small import WITH_THREADS
@@ -112,6 +112,12 @@ def report() -> Report:
     figures = (Figure("ours", "ms", Spread(1234.5, 12.34, 1.234)),)
     section = Section("warm", "A warm GET", figures, verdicts, ("how it was done",))
     return Report({"date": "today"}, ("a machine",), ("in turns",), (section,))
+
+
+def test_a_ratio_that_rounding_would_put_on_the_other_side_of_its_goal_is_shown_with_more_digits() -> None:
+    assert held(0.7034, at_most(0.7)) == "0.7034"
+    assert held(0.6966, at_most(0.7)) == "0.70"
+    assert held(0.2514, at_most(0.27)) == "0.25"
 
 
 def lines_of(text: str) -> list[str]:

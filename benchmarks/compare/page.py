@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.compare.goals import STEADY, Figure, Section, Spread, Verdict, unsteady
+from benchmarks.compare.goals import STEADY, Figure, Goal, Section, Verdict, unsteady
 from benchmarks.markdown import listed, table
 
 # Under the name of whoever is not there; a dash, since 0 would be a figure.
@@ -35,6 +35,12 @@ def exact(value: float) -> str:
     if value == int(value):
         return f"{value:.0f}"
     return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
+
+
+def held(value: float, goal: Goal) -> str:
+    """A ratio beside its goal, with as many digits as it takes to see on which side of it it is."""
+    text = exact(value)
+    return text if goal.met_by(float(text)) == goal.met_by(value) else f"{value:.4g}"
 
 
 def met(verdict: Verdict) -> str:
@@ -113,9 +119,11 @@ def _compared(verdict: Verdict) -> tuple[str, ...]:
 def _range(verdict: Verdict) -> tuple[str, str, str]:
     if verdict.value is None:
         return verdict.why, NOTHING, NOTHING
-    value: Spread = verdict.value
-    return exact(value.median), exact(value.lowest), exact(value.highest)
+    return _figure(verdict), exact(verdict.value.lowest), exact(verdict.value.highest)
 
 
 def _figure(verdict: Verdict) -> str:
-    return verdict.why if verdict.value is None else exact(verdict.value.median)
+    if verdict.value is None:
+        return verdict.why
+    median = verdict.value.median
+    return exact(median) if verdict.goal is None else held(median, verdict.goal)
