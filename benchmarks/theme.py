@@ -24,8 +24,9 @@ DOTS_PER_INCH = 192
 # Without a salt of its own the ids in an SVG would be others each time, and so would the file.
 SALT = "pystickyhttp"
 
-# Hundredths of a point are finer than any screen, and a third of a file is what comes behind them.
-_DIGITS = re.compile(r"(\d\.\d\d)\d+")
+# Hundredths of a point are finer than any screen, and a third of a file is what comes behind them. Numbers
+# below one are scales, of which every digit counts.
+_DIGITS = re.compile(r"(?<![\d.])([1-9]\d*\.\d\d)\d+")
 _INDENTED = re.compile(r"\n +")
 
 # Inches from the picture's left edge to its first letter.

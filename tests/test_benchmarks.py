@@ -123,7 +123,8 @@ def test_labels_that_are_far_enough_from_each_other_stay() -> None:
 
 
 def test_a_drawing_becomes_smaller_by_digits_that_nobody_sees() -> None:
-    assert smaller('<g>\n   <use x="12.345678" y="3.1"/>\n</g>') == '<g>\n<use x="12.34" y="3.1"/>\n</g>'
+    drawn = '<g>\n   <use x="12.345678" y="-3.1" transform="scale(0.015625)"/>\n</g>'
+    assert smaller(drawn) == '<g>\n<use x="12.34" y="-3.1" transform="scale(0.015625)"/>\n</g>'
 
 
 def test_a_table_of_markdown_reads_as_one_in_a_terminal() -> None:
