@@ -215,6 +215,12 @@ def test_the_page_of_growth_has_a_line_for_each_point(grown: Grown) -> None:
     assert {"- requests/s, medians: higher is better", "- how it was done", "- in turns"} <= set(lines)
 
 
+def test_points_whose_rounds_are_far_apart_are_named(grown: Grown) -> None:
+    (axis,) = grown.axes
+    steady = Line("requests", (Spread(600.0, 500.0, 1000.0), Spread(600.0, 499.0, 1000.0)))
+    assert growth_page.unsteady(replace(axis, lines=(steady,))) == ["requests at 64"]
+
+
 def test_the_chart_of_growth_is_drawn_for_light_and_dark_screens(grown: Grown, tmp_path: Path) -> None:
     assert len(well_formed(save(partial(growth_chart.draw, grown), tmp_path, "growth", ("svg",)))) == 2
 

@@ -24,7 +24,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.folder import make_folder
 from benchmarks.growth import axes
 from benchmarks.growth.figures import Growth, Report, content
-from benchmarks.growth.options import AXES, Options, as_given, parse
+from benchmarks.growth.options import Options, as_given, parse
 from benchmarks.growth.page import NAME, page
 from benchmarks.relay import HANDSHAKE_MODEL
 
@@ -70,7 +70,7 @@ def _measured(options: Options) -> Report:
             server,
             server,
             options.rounds,
-            options.seconds / len(AXES),
+            options.seconds,
             random.Random(options.seed),
             None,
             absent={peer: "left out, by --peers" for peer in axes.PEERS if peer not in options.peers},

@@ -25,6 +25,11 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
 MILLI = 1e3
 MEGA = 1e6
 
+# Shares of the run's seconds. Threads have to start and to end in each slice, which must not count for much.
+OF_THREADS = 0.5
+OF_ROUND_TRIP = 0.25
+OF_SIZE = 0.25
+
 # Of a slice: for 64 threads long enough to open as many connections.
 OPENING = 0.25
 
@@ -53,7 +58,7 @@ def threads(run: Run, server: Server, points: Sequence[float]) -> Growth:
         note="small GETs over http. All threads share one interpreter and the client's processor, so nothing "
         "can grow above what one processor does: what is seen is what threads cost each other",
     )
-    return Growth(scale, tuple(points), _measured(run, entries, lambda seconds, _: 1 / seconds))
+    return Growth(scale, tuple(points), _measured(run, entries, OF_THREADS, lambda seconds, _: 1 / seconds))
 
 
 def round_trip(run: Run, server: Server, processors: Sequence[int], points: Sequence[float]) -> Growth:
@@ -65,7 +70,7 @@ def round_trip(run: Run, server: Server, processors: Sequence[int], points: Sequ
         for number, point in enumerate(points):
             pooled = replace(near, url=next(urls)) if point else near
             entries += _entries(number, pooled, replace(pooled, kind="once"))
-        lines = _measured(run, entries, lambda seconds, _: seconds * MILLI)
+        lines = _measured(run, entries, OF_ROUND_TRIP, lambda seconds, _: seconds * MILLI)
     scale = Scale(
         name="round-trip",
         title="Milliseconds of a GET over https, by round trip",
@@ -85,7 +90,7 @@ def size(run: Run, kind: str, processors: Sequence[int], points: Sequence[float]
             server = stack.enter_context(Server(kind, int(point), processors))
             pooled = server.large("read")
             entries += _entries(number, pooled, replace(pooled, kind="once"))
-        lines = _measured(run, entries, lambda seconds, number: points[number] / MEGA / seconds)
+        lines = _measured(run, entries, OF_SIZE, lambda seconds, number: points[number] / MEGA / seconds)
     scale = Scale(
         name="size",
         title="Megabytes per second, by size of the body",
@@ -102,7 +107,7 @@ def _entries(number: int, pooled: Work, fresh: Work) -> list[Entry]:
     return [*lines, *((peer, number, peer, pooled) for peer in PEERS)]
 
 
-def _measured(run: Run, entries: Sequence[Entry], shown: Shown) -> tuple[Line, ...]:
+def _measured(run: Run, entries: Sequence[Entry], share: float, shown: Shown) -> tuple[Line, ...]:
     """All of them do a slice in each round, in a shuffled order."""
     with ExitStack() as stack:
         contestants: dict[tuple[str, int], Contestant] = {}
@@ -111,7 +116,7 @@ def _measured(run: Run, entries: Sequence[Entry], shown: Shown) -> tuple[Line, .
             if entered is not None:
                 entered.slice(0.0, 1)  # imports, tables and connections that are made once are made here
                 contestants[line, number] = entered
-        rounds = _rounds(run, contestants)
+        rounds = _rounds(run, contestants, run.seconds * share)
     lines: dict[str, list[Spread]] = {}
     for (line, number), values in rounds.items():
         lines.setdefault(line, []).append(spread([shown(value, number) for value in values]))
@@ -119,14 +124,14 @@ def _measured(run: Run, entries: Sequence[Entry], shown: Shown) -> tuple[Line, .
 
 
 def _rounds(
-    run: Run, contestants: Mapping[tuple[str, int], Contestant]
+    run: Run, contestants: Mapping[tuple[str, int], Contestant], seconds: float
 ) -> Mapping[tuple[str, int], list[float]]:
-    """The median of each round, in seconds."""
-    seconds = run.seconds / run.rounds / len(contestants)
+    """The median of each round, in seconds; all rounds together take so many."""
+    each = seconds / run.rounds / len(contestants)
     rounds: dict[tuple[str, int], list[float]] = {key: [] for key in contestants}
     for _ in range(run.rounds):
         for key in run.shuffler.sample(list(contestants), len(contestants)):
-            rounds[key].append(_slice(contestants[key], seconds, pooled=key[0] != FRESH))
+            rounds[key].append(_slice(contestants[key], each, pooled=key[0] != FRESH))
     return rounds
 
 

@@ -1,5 +1,6 @@
 """The page of `growth`, in Markdown. Pure."""
 
+from benchmarks.compare.goals import STEADY
 from benchmarks.compare.page import digits
 from benchmarks.growth.figures import Growth, Report, in_words
 from benchmarks.markdown import listed, picture, table
@@ -32,5 +33,21 @@ def said(report: Report) -> str:
     return f"Lines for pystickyhttp, pooled and fresh, and its peers: {titles}. The tables have the figures."
 
 
-def _told(axis: Growth) -> tuple[str, str]:
-    return f"{axis.scale.unit}, medians: {axis.scale.better}", axis.scale.note
+def unsteady(axis: Growth) -> list[str]:
+    """The points whose rounds contradict each other: a median of these may be an accident."""
+    return [
+        f"{line.name} at {in_words(axis.scale, point)}"
+        for line in axis.lines
+        for point, value in zip(axis.points, line.values, strict=True)
+        if value.highest > STEADY * value.lowest
+    ]
+
+
+def _told(axis: Growth) -> list[str]:
+    lines = [f"{axis.scale.unit}, medians: {axis.scale.better}", axis.scale.note]
+    if shaky := unsteady(axis):
+        lines.append(
+            f"unsteady, the rounds are more than {STEADY:g} times apart: {'; '.join(shaky)}; run again on an "
+            "idle machine"
+        )
+    return lines
