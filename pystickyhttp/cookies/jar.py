@@ -286,6 +286,12 @@ class CookieJar:
     def get(self, name: str, default: Any = None, domain: str | None = None, path: str | None = None) -> Any:
         """The value of a cookie, or the default.
 
+        Args:
+            name: its name.
+            default: what is returned where there is none. Default None.
+            domain: its domain, where several may have a cookie of that name.
+            path: its path, likewise.
+
         Raises:
             CookieConflictError: several match.
         """
@@ -297,11 +303,22 @@ class CookieJar:
         return found[0].value if found else default
 
     def remove(self, name: str, domain: str | None = None, path: str | None = None) -> None:
-        """Remove the cookies of a name, of all domains and paths where none is given."""
+        """Remove the cookies of a name, of all domains and paths where none is given.
+
+        Args:
+            name: their name.
+            domain: their domain; None, the default, for all.
+            path: their path; None, the default, for all.
+        """
         self._remove(self._select(domain, path, name))
 
     def get_dict(self, domain: str | None = None, path: str | None = None) -> dict[str, str]:
-        """Names and values, of one domain or path where it is given."""
+        """Names and values, of one domain or path where it is given.
+
+        Args:
+            domain: a domain; None, the default, for all.
+            path: a path; None, the default, for all.
+        """
         return {cookie.name: cookie.value for cookie in self._select(domain, path)}
 
     def list_domains(self) -> list[str]:
@@ -385,6 +402,10 @@ class CookieJar:
     def pop(self, name: str, *default: Any) -> Any:
         """Remove a cookie.
 
+        Args:
+            name: its name.
+            *default: what is returned where there is none.
+
         Returns:
             Its value, or the default where there is none.
 
@@ -414,13 +435,23 @@ class CookieJar:
         return cookies[-1].name, cookies[-1].value
 
     def setdefault(self, name: str, default: str) -> Any:
-        """The value of a cookie, which is set first where there is none."""
+        """The value of a cookie, which is set first where there is none.
+
+        Args:
+            name: its name.
+            default: the value that it gets where there is none.
+        """
         if name not in self:
             self.set(name, default)
         return self[name]
 
     def clear(self, domain: str | None = None, path: str | None = None, name: str | None = None) -> None:
         """Remove every cookie, those of a domain, of its path, or the one of that name there.
+
+        Args:
+            domain: the domain; None, the default, for every cookie.
+            path: the path, beside a domain.
+            name: the name, beside a domain and a path.
 
         Raises:
             KeyError: a domain was given, and there is no such cookie.
