@@ -107,6 +107,9 @@ class RequestHooksMixin:
 class Request(RequestHooksMixin):
     """What the caller said: a request that a session has yet to prepare.
 
+        request = Request("POST", "https://example.com/", json={"name": "Ada"})
+        response = session.send(session.prepare_request(request))
+
     Args:
         method: such as "GET".
         url: absolute, or for a session with a `base_url` relative to that.
@@ -750,7 +753,12 @@ def _text_of(value: Any) -> str | None:
 
 
 class Response:
-    """What came back.
+    """What came back: the status, the header fields, and the body.
+
+    `content`, `text` and `json()` are the whole body, which is read once and kept. With `stream=True` it is
+    left to be read: by `iter_content`, `iter_lines`, `save` or `raw`. The connection is in use until the body
+    has ended, or the response is closed, by `close` or by the end of a `with` block. A response is true where
+    its status is below 400.
 
     An adapter makes it, and sets its attributes.
 

@@ -104,7 +104,8 @@ class Session:
         retries: what is tried again: a `Retry`, or how many times a connection that could not be made is.
             By default nothing, but for the replay on a connection that turned out to be dead.
         limits: how many connections there may be; by default `Limits()`.
-        resolver: a function from (host, port) to a list of `Address`, by default the system's.
+        resolver: a function from (host, port) to a list of IP addresses as text, or of `Address`; by default
+            the system's resolver.
         trust_env: see the attributes.
 
     Attributes:
@@ -112,14 +113,17 @@ class Session:
             such as an object of `AuthBase`. By default None, and then the userinfo of the URL counts, and
             then the netrc file.
         params: appended to the query of every request. Where the call gives params too, mappings are merged,
-            and of other forms the call's go in the place of these.
-        hooks: functions that are called with each response: `{"response": [function, ...]}`.
+            and of other forms the call's go in the place of these. Default none.
+        headers, cookies, proxies, max_connections, max_redirects: see each of them below.
+        hooks: functions that are called with each response: `{"response": [function, ...]}`. Default none.
         verify: True (the default) for the system's root certificates, the path of a file or folder of
             others, or False for no check at all. Where it is True, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE of
             the environment can name another file.
-        cert: the client's certificate: a file, or a tuple (certificate, key[, password]).
+        cert: the client's certificate: a PEM file, or a tuple (certificate, key[, password]). Default None.
         stream: whether the body is left for the caller to read. Default False.
-        timeout: seconds, (connect, read), a `Timeout`, None for no limit, or `UNSET` for the defaults.
+        timeout: seconds for connecting, reading and writing each; (connect, read) in seconds; a `Timeout`,
+            which can set a deadline over all of it; None for no limit; or `UNSET`, the default, for the
+            defaults of `Timeout`: 10 seconds to connect, 60 for each silence of the server.
         trust_env: whether the environment is asked for proxies, the netrc file and CA files. Default True.
         base_url: as the argument.
         adapters: what `mount` has mounted, the longest prefix first.
@@ -252,7 +256,7 @@ class Session:
 
     @property
     def max_redirects(self) -> int:
-        """How many redirects are followed.
+        """How many redirects of one request are followed; beyond, it is `TooManyRedirects`. Default 30.
 
         Raises:
             TypeError, ValueError: on setting what is no whole number from 0 on.

@@ -174,6 +174,14 @@ def test_no_docstring_of_a_public_name_has_a_rule_by_its_number_alone(public: Pu
     assert _LAW.findall(public.doc) == [], public.doc
 
 
+@pytest.mark.parametrize("public", PUBLIC, ids=str)
+def test_no_docstring_of_a_public_name_has_a_section_of_a_document_that_it_does_not_name(
+    public: Public,
+) -> None:
+    named = re.sub(r"(?:RFC \w+|PEP \d+)[^.;]{0,40}?[Ss]ections? [\d.]+( and [\d.]+)?", "", public.doc)
+    assert re.findall(r"[Ss]ections? \d", named) == [], public.doc
+
+
 @pytest.mark.parametrize("public", [each for each in PUBLIC if isinstance(each.what, type)], ids=str)
 def test_each_public_attribute_of_an_object_is_told_of(public: Public) -> None:
     properties = {name for name in dir(public.what) if getattr(public.what, name, None) is not None}

@@ -84,15 +84,15 @@ class CookieJar:
     It can be used by any number of threads. It copies, and it pickles with its cookies and limits.
 
     Beyond its limits cookies go: first those that have expired, then, of a domain that has too many, those
-    that are not Secure, and among equals the least recently used (section 5.7). The limit of a domain does
-    not hold for cookies that were set in code for every host.
+    that are not Secure, and among equals the least recently used (RFC 6265bis, section 5.7). The limit
+    of a domain does not hold for cookies that were set in code for every host.
 
     Args:
         cookies: names and values, another jar, or one of `http.cookiejar`, to begin with.
-        max_per_domain: how many cookies of one domain are kept.
-        max_cookies: how many are kept in all.
+        max_per_domain: how many cookies of one domain are kept. Default 180.
+        max_cookies: how many are kept in all. Default 50,000.
         max_lifetime: for how long a cookie that a server sets is kept, in seconds; None is for as long as it
-            says. Cookies that are set in code have the time that they are given.
+            says. Cookies that are set in code have the time that they are given. Default 400 days.
 
     Raises:
         ValueError: a limit is below 1.
@@ -155,7 +155,7 @@ class CookieJar:
         )
 
     def cookies_for(self, url: URL, now: float | None = None) -> list[Cookie]:
-        """The cookies for a request: longer paths first, then older ones (section 5.8.3).
+        """The cookies for a request: longer paths first, then older ones (RFC 6265bis, section 5.8.3).
 
         Args:
             url: the URL of the request.
@@ -465,7 +465,7 @@ class CookieJar:
         self._remove(found)
 
     def clear_session_cookies(self) -> None:
-        """Remove the cookies that end with the session (section 5.7, at its end)."""
+        """Remove the cookies that end with the session (RFC 6265bis, section 5.7, at its end)."""
         self._remove([cookie for cookie in self if cookie.discard])
 
     def clear_expired_cookies(self) -> None:
