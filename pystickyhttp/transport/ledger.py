@@ -36,8 +36,8 @@ class Limits(Value):
     """How many connections there may be, and how long an idle one is kept. None is without limit.
 
     Of one host are the connections that could serve the same request: with the same scheme, host, port,
-    proxy, TLS settings, unix socket and local address. A request for which there is no room waits, first come,
-    first served, for as long as `Timeout(pool=...)`.
+    proxy, TLS settings, unix socket and local address. A request for which there is no room waits, first
+    come, first served, for as long as `Timeout(pool=...)`.
 
     Args:
         max_connections: of all hosts together; dialling, active and idle ones all count. Default None.
