@@ -193,7 +193,7 @@ def _attributes(kind: type) -> set[str]:
     """The public names that its __init__ sets on an object."""
     if "__init__" not in vars(kind) or is_dataclass(kind):  # whose fields are its arguments
         return set()
-    tree = ast.parse(textwrap.dedent(inspect.getsource(kind.__init__)))
+    tree = ast.parse(textwrap.dedent(inspect.getsource(vars(kind)["__init__"])))
     targets = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
     return {
         node.attr
