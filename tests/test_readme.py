@@ -159,8 +159,9 @@ def test_each_program_runs_and_prints_what_it_says(
     lead_to(places, monkeypatch)
     monkeypatch.setenv("SSL_CERT_FILE", ca_file)
     monkeypatch.chdir(tmp_path)
-    # As many lines up as the block has above it, so that a traceback names the README's own.
-    code = compile("\n" * (program.line - 1) + program.text, "README.md", "exec")
+    # With as many lines ahead of it as the README has, so that a traceback names those. The brackets keep
+    # pytest from showing all of the file.
+    code = compile("\n" * (program.line - 1) + program.text, "<README.md>", "exec")
     exec(code, {"__name__": "__main__"})
     told = _PRINTS.findall(program.text)
     if told:
