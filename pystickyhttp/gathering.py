@@ -98,7 +98,8 @@ class _PiecesFile(io.RawIOBase):
     def rest(self) -> bytes:
         """What was not read."""
         left = io.BytesIO()
-        for piece in chain([self._held], self._pieces):
+        left.write(self._held)
+        for piece in self._pieces:
             left.write(piece)
         return left.getvalue()
 

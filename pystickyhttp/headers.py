@@ -182,24 +182,24 @@ def merge_headers(given: HeaderTypes | None, session: Headers) -> Headers:
     """The headers of one request: the session's, with the request's laid over them.
 
     Args:
-        given: what the caller passed for this request, or None. A value of None takes the session's field
+        given: what the caller passed for this request, or nothing. A value of None takes the session's field
             of that name away.
         session: the headers of the session. A value of None there is no field.
 
     Raises:
         InvalidHeader: what was given is neither a mapping nor pairs.
     """
-    if not given:
-        return session.without_none()
     merged = session.copy()
     try:
-        merged._fields.update(Headers(given)._fields)
+        merged._fields.update(Headers(given or None)._fields)
     except (TypeError, ValueError, AttributeError):
         raise InvalidHeader(
             f"headers are a {type(given).__name__} that can't be read: give a mapping, or pairs of names and "
             f"values"
         ) from None
-    return merged.without_none()
+    for key in [key for key, (_, values) in merged._fields.items() if None in values]:
+        del merged._fields[key]
+    return merged
 
 
 def encode_field(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
