@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from ..exceptions import RequestException
 from .arguments import PROGRAM, parse
@@ -47,9 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _carried_out(arguments: list[str]) -> int:
     try:
         if arguments[:1] == ["bench"]:
-            from .bench import main as bench  # what only benchmarks need
-
-            return bench(arguments[1:])
+            # What only benchmarks need, and nothing else waits for.
+            return int(import_module(".bench", __name__).main(arguments[1:]))
         options = parse(arguments)
     except SystemExit as leaving:  # help and version were shown
         return leaving.code if isinstance(leaving.code, int) else Exit.OK

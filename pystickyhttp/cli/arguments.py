@@ -10,8 +10,6 @@ import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-import h11
-
 from ..__version__ import __version__
 from ..timeouts import MAX_SECONDS
 from . import items
@@ -120,8 +118,19 @@ def _count(text: str) -> int:
 
 def versions() -> str:
     """The versions that a report of a bug has to name."""
+    from importlib import metadata  # as slow to load as all the rest of this module
+
     python = ".".join(map(str, sys.version_info[:3]))
-    return f"{PROGRAM} {__version__} (Python {python}, h11 {h11.__version__}, {ssl.OPENSSL_VERSION})"
+    parser = metadata.version("h11")
+    return f"{PROGRAM} {__version__} (Python {python}, h11 {parser}, {ssl.OPENSSL_VERSION})"
+
+
+class _ShowVersions(argparse.Action):
+    """argparse's own action wants to know the versions at each start."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        sys.stdout.write(versions() + "\n")
+        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -141,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_output(parser.add_argument_group("what is shown"))
     _add_download(parser.add_argument_group("files"))
     others = parser.add_argument_group("others")
-    others.add_argument("--version", action="version", version=versions(), help="show the versions")
+    others.add_argument("--version", action=_ShowVersions, nargs=0, help="show the versions")
     others.add_argument("--help", "-h", action="help", help="show this")
     return parser
 
@@ -223,7 +232,9 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 
 def _add_download(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--output", "-o", metavar="FILE", help="write the body to a file; - is standard output, binary or not")
+    add(
+        "--output", "-o", metavar="FILE", help="write the body to a file; - is standard output, binary or not"
+    )
     add(
         "--download",
         action="store_true",

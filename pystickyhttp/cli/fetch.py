@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +21,7 @@ from .arguments import Options
 from .failures import CommandError, Exit
 from .output import Output
 from .request import Order, cert_of, order_of, retries_of, socket_of, timeout_of, verify_of
-from .terminal import Terminal
+from .terminal import Terminal, harmless
 
 # A body of JSON is laid out as a whole. A larger one is no reading matter, and is shown as it comes.
 _MOST_TO_LAY_OUT = 4 * 1024 * 1024
@@ -38,7 +39,9 @@ def run(options: Options) -> Exit:
     with ExitStack() as opened:
         order = order_of(options, opened)
         if options.insecure:
-            talk.line("pystickyhttp: warning: --insecure: whoever answers is believed to be the server", "yellow")
+            talk.line(
+                "pystickyhttp: warning: --insecure: whoever answers is believed to be the server", "yellow"
+            )
         session = opened.enter_context(_session(options, Heads(options, talk, output)))
         return _carry_out(Job(session, order, options, talk, output))
 
@@ -130,7 +133,6 @@ def _session(options: Options, heads: Heads) -> Iterator[Session]:
             verify=verify_of(options),
             cert=cert_of(options),
             proxies=proxies,
-            timeout=timeout_of(options),
         ) as session:
             adapter = _WatchedAdapter(heads, max_retries=retries_of(options), unix_socket=socket_of(options))
             for scheme in ("http://", "https://", f"{urls.UNIX}://"):
@@ -157,6 +159,7 @@ class Job:
         self.options = options
         self.talk = talk
         self.output = output
+        self._began = time.monotonic()
 
     def send(self, fields: dict[str, str] | None = None) -> Response:
         """Send the request.
@@ -179,6 +182,7 @@ class Job:
             files=order.body.files,
             headers=headers,
             auth=order.auth,
+            timeout=timeout_of(self.options, time.monotonic() - self._began),
             allow_redirects=self.options.follow,
             stream=True,
         )
@@ -291,7 +295,7 @@ def show_timing(job: Job, response: Response) -> None:
         timing = getattr(each, "timing", None)
         request: Any = each.request
         status = f"{each.status_code} {each.reason}".strip()
-        job.talk.line(show.harmless(f"{request.method} {urls.redacted(each.url)}: {status}"), "bold")
+        job.talk.line(harmless(f"{request.method} {urls.redacted(each.url)}: {status}"), "bold")
         block = show.BLOCKS if job.talk.can_show(show.BLOCKS) else show.PLAIN_BLOCKS
         lines = [] if timing is None else show.waterfall(timing, job.talk.width, block)
         for line, style in lines:

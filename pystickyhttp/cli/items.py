@@ -188,7 +188,9 @@ def _json(name: str, text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise CommandError(f"the value of {name!r} is no JSON: {error}: text is written {name}=text") from None
+        raise CommandError(
+            f"the value of {name!r} is no JSON: {error}: text is written {name}=text"
+        ) from None
 
 
 def _refuse_constant(text: str) -> Any:

@@ -33,6 +33,8 @@ from .terminal import is_interactive
 _PASSING: Final = (408, 429, 500, 502, 503, 504)
 # The waits are then 0, 1, 2, 4 ... seconds: enough for a server that starts anew.
 _BACKOFF: Final = 0.5
+# A limit of time has to be above 0; this one has passed before anything can be done.
+_NEXT_TO_NOTHING: Final = 1e-6
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
 # Who sends JSON wants JSON back; who has none may answer all the same. As HTTPie asks.
@@ -203,7 +205,7 @@ def _opened(path: str, opened: ExitStack) -> Any:
             raise CommandError("standard input is closed: name a file", Exit.READ_FAILED)
         return sys.stdin.buffer
     try:
-        return opened.enter_context(open(path, "rb"))  # noqa: SIM115 - the stack closes it
+        return opened.enter_context(open(path, "rb"))
     except (OSError, ValueError) as error:
         raise unreadable(error, path) from None
 
@@ -242,11 +244,18 @@ def _credentials(text: str) -> tuple[str, str]:
 # --- the settings of the session
 
 
-def timeout_of(options: Options) -> TimeoutTypes:
-    """The limits of time; with one for the whole, silence is none's business but its own."""
+def timeout_of(options: Options, passed: float = 0.0) -> TimeoutTypes:
+    """The limits of time. With one for the whole, a silence has none of its own.
+
+    Args:
+        options: the options.
+        passed: the seconds that earlier requests of the same command took.
+    """
     connect = DEFAULT_CONNECT if options.connect_timeout is None else options.connect_timeout
     if options.timeout is not None:
-        return Timeout(connect=connect, read=None, write=None, pool=None, total=options.timeout)
+        # Where nothing is left, the request has to say so, and not the setting.
+        left = max(options.timeout - passed, _NEXT_TO_NOTHING)
+        return Timeout(connect=connect, read=None, write=None, pool=None, total=left)
     return UNSET if options.connect_timeout is None else Timeout(connect=connect)
 
 
@@ -254,9 +263,7 @@ def retries_of(options: Options) -> Retry | int:
     """What is tried again; a status that does not go away is an answer like others."""
     if not options.retry:
         return 0
-    return Retry(
-        options.retry, status_forcelist=_PASSING, backoff_factor=_BACKOFF, raise_on_status=False
-    )
+    return Retry(options.retry, status_forcelist=_PASSING, backoff_factor=_BACKOFF, raise_on_status=False)
 
 
 def verify_of(options: Options) -> VerifyTypes:

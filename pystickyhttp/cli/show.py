@@ -76,18 +76,18 @@ def _laid_out(tokens: list[str]) -> Iterator[str]:
     depth = 0
     before = ""
     for token in tokens:
-        if token in "]}":
+        closes = token in ("]", "}")
+        if closes:
             depth -= 1
-        if before in ("{", "[") and token not in "]}":
-            yield "\n" + _INDENT * depth
-        elif token in "]}" and before not in ("{", "["):
+        # An empty object or list stays on its line.
+        if (before in ("{", "[")) != closes:
             yield "\n" + _INDENT * depth
         yield _readable(token)
         if token == ",":
             yield "\n" + _INDENT * depth
         elif token == ":":
             yield " "
-        elif token in "[{":
+        elif token in ("{", "["):
             depth += 1
         before = token
 
