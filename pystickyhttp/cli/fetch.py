@@ -266,7 +266,7 @@ def _decoded(content: bytes, response: Response) -> str:
     charset = charset_of(response.headers.get("Content-Type", "")) or "utf-8-sig"
     try:
         return content.decode(charset)
-    except (LookupError, UnicodeDecodeError):
+    except UnicodeDecodeError:
         return ""  # which is no JSON
 
 

@@ -254,7 +254,7 @@ def timeout_of(options: Options, passed: float = 0.0) -> TimeoutTypes:
     connect = DEFAULT_CONNECT if options.connect_timeout is None else options.connect_timeout
     if options.timeout is not None:
         # Where nothing is left, the request has to say so, and not the setting.
-        left = max(options.timeout - passed, _NEXT_TO_NOTHING)
+        left = max(round(options.timeout - passed, 3), _NEXT_TO_NOTHING)
         return Timeout(connect=connect, read=None, write=None, pool=None, total=left)
     return UNSET if options.connect_timeout is None else Timeout(connect=connect)
 

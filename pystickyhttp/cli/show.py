@@ -206,7 +206,7 @@ def waterfall(timing: TimingLike, width: int = 80, block: str = BLOCKS) -> list[
     """
     room = max(_NARROWEST_BAR, min(_WIDEST_BAR, width - _NAME_WIDTH - _TIME_WIDTH - 3))
     lines = [_line(step, room, block) for step in steps(timing)]
-    lines.append((_labelled("total", _milliseconds(timing.total)) + f"  {connection_of(timing)}", "bold"))
+    lines.append((_labelled("total", _time(timing.total)) + f"  {connection_of(timing)}", "bold"))
     return lines
 
 
@@ -214,14 +214,15 @@ def _line(step: Step, room: int, block: str) -> tuple[str, str]:
     if not step.seconds:
         return _labelled(step.name, "-"), "dim"
     # Rounded at both ends in the same way, so that bars neither overlap nor leave a gap.
-    begin, end = min(room - 1, int(step.begin * room)), int(step.end * room)
+    begin, end = min(room - 1, round(step.begin * room)), round(step.end * room)
     bar = " " * begin + block * max(1, end - begin)
-    return _labelled(step.name, _milliseconds(step.seconds)) + f"  {bar}", STYLES[step.name]
+    return _labelled(step.name, _time(step.seconds)) + f"  {bar}", STYLES[step.name]
 
 
 def _labelled(name: str, time: str) -> str:
     return f"{name:<{_NAME_WIDTH}} {time:>{_TIME_WIDTH}}".rstrip()
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:,.1f} ms"
+def _time(seconds: float) -> str:
+    # Who waits for minutes does not count milliseconds.
+    return f"{seconds * 1000:,.1f} ms" if seconds < 100 else f"{seconds:,.1f} s"
