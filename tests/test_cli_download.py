@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import json
 import os
 import re
+import resource
 import signal
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import pystickyhttp
 from pystickyhttp.cli.failures import CommandError, Exit
 from pystickyhttp.cli.partial import Part, begun_from
 from pystickyhttp.cli.ranges import Answer, Known, Verdict, judge, validator_of
@@ -146,8 +148,6 @@ def test_without_hard_links_a_file_gets_its_name_all_the_same(
 
 
 def test_nothing_is_asked_for_in_a_coding_and_what_comes_so_is_decoded(command: Command) -> None:
-    import gzip
-
     fields = {"Content-Encoding": "gzip", **STRONG}
     with ScriptedServer(ranged(gzip.compress(BODY), fields)) as server:
         assert command("--download", server.url("/a")).code == 0
@@ -246,7 +246,11 @@ def test_a_file_that_has_changed_begins_anew(command: Command) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"ETag": 'W/"v1"', "Last-Modified": "Sun, 01 Nov 2026 10:00:00 GMT"}, {}, {"Content-Encoding": "identity"}],
+    [
+        {"ETag": 'W/"v1"', "Last-Modified": "Sun, 01 Nov 2026 10:00:00 GMT"},
+        {},
+        {"Content-Encoding": "identity"},
+    ],
 )
 def test_what_cannot_be_told_from_its_successor_is_not_gone_on_with(
     command: Command, fields: dict[str, str]
@@ -347,7 +351,17 @@ def test_the_part_of_another_url_is_gone_on_with_only_by_its_name_and_etag(comma
 
 
 @pytest.mark.parametrize(
-    "note", ["", "nonsense", "[]", "{}", '{"version": 1}', '{"version": 1, "url": 1, "size": "x"}', "\xff", "[" * 10**5]
+    "note",
+    [
+        "",
+        "nonsense",
+        "[]",
+        "{}",
+        '{"version": 1}',
+        '{"version": 1, "url": 1, "size": "x"}',
+        "\xff",
+        "[" * 10**5,
+    ],
 )
 def test_a_note_that_cannot_be_read_is_none(command: Command, note: str) -> None:
     with ScriptedServer([cut(), ranged()]) as server:
@@ -464,9 +478,7 @@ def test_a_download_that_is_killed_can_be_gone_on_with() -> None:
     assert ended_by(signal.SIGKILL) == (-signal.SIGKILL, "")
 
 
-def test_a_full_disk_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    import resource
-
+def test_a_full_disk_is_told(command: Command) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
@@ -522,9 +534,24 @@ def test_a_folder_that_cannot_be_read_has_no_part_in_it() -> None:
     assert begun_from("x", "/nowhere") is None
 
 
-def test_a_download_of_a_real_server_goes_on(command: Command, nginx_server: RealServer) -> None:
-    """Half of it is here, with the ETag that nginx gives."""
-    url = nginx_server.url("/bytes/100000")
-    if command("--download", "-o", "a", url).code == 0:
-        whole = Path("a").read_bytes()
-        assert len(whole) > 0
+def test_a_download_goes_on_at_a_real_server(command: Command, nginx_server: RealServer) -> None:
+    url = f"{nginx_server.url}/large.bin"
+    whole = bytes(range(256)) * 4096
+    etag = pystickyhttp.head(url).headers["ETag"]
+
+    def first_half(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(head({"Content-Length": str(len(whole)), "ETag": etag}) + whole[: len(whole) // 2])
+
+    with ScriptedServer(first_half) as server:
+        left_by_a_cut(command, server.url(), "-o", "a")
+    outcome = command("-c", "-o", "a", url)
+    assert outcome.code == 0
+    assert "anew" not in outcome.err
+    assert files() == {"a": whole}
+    # All of it is here, and nginx says so: 416.
+    Path("a.part").write_bytes(whole)
+    digest = json.dumps({"version": 1, "url": "", "validator": etag, "size": len(whole)})
+    Path("a.part.json").write_text(digest)
+    assert command("-c", "-o", "a", url).code == 0
+    assert files() == {"a": whole}

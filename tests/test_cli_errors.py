@@ -182,7 +182,11 @@ def test_what_a_user_gets_wrong_is_told_in_a_line(
     told(command(*arguments), code, words)
 
 
-@given(st.lists(st.text(max_size=8) | st.sampled_from(["-f", "-j", "--auth", "-d", "a=b", ":9", "-I"]), max_size=5))
+@given(
+    st.lists(
+        st.text(max_size=8) | st.sampled_from(["-f", "-j", "--auth", "-d", "a=b", ":9", "-I"]), max_size=5
+    )
+)
 @settings(max_examples=60, deadline=None)
 def test_no_word_whatsoever_makes_a_traceback(words: list[str]) -> None:
     """What is sent at all goes to a port where nobody listens."""

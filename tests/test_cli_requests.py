@@ -74,7 +74,9 @@ def test_a_form_keeps_fields_that_come_twice(command: Command) -> None:
 
 def test_a_file_is_uploaded_in_a_form_with_its_name_and_type(command: Command, tmp_path: Path) -> None:
     (tmp_path / "cats.png").write_bytes(b"\x89PNG")
-    request = sent(command, "URL", "title=Cats", f"photo@{tmp_path}/cats.png", f"x@{tmp_path}/cats.png;type=a/b")
+    request = sent(
+        command, "URL", "title=Cats", f"photo@{tmp_path}/cats.png", f"x@{tmp_path}/cats.png;type=a/b"
+    )
     assert (request.header("Content-Type") or "").startswith("multipart/form-data; boundary=")
     assert b'name="title"\r\n\r\nCats\r\n' in request.body
     assert b'name="photo"; filename="cats.png"\r\nContent-Type: image/png\r\n\r\n\x89PNG\r\n' in request.body
@@ -83,7 +85,18 @@ def test_a_file_is_uploaded_in_a_form_with_its_name_and_type(command: Command, t
 
 def test_headers_are_sent_taken_away_and_sent_empty(command: Command) -> None:
     request = sent(
-        command, "URL", "User-Agent:", "X-Empty;", "X-Two:1", "-H", "X-Two: 2", "-H", "Accept:", "-H", "Y;", "Z:ü"
+        command,
+        "URL",
+        "User-Agent:",
+        "X-Empty;",
+        "X-Two:1",
+        "-H",
+        "X-Two: 2",
+        "-H",
+        "Accept:",
+        "-H",
+        "Y;",
+        "Z:ü",
     )
     assert request.header("User-Agent") is None
     assert request.header("Accept") is None
@@ -218,14 +231,18 @@ def test_too_many_redirects_have_a_code_of_their_own(command: Command) -> None:
 
 def test_the_body_comes_out_byte_by_byte_as_it_is(command: Command) -> None:
     body = bytes(range(256)) * 500
-    with answering(lambda _: respond(body, headers={"Content-Type": "application/json"}, chunked=True)) as server:
+    with answering(
+        lambda _: respond(body, headers={"Content-Type": "application/json"}, chunked=True)
+    ) as server:
         outcome = command(server.url())
     assert outcome == (0, body, "")
 
 
 def test_both_heads_are_shown_apart_from_the_body_and_without_secrets(command: Command) -> None:
     def answer(_: Request) -> bytes:
-        return respond(b"ok", headers=[("Set-Cookie", "id=secret; Path=/"), ("X", "gr\u00fc\u00df"), ("X", "2")])
+        return respond(
+            b"ok", headers=[("Set-Cookie", "id=secret; Path=/"), ("X", "gr\u00fc\u00df"), ("X", "2")]
+        )
 
     with answering(answer) as server:
         outcome = command("-v", "--auth", "ada:secret", server.url("/?q"), "Cookie:theme=secret")

@@ -186,7 +186,9 @@ def test_over_a_unix_socket_a_path_is_a_url() -> None:
     assert full_url("example.com/version", over_socket=True) == "http://example.com/version"
 
 
-@pytest.mark.parametrize("word", ["localhost:80", "example.com:8000/a=b", "http://a=b", ":80", "/a=b", "[::1]:8"])
+@pytest.mark.parametrize(
+    "word", ["localhost:80", "example.com:8000/a=b", "http://a=b", ":80", "/a=b", "[::1]:8"]
+)
 def test_a_url_is_not_taken_for_an_item(word: str) -> None:
     assert not is_item(word)
 
@@ -201,8 +203,8 @@ def test_a_url_is_not_taken_for_an_item(word: str) -> None:
         ("attachment; filename=old.pdf; filename*=UTF-8''gr%C3%BC%C3%9Fe.pdf", "grüße.pdf"),
         ("attachment; filename*=nonsense''x.pdf; filename=old.pdf", "old.pdf"),
         ("attachment; filename*=UTF-8''%FF; filename=old.pdf", "old.pdf"),
-        ("attachment; filename=\"gr\u00c3\u00bc\u00c3\u009fe.pdf\"", "grüße.pdf"),
-        ("attachment; filename=\"gr\u00fc\u00dfe.pdf\"", "grüße.pdf"),
+        ('attachment; filename="gr\u00c3\u00bc\u00c3\u009fe.pdf"', "grüße.pdf"),
+        ('attachment; filename="gr\u00fc\u00dfe.pdf"', "grüße.pdf"),
         ("attachment; notfilename=x", ""),
         ("inline", ""),
         ("", ""),

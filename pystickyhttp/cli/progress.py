@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from typing import Any, Final, Protocol
 
@@ -51,6 +53,8 @@ class Silence:
 class PlainBar:
     """A line that is written over itself.
 
+    A thread does it: a server that sends no more is seen to be slow, and not the last piece that came.
+
     Args:
         talk, name, have, total: see `progress_of`.
     """
@@ -58,25 +62,32 @@ class PlainBar:
     def __init__(self, talk: Terminal, name: str, have: int, total: int | None) -> None:
         self._talk = talk
         self._name = name
-        self._had = self._done = have
+        self._had = have
+        self._done = have  # the one thing that both threads see; one sets it, the other reads it
         self._total = total
         self._began = time.monotonic()
-        self._shown = self._began
-        self._show()
+        self._closed = threading.Event()
+        # It must not keep a process alive that is interrupted before close().
+        self._painter = threading.Thread(target=self._paint, name="progress", daemon=True)
+        self._painter.start()
 
     def advance(self, done: int) -> None:
-        """Show it, if the last time is long enough ago."""
+        """The next time it is shown, it is so much."""
         self._done = done
-        now = time.monotonic()
-        if now - self._shown >= _SECONDS_BETWEEN:
-            self._shown = now
-            self._show()
 
     def close(self) -> None:
         """Show how far it came, and end the line."""
+        self._closed.set()
+        self._painter.join()
         self._show()
         self._talk.stream.write("\n")
         self._talk.stream.flush()
+
+    def _paint(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # nobody looks any more; close() tells of it
+            self._show()
+            while not self._closed.wait(_SECONDS_BETWEEN):
+                self._show()
 
     def _show(self) -> None:
         seconds = time.monotonic() - self._began
