@@ -118,6 +118,14 @@ def test_a_file_that_is_replaced_keeps_its_permissions(command: Command) -> None
     assert stat.S_IMODE(Path("a").stat().st_mode) == 0o640
 
 
+def test_a_link_that_is_named_is_followed(command: Command) -> None:
+    os.symlink("behind", "link")
+    with ScriptedServer(ranged()) as server:
+        assert command("--download", "-o", "link", server.url()).code == 0
+    assert os.path.islink("link")
+    assert files() == {"behind": BODY, "link": BODY}
+
+
 def test_a_name_that_is_taken_in_the_meantime_stays_with_who_took_it(command: Command) -> None:
     def slowly(peer: Peer) -> None:
         peer.expect_request()

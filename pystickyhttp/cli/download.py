@@ -79,7 +79,7 @@ class Download:
         """Take the part that an earlier run left, if it can be gone on with."""
         if self._job.order.method.upper() != "GET":
             raise CommandError("--continue asks for a range, which only GET has: leave it out")
-        target = begun_from(self._url) if self._given is None else os.path.realpath(self._given)
+        target = begun_from(self._url) if self._given is None else _behind_links(self._given)
         if target is None or not os.path.lexists(target + PART):
             self._job.talk.line("there is nothing to continue: the download begins anew")
             return
@@ -90,7 +90,7 @@ class Download:
             self._had = part.have
             return
         part.known = None
-        self._job.talk.line("what is here may be a part of another file: the download begins anew")
+        self._job.talk.line("what is here can't be told to be a part of this file: the download begins anew")
 
     def _is_of_this_file(self, known: Known | None) -> bool:
         """A user who names a file may know better than its URL, which changes where links are signed: a
@@ -101,7 +101,7 @@ class Download:
 
     def _target_for(self, response: Response) -> str:
         if self._given is not None:
-            return _ordinary(os.path.realpath(self._given))
+            return _ordinary(_behind_links(self._given))
         headers = response.headers
         name = name_of(
             headers.get("Content-Disposition"), self._job.order.url, headers.get("Content-Type", "")
@@ -244,6 +244,11 @@ def _fields_for(asked: Known | None, have: int) -> dict[str, str]:
     if asked is not None and asked.validator is not None:
         fields |= {"Range": f"bytes={have}-", "If-Range": asked.validator}
     return fields
+
+
+def _behind_links(path: str) -> str:
+    """The file that a link leads to, as in writing; any other path stays as the user knows it."""
+    return os.path.realpath(path) if os.path.islink(path) else path
 
 
 def _ordinary(path: str) -> str:
