@@ -66,7 +66,8 @@ def command(capsysbinary: pytest.CaptureFixture[bytes]) -> Command:
 
 def surroundings(**more: str) -> dict[str, str]:
     """The environment of a child: as quiet as that of the test, with this package on its path."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **more}
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, "TERM": "xterm-256color", **more}
 
 
 def start(*arguments: str | Path, program: Sequence[str] = ("-m", "pystickyhttp"), **more: str) -> Outcome:

@@ -39,11 +39,15 @@ class Glass:
         self.stdin = open(self._slave, encoding="utf-8", closefd=False)  # noqa: SIM115 - see close()
         self.stream = open(self._slave, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
-    def seen(self) -> str:
+    def seen_up_to(self, text: str) -> str:
+        """What is seen since the last time, once a text is among it: a terminal hands on in its own time."""
         self.stream.flush()
-        ready, _, _ = select.select([self.master], [], [], DEADLINE)
-        assert ready, "nothing is shown"
-        return os.read(self.master, 65536).decode().replace("\r\n", "\n")
+        seen = b""
+        while text not in seen.decode(errors="ignore").replace("\r\n", "\n"):
+            ready, _, _ = select.select([self.master], [], [], DEADLINE)
+            assert ready, f"{text!r} is never shown: {seen!r}"
+            seen += os.read(self.master, 65536)
+        return seen.decode().replace("\r\n", "\n")
 
     def run(self, *arguments: str) -> int:
         """The command in this terminal, for which pytest's own streams give way."""
@@ -75,22 +79,22 @@ def glass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Glass]:
 def test_json_on_a_terminal_is_coloured_and_text_ends_in_a_line(glass: Glass) -> None:
     with ScriptedServer(keep_alive(lambda _: respond("[1]", headers=AS_JSON))) as server:
         assert glass.run(server.url()) == 0
-        assert "\x1b[" in glass.seen()
+        glass.seen_up_to("]\x1b[0m\n")
         assert glass.run("--no-color", "-v", server.url()) == 0
-        assert glass.seen().endswith("[\n    1\n]\n")
+        assert "\x1b" not in glass.seen_up_to("[\n    1\n]\n")
     with ScriptedServer(keep_alive(lambda _: respond("text"))) as server:
         assert glass.run(server.url()) == 0
-        assert glass.seen() == "text\n"
+        assert glass.seen_up_to("text\n") == "text\n"
     with ScriptedServer(keep_alive(lambda _: respond(b"\0"))) as server:
         assert glass.run(server.url()) == 0
-        assert "the body is binary" in glass.seen()
+        glass.seen_up_to("the body is binary")
 
 
 def test_without_rich_a_terminal_is_plain(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rich.console", None)
     told = Terminal(glass.stream)
     told.line("bold", "bold")
-    assert glass.seen() == "bold\n"
+    assert glass.seen_up_to("\n") == "bold\n"
     assert isinstance(progress_of(told, "a", 0, 1), PlainBar)
 
 
@@ -108,7 +112,7 @@ def test_a_password_is_asked_for(glass: Glass, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(getpass, "getpass", lambda prompt, stream: "secret")
     with ScriptedServer(keep_alive(lambda request: respond(request.header("Authorization") or ""))) as server:
         assert glass.run("--auth", "ada", server.url()) == 0
-    assert "Basic YWRhOnNlY3JldA==" in glass.seen()
+    glass.seen_up_to("Basic YWRhOnNlY3JldA==")
 
     def at_its_end(prompt: str, stream: TextIO) -> str:
         raise EOFError
@@ -122,14 +126,11 @@ def test_a_bar_shows_how_far_it_is(glass: Glass, colours: bool) -> None:
     bar = progress_of(Terminal(glass.stream, colours=colours), "name.iso", 0, 1000)
     assert isinstance(bar, RichBar if colours else PlainBar)
     bar.advance(500)
-    shown = ""
-    while "50%" not in shown:  # it is shown by a thread, whether more comes or not
-        shown += glass.seen()
+    # It is shown by a thread, whether more comes or not.
+    assert "name.iso" in glass.seen_up_to("50%")
     bar.advance(1000)
     bar.close()
-    shown += glass.seen()
-    assert "name.iso" in shown
-    assert "100%" in shown
+    glass.seen_up_to("100%")
 
 
 def test_nobody_is_shown_a_bar_who_does_not_look() -> None:
