@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import json
 import os
 import pty
@@ -24,6 +25,10 @@ import pytest
 import trustme
 
 from pystickyhttp.cli.bench import main
+from pystickyhttp.cli.bench_figures import Reply
+from pystickyhttp.cli.bench_measure import MOST_FAILURES, Run, Way
+from pystickyhttp.cli.bench_options import Options
+from pystickyhttp.timeouts import Timeout
 from tests.interrupts import ctrl_c_once
 from tests.patience import DEADLINE, growing
 from tests.servers.scripted import (
@@ -323,6 +328,23 @@ def test_a_failure_in_a_thread_is_counted_as_well(bench: Callable[..., Ran]) -> 
     assert sum(way["requests"] for way in ways.values()) == 10
 
 
+def test_where_all_that_is_measured_fails_there_is_no_table(bench: Callable[..., Ran]) -> None:
+    with ScriptedServer(answered(2, hang_up)) as server:
+        ran = bench(server.url(), "-n", "50", "--json")
+    assert (ran.code, ran.out) == (52, "")
+    assert len(server.requests) == 2 + MOST_FAILURES
+
+
+def test_where_the_time_is_up_before_the_first_answer_there_is_no_table(bench: Callable[..., Ran]) -> None:
+    for limit in growing(0.5):
+        with ScriptedServer(answered(2, hang)) as server:
+            ran = bench(server.url(), "--max-time", str(limit))
+        if len(server.requests) == 2 + 1:
+            break
+    assert (ran.code, ran.out) == (28, "")
+    assert "the time was up before anything was answered" in ran.err
+
+
 def test_what_fails_at_once_is_one_line_and_curl_s_exit_code(bench: Callable[..., Ran]) -> None:
     with closed_port() as port:
         ran = bench(f"http://127.0.0.1:{port}/")
@@ -422,6 +444,73 @@ def test_ctrl_c_before_anything_was_measured_is_one_line(bench: Callable[..., Ra
         server.wait_for_open(0)
     assert (ran.code, ran.out) == (130, "")
     assert ran.err.splitlines()[-1] == "pystickyhttp bench: interrupted before anything was measured"
+
+
+class InterruptedTerminal(io.StringIO):
+    """Ctrl-C comes while the first line is written."""
+
+    def write(self, text: str) -> int:
+        if not self.getvalue():
+            super().write("^C")
+            raise KeyboardInterrupt
+        return super().write(text)
+
+
+def test_ctrl_c_ahead_of_the_measuring_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = InterruptedTerminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert main(["http://127.0.0.1:1/"]) == 130
+    assert terminal.getvalue() == "^Cpystickyhttp bench: interrupted\n"
+
+
+# --- what is no request's failure
+
+
+class Broken(Way):
+    """A defect of this program, not of the server."""
+
+    def ask(self, timeout: Timeout) -> Reply:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_defect_is_hidden_in_no_thread(threads: int) -> None:
+    options = Options("GET", "http://host/", concurrency=threads)
+    broken = Broken(options)
+    with contextlib.closing(Run(options, {"fresh": broken})) as run:
+        with pytest.raises(ZeroDivisionError):
+            run.measure()
+        assert 1 <= run.figures()["fresh"].unfinished <= threads
+
+
+# --- what reads it
+
+
+class Terminal(io.StringIO):
+    """Somebody looks."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_how_far_it_is_is_shown_and_taken_away_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with ScriptedServer(always(respond(b"ok"))) as server:
+        assert main([server.url(), "-n", "20", "--pause", "0.05", "--json"]) == 0
+    shown = terminal.getvalue().partition("\n")[2]
+    assert re.fullmatch(r"(\r\d+ requests done)+\r +\r", shown)
+
+
+def test_a_pipe_that_nobody_reads_is_a_quiet_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as pipe, ScriptedServer(always(respond(b"ok"))) as server:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert main([server.url(), "-n", "2"]) == 141
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 # --- as a program

@@ -369,6 +369,15 @@ def test_the_width_is_the_terminals_within_what_one_can_read(
         assert bench_table.Screen(terminal).width == width
 
 
+def test_with_rich_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with Terminal("utf-8") as terminal:
+        bench_table.Screen(terminal).write([[("caf\u00e9", "bold"), (" bar [x]", "green")]])
+        shown = terminal.written.getvalue().decode()
+    assert "\x1b[32m bar [x]" in shown  # what is in brackets is none of rich's markup
+
+
 def test_without_rich_a_terminal_gets_the_same_text_in_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "rich.console", None)
     with Terminal("ascii") as terminal:

@@ -17,7 +17,7 @@ from .. import __version__
 from ..exceptions import InsecureRequestWarning, RequestException
 from . import bench_errors, bench_words
 from .bench_figures import Figures, gain
-from .bench_measure import Run
+from .bench_measure import Run, ways_for
 from .bench_options import Options, UsageError, read_options
 from .bench_table import Screen, report
 
@@ -42,8 +42,8 @@ def main(arguments: list[str]) -> int:
         return _fail(error, bench_errors.USAGE)
     except RequestException as error:
         return _fail(error, bench_errors.exit_code(error))
-    except KeyboardInterrupt:
-        return _fail("interrupted before anything was measured", bench_errors.INTERRUPTED)
+    except KeyboardInterrupt:  # one that came ahead of the measuring, or when it was over
+        return _fail("interrupted", bench_errors.INTERRUPTED)
     except BrokenPipeError:
         return _leave_pipe()
 
@@ -61,14 +61,14 @@ def _tell(text: str) -> None:
 
 def _leave_pipe() -> int:
     # What is left in the buffer would be tried again at the end of the program, and fail with a message.
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
     return bench_errors.PIPE_CLOSED
 
 
 def _run(options: Options) -> int:
     progress = _Progress(options)
-    run = Run(options, progress.show)
+    run = Run(options, ways_for(options), progress.show)
     _announce(options, list(run.figures()))
     with warnings.catch_warnings():
         # Whoever gives --insecure knows, and the warning is for programs.

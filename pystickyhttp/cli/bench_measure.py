@@ -211,16 +211,19 @@ class Run:
 
     Args:
         options: what to do.
+        ways: what is compared, by their names; they are closed with it.
         progress: called between two turns with the number of requests that are done.
 
     Attributes:
         ended: why it ended before all requests were sent, in words, or None.
     """
 
-    def __init__(self, options: Options, progress: Callable[[int], None] = lambda done: None) -> None:
+    def __init__(
+        self, options: Options, ways: Mapping[str, Way], progress: Callable[[int], None] = lambda done: None
+    ) -> None:
         self._options = options
+        self._ways = ways
         self._progress = progress
-        self._ways = ways_for(options)
         self._over = threading.Event()
         self._ends = time.monotonic() + options.max_time
         self._crashes: list[BaseException] = []

@@ -173,9 +173,6 @@ def _method_and_url(words: list[str]) -> tuple[str, str]:
         raise UsageError(f"give [METHOD] URL; {words[2]!r} is too much (see --help)")
     method = words[0].upper() if len(words) == 2 else "GET"
     url = words[-1] if "://" in words[-1] else f"http://{words[-1]}"
-    parsed = urls.parse(url)
-    if not (urls.is_http(url) or parsed.is_unix):
-        raise UsageError(f"{parsed.scheme}:// can't be measured: give a URL of http or https")
     return method, url
 
 
