@@ -154,6 +154,11 @@ def test_the_gain_is_said_with_what_it_comes_from() -> None:
     assert "spared the making of a connection" in bench_words.about_gain(fresh, pooled, is_https=False)
 
 
+def test_one_is_not_many() -> None:
+    said = bench_words.about_gain(made(2.0, 2.0), made(1.0, 1.0, opened=1), is_https=True)
+    assert said.endswith("as 1 of 2 requests was spared the handshake.")
+
+
 def test_a_gain_above_ten_has_no_decimals() -> None:
     said = bench_words.about_gain(made(*[0.02] * 3), made(*[0.001] * 3, opened=1), is_https=True)
     assert "were 20 times as fast" in said

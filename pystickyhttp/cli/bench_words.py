@@ -99,9 +99,10 @@ def about_gain(fresh: Figures, pooled: Figures, *, is_https: bool) -> str:
     if factor >= _SAME:
         how = f"{factor:.0f}" if factor >= 9.95 else f"{factor:.1f}"
         what = "the handshake" if is_https else "the making of a connection"
+        verb = "was" if spared == 1 else "were"
         return (
             f"Pooled connections were {how} times as fast: {now} instead of {before} per request, "
-            f"as {spared:,} of {counted(pooled.requests, 'request')} were spared {what}."
+            f"as {spared:,} of {counted(pooled.requests, 'request')} {verb} spared {what}."
         )
     if factor > 1 / _SAME:
         return f"Pooled connections made no difference: {now} per request, and {before} over fresh ones."
