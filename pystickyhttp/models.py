@@ -27,6 +27,7 @@ from .exceptions import (
     UnrewindableBodyError,
     URLRequired,
 )
+from .gathering import gathered
 from .headers import TOKEN, Field, Headers, HeaderTypes, parse_links
 from .hooks import Hook, Hooks, as_hooks, default_hooks, has_hooks
 from .once import once
@@ -923,7 +924,7 @@ class Response:
             ReadTimeout, TotalTimeout: the time ran out.
         """
         if self._content is None:
-            self._content = b"".join(self._read())
+            self._content = self._read_whole()
         return self._content
 
     @property
@@ -1107,6 +1108,18 @@ class Response:
     def _is_begun(self) -> bool:
         return self._consumed or (isinstance(self._raw, RawResponse) and self._raw.was_read)
 
+    def _read_whole(self) -> bytes:
+        if self._body is None or self._undecoded is not None or self.has_field(b"content-encoding"):
+            return gathered(self._read())
+        # Nothing has to be done to the bytes that the transport puts together.
+        self._check_is_whole()
+        self._consumed = True
+        try:
+            return self._body.read()
+        except BaseException as error:
+            self._fail(error)
+            raise
+
     def _read(self) -> Iterator[bytes]:
         self._check_is_whole()  # between the call and the first piece somebody else may have read
         self._consumed = self._undecoded is None
@@ -1119,10 +1132,14 @@ class Response:
         except GeneratorExit:
             raise  # whoever reads no further closes the response, or lets it be collected
         except BaseException as error:
-            self.close()
-            if isinstance(error, RequestException):
-                error.request, error.response = self.request, self
+            self._fail(error)
             raise
+
+    def _fail(self, error: BaseException) -> None:
+        """Let go of the connection, and name in an error what it happened to."""
+        self.close()
+        if isinstance(error, RequestException):
+            error.request, error.response = self.request, self
 
     def _timed(self, steps: Iterable[bytes]) -> Iterator[bytes]:
         """T1: a few bytes can take long to decode, and longer to decode to nothing."""

@@ -26,6 +26,7 @@ def outgoing_request(request: PreparedRequest, url: URL, target: str, route: Rou
         UnrewindableBodyError: the body was sent before, and can't be wound back (law P2).
         InvalidMethod: the method is CONNECT, whose target is no URL.
     """
+    body = None if request.body is None else request.outgoing_body()
     # Through a tunnel the request is for the origin's eyes: the proxy was told what it has to know before.
     own_fields = route.proxy.own_fields if route.proxy is not None and route.is_forwarded else ()
     said = request.method, target, url.host_header, request.headers.snapshot(), own_fields
@@ -33,7 +34,7 @@ def outgoing_request(request: PreparedRequest, url: URL, target: str, route: Rou
         bare = _without_body(*said)
     except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so
         bare = _without_body.__wrapped__(*said)
-    return bare if request.body is None else bare.with_body(request.outgoing_body())
+    return bare if body is None else bare.with_body(body)
 
 
 # A program sends the same few heads over and over, and to check and encode one costs as much as all the rest

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, Self
 
 from . import decoding
 from .exceptions import RequestException
+from .gathering import gathered
 from .headers import Headers
 from .transport.pool import DRAIN_BYTES
 
@@ -30,6 +31,8 @@ class RawBody(Protocol):
     def read_piece(self) -> bytes: ...
 
     def pieces(self) -> Iterator[bytes]: ...
+
+    def read(self) -> bytes: ...
 
     def read_rest(self) -> bytes | None: ...
 
@@ -65,6 +68,10 @@ class FileBody:
     def pieces(self) -> Iterator[bytes]:
         """The pieces of the body, to its end."""
         return iter(self.read_piece, b"")
+
+    def read(self) -> bytes:
+        """The rest of the body."""
+        return gathered(self.pieces())
 
     def read_rest(self) -> bytes | None:
         """The rest of the body, if it is small, as on a connection (law R5). The file is closed then.
@@ -197,11 +204,10 @@ class RawResponse(io.RawIOBase):
         if decode_content is not None:
             self.decode_content = decode_content
         wanted = _limit(amt)
+        if wanted is None:
+            return gathered(self.stream(None))
         parts, got = [], 0
-        while wanted is None or got < wanted:
-            part = self._take(None if wanted is None else wanted - got)
-            if not part:
-                break
+        while got < wanted and (part := self._take(wanted - got)):
             parts.append(part)
             got += len(part)
         return b"".join(parts)

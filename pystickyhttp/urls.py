@@ -79,7 +79,12 @@ class URL(_Parts):
     """
 
     def __repr__(self) -> str:
-        return f"<URL {redacted(self.text)}>"  # the userinfo may hold a password
+        shown = zip(self._fields, self, strict=True)
+        # The userinfo may hold a password.
+        return f"URL({', '.join(f'{name}={part!r}' for name, part in shown if name != 'userinfo')})"
+
+    def __reduce__(self) -> tuple[type[URL], tuple[Any, ...]]:
+        return URL, tuple(self)  # what was made of its parts is made again elsewhere
 
     @once
     def effective_port(self) -> int:

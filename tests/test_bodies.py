@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from pystickyhttp.bodies import (
     FORM_TYPE,
     JSON_TYPE,
+    LARGE_PIECE,
     NO_BODY,
     PIECE,
     EncodedBody,
@@ -290,12 +291,12 @@ def test_an_empty_file_is_a_body_of_no_bytes() -> None:
 
 
 def test_a_file_of_many_pieces_arrives_whole(tmp_path: Path) -> None:
-    content = os.urandom(3 * PIECE + 1)
+    content = os.urandom(3 * LARGE_PIECE + 1)
     (tmp_path / "large").write_bytes(content)
     with (tmp_path / "large").open("rb") as opened:
         encoded = encode(opened)
         assert encoded.length == len(content)
-        assert all(len(piece) <= PIECE for piece in streamed(encoded))
+        assert all(len(piece) <= LARGE_PIECE for piece in streamed(encoded))
         opened.seek(0)
         assert sent(encoded) == content
 

@@ -9,11 +9,13 @@ during an exchange closes it: after an error nobody knows what the next byte wou
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import h11
@@ -50,6 +52,15 @@ ResponseHead: TypeAlias = "h11.Response | h11.InformationalResponse"
 # As much as the kernel has at hand for one call in the common case: a larger read rarely gets more, and
 # Python allocates the whole of it each time.
 READ_SIZE: Final = 65536
+# What a read of a body takes that has more than this to come: the calls, and what h11 does for each, count
+# for half as much as with READ_SIZE; above, a piece and its copies no longer fit into a processor's cache.
+LARGE_READ: Final = 256 * 1024
+# What a full record of TLS holds (RFC 8446, section 5.1), and how many of them are put together to one piece
+# of a body: as much as a read of a plain socket takes at first.
+TLS_RECORD: Final = 16384
+TLS_RECORDS: Final = READ_SIZE // TLS_RECORD
+# A block that is twice what a piece takes on its way: the read, and h11's three copies of it.
+_KEPT: Final = 8 * LARGE_READ
 # Law X5: a response head, and as much for the trailers, each 1xx and the answer to CONNECT.
 MAX_HEAD: Final = 128 * 1024
 # Law X4: a server that has more than this to say beforehand has nothing to say.
@@ -66,6 +77,18 @@ SENDFILE_STEP: Final = 1024 * 1024
 # X3: how long a server may think about an expectation. One that knows it answers at once; one that does not
 # never will (RFC 9110, section 10.1.1: the client is not to wait for ever). curl waits as long.
 CONTINUE_SECONDS: Final = 1.0
+
+
+@cache
+def _keep_memory_at_hand() -> None:
+    """Have the allocator keep what a piece of a body takes, instead of fetching it from the system for each.
+
+    glibc gives memory back as soon as 128 KiB lie free at the end of its own, and to have the pages made
+    anew takes ten times as long as to fill them. It keeps more once it has seen that larger blocks come and
+    go (mallopt(3), M_MMAP_THRESHOLD), and this is one: nobody writes to it, so that it takes no memory, and
+    two system calls. To other allocators it is nothing.
+    """
+    bytes(_KEPT)
 
 
 def _never_has_body(method: str, status: int) -> bool:
@@ -511,20 +534,23 @@ class HTTPConnection:
             )
 
     def _read_piece(self, deadline: Deadline) -> bytes:
+        read = b""  # the last read from the socket, where the body did not come along with the head
         while not self.ended:
             try:
                 event = self._h11.next_event()
             except h11.RemoteProtocolError as error:
                 raise self._broken_body(error) from error
             if event is h11.NEED_DATA:
-                self._receive_body(deadline)
+                read = self._receive_body(deadline)
             elif type(event) is h11.Data:
-                data = bytes(event.data)
-                self._body_received += len(data)
+                size = len(event.data)
+                self._body_received += size
                 if self._body_received == self._body_length:
                     self._take_end()
-                if data:
-                    return data
+                # Of a body whose length was said h11 keeps nothing back: it asks for more once it has given
+                # all that it had, and what it gives next is the read, which then need not be copied again.
+                if size:
+                    return read[:size] if read and self._body_length is not None else bytes(event.data)
             else:  # EndOfMessage; or PAUSED, once the connection has changed its protocol
                 if type(event) is h11.EndOfMessage and event.headers:
                     self._check_size(event.headers)
@@ -559,25 +585,48 @@ class HTTPConnection:
             expected=self._body_length,
         )
 
-    def _receive_body(self, deadline: Deadline) -> None:
+    def _receive_body(self, deadline: Deadline) -> bytes:
+        """Read what has come of the body, and give it to h11; b"" is the end that the server has set."""
         try:
-            data = self._recv(deadline)
+            data = self._recv(deadline, self._read_size())
         except ReadTimeout as error:
             raise BodyTimeout(*error.args) from error
         except ConnectionLost as error:
             raise self._incomplete(self._reason_of(error.__cause__ or error)) from error
-        if data:
-            self._feed(data)
-        else:
+        if not data:
             self._h11.receive_data(b"")  # to h11 that is the end
+            return b""
+        if self._tls is not None and len(data) == TLS_RECORD:
+            data += self._records_at_hand(self._tls)
+        self._feed(data)
+        return data
 
-    def _recv(self, deadline: Deadline) -> bytes:
+    def _records_at_hand(self, sock: tls.TLSSocket) -> bytes:
+        """The next records that have come: no read gives more than one, and h11 takes its time for each."""
+        self._wire.do_not_block()
+        records: list[bytes] = []
+        # What goes wrong here does so again, and has its say, when the next piece is read.
+        with contextlib.suppress(OSError):
+            while len(records) < TLS_RECORDS - 1 and (record := sock.recv(TLS_RECORD)):
+                records.append(record)
+        return b"".join(records)
+
+    def _read_size(self) -> int:
+        """How much of the body to read at once; what a length promises makes it no larger than a constant."""
+        if self._tls is not None:
+            return TLS_RECORD
+        if self.body_left <= LARGE_READ:
+            return READ_SIZE
+        _keep_memory_at_hand()
+        return LARGE_READ
+
+    def _recv(self, deadline: Deadline, size: int = READ_SIZE) -> bytes:
         """One read; b"" is the end that the server has set."""
         try:
             limit = deadline.timeout.read
             if deadline.expires is not None:
                 limit = self._clip(deadline, limit, "reading from")
-            return self._wire.recv(READ_SIZE, limit)
+            return self._wire.recv(size, limit)
         except TotalTimeout:
             raise
         except OSError as error:

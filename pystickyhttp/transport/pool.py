@@ -15,10 +15,12 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from ..exceptions import ConnectionLost, PoolTimeout, TotalTimeout, UnrewindableBodyError
 from ..forks import after_fork_in_child
+from ..gathering import gathered
 from ..timeouts import Deadline, Timeout
 from .connection import HTTPConnection, ResponseHead
 from .dial import Dialer
@@ -432,12 +434,14 @@ class IncomingResponse:
         """The rest of the body.
 
         Raises:
-            IncompleteBody: and the other errors of `read_piece`.
+            RequestException: as `read_piece` does.
         """
-        piece = self.read_piece()
-        if self._connection is None:  # it came whole, as small ones do
-            return piece
-        return b"".join([piece, *self.pieces()])
+        first = self.read_piece()
+        connection = self._connection
+        if connection is None:  # as it mostly is: that was all
+            return first
+        left = connection.body_left
+        return gathered(chain([first], self.pieces()), len(first) + left if left else None)
 
     def read_rest(self) -> bytes | None:
         """The rest of the body, if it is small and close at hand; else the connection is closed (law R5).

@@ -1,0 +1,54 @@
+"""An environment for niquests alone, since it takes the place of urllib3 where it is installed.
+
+It stands in the folder of the results, where a later run finds it again, and `make clean` takes it away.
+"""
+
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from benchmarks.errors import BenchmarkError
+
+# Written last, so that an environment without it is one that was never finished.
+COMPLETE = "complete"
+
+# A slow network fetches half a dozen packages in it; none at all says so sooner.
+SECONDS = 300
+
+
+def python_with_niquests(results: Path) -> str:
+    """The interpreter of that environment, which is made if it is not there.
+
+    Raises:
+        BenchmarkError: it can't be made. What there is of it was taken away again.
+    """
+    folder = results.resolve() / f"niquests-{sys.implementation.cache_tag}"
+    python = str(folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
+    if (folder / COMPLETE).exists():
+        return python
+    try:
+        # The pip of this environment fills it: one of its own would take longer than all the rest.
+        venv.create(folder, clear=True)
+        _run([sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "niquests"])
+        (folder / COMPLETE).touch()
+    except (OSError, subprocess.SubprocessError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise BenchmarkError(
+            f"no environment for niquests ({_reason(error)}): leave out --niquests"
+        ) from error
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return python
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
+
+
+def _reason(error: Exception) -> str:
+    """The last line that pip has said, where it said one."""
+    said = getattr(error, "stderr", None) or str(error)
+    return said.strip().splitlines()[-1]
