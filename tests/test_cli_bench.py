@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import pytest
 import trustme
 
-from pystickyhttp.cli.bench import main
+from pystickyhttp.cli import main
 from pystickyhttp.cli.bench_figures import Reply
 from pystickyhttp.cli.bench_measure import MOST_FAILURES, Run, Way
 from pystickyhttp.cli.bench_options import Options
@@ -48,8 +48,8 @@ ROOT = Path(__file__).parent.parent
 PROGRAM = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from pystickyhttp.cli.bench import main
-sys.exit(main(sys.argv[1:]))
+from pystickyhttp.cli import main
+sys.exit(main(["bench", *sys.argv[1:]]))
 """
 
 
@@ -74,7 +74,7 @@ class Ran(NamedTuple):
 @pytest.fixture
 def bench(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     def run(*arguments: str) -> Ran:
-        code = main(list(arguments))
+        code = main(["bench", *arguments])
         return Ran(code, *capsys.readouterr())
 
     return run
@@ -158,7 +158,7 @@ def test_it_says_what_it_is_going_to_do_before_it_does(capsys: pytest.CaptureFix
         return respond(b"")
 
     with ScriptedServer(keep_alive(handle)) as server:
-        assert main([server.url(), "-n", "2"]) == 0
+        assert main(["bench", server.url(), "-n", "2"]) == 0
     assert "4 GET requests to http://127.0.0.1:" in said[0]
 
 
@@ -315,7 +315,7 @@ def test_requests_that_fail_are_counted_and_do_not_go_on_for_ever(bench: Callabl
     assert fresh["requests"] == 5
     assert ran.document["ways"]["pooled"]["failures"] == {"ConnectionLost": 5}
     assert "too many requests failed" in ran.document["findings"][-1]
-    assert ran.err.splitlines()[-1].startswith("pystickyhttp bench: GET http://127.0.0.1:")
+    assert ran.err.splitlines()[-1].startswith("pystickyhttp: GET http://127.0.0.1:")
 
 
 def test_a_failure_in_a_thread_is_counted_as_well(bench: Callable[..., Ran]) -> None:
@@ -349,7 +349,7 @@ def test_what_fails_at_once_is_one_line_and_curl_s_exit_code(bench: Callable[...
     with closed_port() as port:
         ran = bench(f"http://127.0.0.1:{port}/")
     assert (ran.code, ran.out) == (7, "")
-    assert ran.err.splitlines()[-1].startswith("pystickyhttp bench: GET http://127.0.0.1:")
+    assert ran.err.splitlines()[-1].startswith("pystickyhttp: GET http://127.0.0.1:")
     assert len(ran.err.splitlines()) == 2
 
 
@@ -443,7 +443,7 @@ def test_ctrl_c_before_anything_was_measured_is_one_line(bench: Callable[..., Ra
             ran = bench(server.url())
         server.wait_for_open(0)
     assert (ran.code, ran.out) == (130, "")
-    assert ran.err.splitlines()[-1] == "pystickyhttp bench: interrupted before anything was measured"
+    assert ran.err.splitlines()[-1] == "pystickyhttp: interrupted before anything was measured"
 
 
 class InterruptedTerminal(io.StringIO):
@@ -456,11 +456,11 @@ class InterruptedTerminal(io.StringIO):
         return super().write(text)
 
 
-def test_ctrl_c_ahead_of_the_measuring_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ahead_of_the_measuring_has_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = InterruptedTerminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    assert main(["http://127.0.0.1:1/"]) == 130
-    assert terminal.getvalue() == "^Cpystickyhttp bench: interrupted\n"
+    assert main(["bench", "http://127.0.0.1:1/"]) == 130
+    assert terminal.getvalue() == "^C"
 
 
 # --- what is no request's failure
@@ -497,7 +497,7 @@ def test_how_far_it_is_is_shown_and_taken_away_again(monkeypatch: pytest.MonkeyP
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     with ScriptedServer(always(respond(b"ok"))) as server:
-        assert main([server.url(), "-n", "20", "--pause", "0.05", "--json"]) == 0
+        assert main(["bench", server.url(), "-n", "20", "--pause", "0.05", "--json"]) == 0
     shown = terminal.getvalue().partition("\n")[2]
     assert re.fullmatch(r"(\r\d+ requests done)+\r +\r", shown)
 
@@ -509,7 +509,7 @@ def test_a_pipe_that_nobody_reads_is_a_quiet_end(
     os.close(read)
     with open(write, "w") as pipe, ScriptedServer(always(respond(b"ok"))) as server:
         monkeypatch.setattr(sys, "stdout", pipe)
-        assert main([server.url(), "-n", "2"]) == 141
+        assert main(["bench", server.url(), "-n", "2"]) == 141
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 

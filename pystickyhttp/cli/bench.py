@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import platform
 import ssl
 import sys
@@ -14,14 +13,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from .. import __version__
-from ..exceptions import InsecureRequestWarning, RequestException
-from . import bench_errors, bench_words
+from ..exceptions import InsecureRequestWarning
+from . import bench_words
 from .bench_figures import Figures, gain
 from .bench_measure import Run, ways_for
-from .bench_options import Options, UsageError, read_options
+from .bench_options import Options, read_options
 from .bench_table import Screen, report
-
-_PROG: Final = "pystickyhttp bench"
+from .failures import CommandError, Exit
+from .terminal import Terminal
 
 
 def main(arguments: list[str]) -> int:
@@ -31,43 +30,18 @@ def main(arguments: list[str]) -> int:
         arguments: those behind the word `bench`.
 
     Returns:
-        The exit code: 0; 2 for wrong usage; 130 after Ctrl-C; 141 where nobody reads the output; else that of
-        curl for what failed.
+        The exit code where all went well, or Ctrl-C ended it.
+
+    Raises:
+        CommandError: the arguments are of no use, or nothing was measured.
+        RequestException: the requests failed; if there is a table all the same, it was printed.
+        SystemExit: help was asked for, and given.
     """
-    try:
-        return _run(read_options(arguments))
-    except SystemExit as end:  # argparse has printed the help
-        return int(end.code or 0)
-    except UsageError as error:
-        return _fail(error, bench_errors.USAGE)
-    except RequestException as error:
-        return _fail(error, bench_errors.exit_code(error))
-    except KeyboardInterrupt:  # one that came ahead of the measuring, or when it was over
-        return _fail("interrupted", bench_errors.INTERRUPTED)
-    except BrokenPipeError:
-        return _leave_pipe()
+    return _run(read_options(arguments))
 
 
-def _fail(error: object, code: int) -> int:
-    _tell(f"{_PROG}: {bench_errors.one_line(error)}\n")
-    return code
-
-
-def _tell(text: str) -> None:
-    """On stderr, so that the standard output has the result alone."""
-    sys.stderr.write(text)
-    sys.stderr.flush()
-
-
-def _leave_pipe() -> int:
-    # What is left in the buffer would be tried again at the end of the program, and fail with a message.
-    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    return bench_errors.PIPE_CLOSED
-
-
-def _run(options: Options) -> int:
-    progress = _Progress(options)
+def _run(options: Options) -> Exit:
+    progress = _Progress()
     run = Run(options, ways_for(options), progress.show)
     _announce(options, list(run.figures()))
     with warnings.catch_warnings():
@@ -75,16 +49,19 @@ def _run(options: Options) -> int:
         warnings.simplefilter("ignore", InsecureRequestWarning)
         code = _measure(run, progress)
     ways = run.figures()
-    if not any(figures.requests for figures in ways.values()):
-        return _nothing_measured(run, code)
-    _show(options, ways, run.ended)
     failure = run.first_failure()
-    if code or failure is None:
-        return code
-    return _fail(failure, bench_errors.exit_code(failure))
+    if any(figures.requests for figures in ways.values()):
+        _show(options, ways, run.ended)
+    elif code:
+        raise CommandError("interrupted before anything was measured", code)
+    elif failure is None:
+        raise CommandError("the time was up before anything was answered: see --max-time", Exit.TIMED_OUT)
+    if failure is not None and not code:
+        raise failure
+    return code
 
 
-def _measure(run: Run, progress: _Progress) -> int:
+def _measure(run: Run, progress: _Progress) -> Exit:
     """Measure until the end, be it Ctrl-C. That one is for the measuring alone: the table follows."""
     try:
         with contextlib.closing(run):
@@ -92,26 +69,17 @@ def _measure(run: Run, progress: _Progress) -> int:
             run.measure()
     except KeyboardInterrupt:
         run.ended = bench_words.ENDED_BY_CTRL_C
-        return bench_errors.INTERRUPTED
+        return Exit.INTERRUPTED
     finally:
         progress.clear()
-    return 0
-
-
-def _nothing_measured(run: Run, code: int) -> int:
-    failure = run.first_failure()
-    if code:
-        return _fail("interrupted before anything was measured", code)
-    if failure is not None:
-        return _fail(failure, bench_errors.exit_code(failure))
-    return _fail("the time was up before anything was answered: see --max-time", bench_errors.TIMED_OUT)
+    return Exit.OK
 
 
 # --- what is said on the way
 
 
 def _announce(options: Options, ways: list[str]) -> None:
-    """Say what is going to be done before it is."""
+    """Say what is going to be done before it is; on stderr, as the standard output has the result alone."""
     told = bench_words.plan(
         options.method,
         options.host,
@@ -121,7 +89,7 @@ def _announce(options: Options, ways: list[str]) -> None:
         pause=options.pause,
         max_time=options.max_time,
     )
-    _tell(told + "\n")
+    Terminal(sys.stderr).line(told)
 
 
 class _Progress:
@@ -130,8 +98,7 @@ class _Progress:
     # Seconds between two looks: a line that changes more often can't be read, and costs time.
     _EVERY: Final = 0.2
 
-    def __init__(self, options: Options) -> None:
-        self._requests = options.requests
+    def __init__(self) -> None:
         self._is_seen = sys.stderr.isatty()
         self._last = time.monotonic()
         self._length = 0
@@ -144,13 +111,18 @@ class _Progress:
         self._last = now
         line = f"{done:,} requests done"
         self._length = max(self._length, len(line))
-        _tell(f"\r{line}")
+        _write_over(line)
 
     def clear(self) -> None:
         """Leave an empty line for what follows."""
         if self._length:
-            _tell(f"\r{' ' * self._length}\r")
+            _write_over(" " * self._length + "\r")
             self._length = 0
+
+
+def _write_over(text: str) -> None:
+    sys.stderr.write("\r" + text)
+    sys.stderr.flush()
 
 
 # --- the result

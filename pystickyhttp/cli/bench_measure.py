@@ -338,10 +338,10 @@ class Run:
             self._over.set()
 
     def _timeout(self) -> Timeout:
-        """The limits of one request: the user's for each step, and the run's over all of it."""
-        each = self._options.timeout
+        """The limits of one request: the user's over all of it, and no longer than the run lasts."""
         left = max(_LEAST, self._ends - time.monotonic())
-        return Timeout(connect=each, read=each, write=each, pool=each, total=left)
+        limit = self._options.timeout
+        return Timeout(total=left if limit is None else min(limit, left))
 
 
 def _session(options: Options, pool: ConnectionPool) -> Session:

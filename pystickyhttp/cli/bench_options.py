@@ -8,6 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, NoReturn
 
 from .. import environment, urls
+from ..headers import Headers
+from ..identity import VerifyTypes
+from .arguments import PROGRAM
+from .arguments import Options as Given
+from .failures import CommandError
+from .items import header_line, set_header
+from .request import full_url, socket_of, verify_of
 
 # Enough for a p99 that is not the slowest one by name only, and few enough for a server of somebody else.
 DEFAULT_REQUESTS: Final = 100
@@ -23,12 +30,13 @@ LONGEST_PAUSE: Final = 60.0
 # Seconds for the whole run: longer than the default run takes by a good line, and short enough to wait for.
 DEFAULT_MAX_TIME: Final = 30.0
 LONGEST_MAX_TIME: Final = 3600.0
-# Seconds, for each step of one request, as for the library's own connects.
-DEFAULT_TIMEOUT: Final = 10.0
+# Seconds for one request: more would be no limit beside that of the whole run.
+LONGEST_TIMEOUT: Final = LONGEST_MAX_TIME
 
 # RFC 9110, section 9.2.1: a request of these changes nothing on the server, however often it is sent.
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS", "TRACE")
 
+_PROG: Final = f"{PROGRAM} bench"
 _DESCRIPTION: Final = """\
 Compare pooled with fresh connections on your own server: the same request is sent in turns over a new
 connection each time, and over the pooled connections of one session. The bounds are those of a comparison: it
@@ -41,10 +49,6 @@ pystickyhttp does by itself. pooled: one Session. Redirects are not followed. ex
 130 Ctrl-C; else that of curl for what failed."""
 
 
-class UsageError(Exception):
-    """The arguments are of no use; the message says why."""
-
-
 class Options(NamedTuple):
     """What to do.
 
@@ -54,7 +58,7 @@ class Options(NamedTuple):
         concurrency: how many threads send them.
         pause: seconds between two requests of a thread.
         max_time: seconds for the whole run.
-        timeout: seconds for each step of a request.
+        timeout: seconds for one request, or None for the limits of the library.
         headers: fields for each request; None takes a default one away.
         verify: as in `Session`.
         proxies: as in `Session`.
@@ -68,9 +72,9 @@ class Options(NamedTuple):
     concurrency: int = 1
     pause: float = 0.0
     max_time: float = DEFAULT_MAX_TIME
-    timeout: float = DEFAULT_TIMEOUT
-    headers: Mapping[str, str | None] = {}
-    verify: bool | str = True
+    timeout: float | None = None
+    headers: Headers = Headers()
+    verify: VerifyTypes = True
     proxies: Mapping[str, str | None] | None = None
     unix_socket: str | None = None
     as_json: bool = False
@@ -94,7 +98,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse's own error is the whole usage; the command line promises one line."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see --help)")
+        raise CommandError(f"{message} (see {self.prog} --help)")
 
 
 def read_options(arguments: list[str]) -> Options:
@@ -104,28 +108,32 @@ def read_options(arguments: list[str]) -> Options:
         arguments: those behind the word `bench`.
 
     Raises:
-        UsageError: they are of no use.
+        CommandError: they are of no use.
         InvalidURL, InvalidSchema: the URL can't be used.
         SystemExit: help was asked for, and given.
     """
-    given = _parser().parse_args(arguments)
-    method, url = _method_and_url(given.words)
+    # What the main command has too is read by the same functions, which know it by the same names.
+    given = _parser().parse_intermixed_args(arguments, namespace=Given())
+    method, url = _method_and_url(given)
     if method not in SAFE_METHODS and not given.unsafe:
-        raise UsageError(
+        raise CommandError(
             f"{method} may change something on the server each time: give --unsafe if that is what you want"
         )
+    if given.insecure and given.cacert is not None:
+        raise CommandError("--insecure and --cacert contradict each other: leave one out")
+    unix_socket = socket_of(given)
     return Options(
         method=method,
         url=url,
         requests=given.requests,
         concurrency=given.concurrency,
-        pause=default_pause(url, given.unix_socket) if given.pause is None else given.pause,
+        pause=default_pause(url, unix_socket) if given.pause is None else given.pause,
         max_time=given.max_time,
         timeout=given.timeout,
-        headers=dict(given.header),
-        verify=False if given.insecure else given.cacert or True,
+        headers=_headers(given.header),
+        verify=verify_of(given),
         proxies=_proxies(given.proxy),
-        unix_socket=_unix_socket(given.unix_socket),
+        unix_socket=unix_socket,
         as_json=given.json,
     )
 
@@ -138,18 +146,12 @@ def default_pause(url: str, unix_socket: str | None) -> float:
     return POLITE_PAUSE
 
 
-def read_header(text: str) -> tuple[str, str | None]:
-    """A header as curl takes it: "Name: value", "Name:" to send none, "Name;" to send an empty one.
-
-    Raises:
-        ArgumentTypeError: it is none of these.
-    """
-    name, colon, value = text.partition(":")
-    if colon and name.strip():
-        return name.strip(), value.strip() or None
-    if not colon and text.endswith(";") and text[:-1].strip():
-        return text[:-1].strip(), ""
-    raise argparse.ArgumentTypeError(f"{text!r} is no header: give 'Name: value'")
+def _headers(lines: list[str]) -> Headers:
+    headers = Headers()
+    for text in lines:
+        line = header_line(text)
+        set_header(headers, line.name, line.value if line.value or line.separator == ";" else None)
+    return headers
 
 
 def _proxies(proxy: str | None) -> Mapping[str, str | None] | None:
@@ -159,21 +161,17 @@ def _proxies(proxy: str | None) -> Mapping[str, str | None] | None:
     return {"all": proxy} if proxy else {}
 
 
-def _unix_socket(path: str | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return urls.socket_path(path)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
-def _method_and_url(words: list[str]) -> tuple[str, str]:
+def _method_and_url(given: Given) -> tuple[str, str]:
+    words = given.words
+    if not words:
+        raise CommandError(
+            "there is no URL: write pystickyhttp bench [METHOD] URL (see pystickyhttp bench --help)"
+        )
     if len(words) > 2:
-        raise UsageError(f"give [METHOD] URL; {words[2]!r} is too much (see --help)")
-    method = words[0].upper() if len(words) == 2 else "GET"
-    url = words[-1] if "://" in words[-1] else f"http://{words[-1]}"
-    return method, url
+        raise CommandError(f"give [METHOD] URL; {words[2]!r} is too much (see pystickyhttp bench --help)")
+    url = full_url(words[-1], over_socket=given.unix_socket is not None)
+    urls.parse(url)  # what is wrong with it is said ahead of all else
+    return words[0].upper() if len(words) == 2 else "GET", url
 
 
 def _whole(most: int) -> Callable[[str], int]:
@@ -202,7 +200,7 @@ def _seconds(most: float, *, zero: bool = False) -> Callable[[str], float]:
 
 def _parser() -> _Parser:
     parser = _Parser(
-        prog="pystickyhttp bench",
+        prog=_PROG,
         usage="%(prog)s [options] [METHOD] URL",
         description=_DESCRIPTION,
         epilog=_EPILOG,
@@ -232,27 +230,32 @@ def _add_bounds(parser: _Parser) -> None:
          f"seconds between two requests of a thread (default 0 on this machine, elsewhere {POLITE_PAUSE})"),
         (("--max-time",), _seconds(LONGEST_MAX_TIME), DEFAULT_MAX_TIME,
          f"seconds after which it ends with what there is (default {DEFAULT_MAX_TIME:.0f})"),
-        (("--timeout",), _seconds(LONGEST_MAX_TIME), DEFAULT_TIMEOUT,
-         f"seconds for each step of a request (default {DEFAULT_TIMEOUT:.0f})"),
+        (("-m", "--timeout"), _seconds(LONGEST_TIMEOUT), None,
+         "seconds that one request may take at most"),
     )  # fmt: skip
     for names, read, default, what in numbers:
         parser.add_argument(*names, type=read, default=default, metavar="N", help=what)
 
 
 def _add_settings(parser: _Parser) -> None:
-    parser.add_argument(
-        "-H", "--header", type=read_header, action="append", default=[], metavar="'NAME: VALUE'",
-        help="a header for each request; may be given several times",
-    )  # fmt: skip
-    trust = parser.add_mutually_exclusive_group()
-    trust.add_argument("-k", "--insecure", action="store_true", help="do not verify the server's certificate")
-    trust.add_argument("--cacert", metavar="FILE", help="root certificates to verify the server by")
     texts = (
-        (("-x", "--proxy"), "URL", "the proxy to go through; '' for none, whatever the environment says"),
+        (("--cacert",), "FILE", "root certificates to verify the server by"),
+        (("--proxy",), "URL", "the proxy to go through; '' for none, whatever the environment says"),
         (("--unix-socket",), "PATH", "the unix socket to dial in the place of the URL's host"),
     )
     for names, metavar, what in texts:
         parser.add_argument(*names, metavar=metavar, help=what)
+    flags: tuple[tuple[tuple[str, ...], str], ...] = (
+        (("-k", "--insecure"), "do not verify the server's certificate"),
+        (("--unsafe",), "allow methods that change something; they have no body"),
+    )
+    for switches, what in flags:
+        parser.add_argument(*switches, action="store_true", help=what)
     parser.add_argument(
-        "--unsafe", action="store_true", help="allow methods that change something; they have no body"
+        "-H",
+        "--header",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="a header for each request; may be given several times",
     )

@@ -6,19 +6,17 @@ is installed and somebody looks; else the texts alone, which stand in the same p
 
 from __future__ import annotations
 
-import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Final, TextIO, TypeAlias
 
 from .bench_figures import STEPS, Figures
 from .bench_words import amount, duration
+from .terminal import Terminal
 
 Piece: TypeAlias = tuple[str, str]
 Line: TypeAlias = list[Piece]
 
-# Columns where nobody says how wide it is: into a pipe, into a file.
-_WIDTH: Final = 80
 # Longer lines are hard to read, and shorter ones hold no bar.
 _WIDEST: Final = 100
 _NARROWEST: Final = 30
@@ -33,63 +31,41 @@ _STYLES: Final = {"fresh": "yellow", "fresh, resumed": "cyan", "pooled": "green"
 
 
 class Screen:
-    """What is written to, and what it can show.
+    """What the report is written to, and what it can show.
 
     Args:
         stream: where the lines go.
 
     Attributes:
-        width: in columns.
+        width: in columns, within what one can read.
         unicode: whether it can show blocks; not where nobody looks.
-        colours: whether colours are worth trying.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self.colours = stream.isatty()
-        columns = shutil.get_terminal_size((_WIDTH, 24)).columns if self.colours else _WIDTH
-        self.width = max(_NARROWEST, min(_WIDEST, columns))
-        self.unicode = self.colours and _can_write(stream, _BLOCKS)
+        self._terminal = Terminal(stream)
+        self.width = readable(self._terminal.width)
+        self.unicode = self._terminal.is_terminal and self._terminal.can_show(_BLOCKS)
 
     def write(self, lines: Sequence[Line]) -> None:
-        """Print lines.
+        """Print lines, in colours as far as the terminal, the environment and the extra `cli` allow.
 
         Raises:
             BrokenPipeError: nobody reads any more.
         """
-        if not self.colours or not _written_by_rich(self._stream, lines):
+        console = self._terminal.console()
+        if console is None:
             for line in lines:
-                text = "".join(text for text, _ in line)
-                self._stream.write(_writable(self._stream, text.rstrip()) + "\n")
-        self._stream.flush()
+                self._terminal.line("".join(text for text, _ in line).rstrip())
+            return
+        from rich.text import Text  # the extra is there, or there would be no console
+
+        for line in lines:
+            console.print(Text.assemble(*line))
 
 
-def _written_by_rich(stream: TextIO, lines: Sequence[Line]) -> bool:
-    """Print them in colours, as far as the terminal and NO_COLOR allow; False without the extra `cli`."""
-    try:
-        from rich.console import Console  # the extra, and a tenth of a second that plain text does without
-        from rich.text import Text
-    except ImportError:
-        return False
-    console = Console(file=stream, soft_wrap=True)
-    for line in lines:
-        console.print(Text.assemble(*line), highlight=False)
-    return True
-
-
-def _can_write(stream: TextIO, text: str) -> bool:
-    try:
-        text.encode(stream.encoding or "ascii")
-    except (LookupError, UnicodeEncodeError):
-        return False
-    return True
-
-
-def _writable(stream: TextIO, text: str) -> str:
-    """Names outside ASCII must not end the report of a terminal that can't show them."""
-    if _can_write(stream, text):
-        return text
-    return text.encode("ascii", "backslashreplace").decode("ascii")
+def readable(columns: int) -> int:
+    """The width of a report on a terminal of so many columns."""
+    return max(_NARROWEST, min(_WIDEST, columns))
 
 
 # --- the table
