@@ -45,7 +45,6 @@ class Tally:
     """What was measured of one way.
 
     Attributes:
-        failures_in_row: since the last answer.
         first_failure: the first error, or None.
     """
 
@@ -57,21 +56,26 @@ class Tally:
         self._resumed = 0
         self._failures: Counter[str] = Counter()
         self._unfinished = 0
-        self.failures_in_row = 0
+        self._failures_in_row = 0
         self.first_failure: RequestException | None = None
 
     def answered(self, reply: Reply) -> None:
         """A request was answered."""
         with self._lock:
             self._replies.append(reply)
-            self.failures_in_row = 0
+            self._failures_in_row = 0
 
-    def failed(self, error: RequestException) -> None:
-        """A request failed."""
+    def failed(self, error: RequestException) -> int:
+        """A request failed.
+
+        Returns:
+            How many did in a row.
+        """
         with self._lock:
             self._failures[type(error).__name__] += 1
-            self.failures_in_row += 1
+            self._failures_in_row += 1
             self.first_failure = self.first_failure or error
+            return self._failures_in_row
 
     def cut_off(self) -> None:
         """A request was cut off by the end of the run."""
@@ -323,8 +327,7 @@ class Run:
         if time.monotonic() >= self._ends:  # it is the bound of the run that the request ran into
             tally.cut_off()
             return
-        tally.failed(error)
-        if tally.failures_in_row >= MOST_FAILURES:
+        if tally.failed(error) >= MOST_FAILURES:
             self._end(ENDED_BY_FAILURES)
 
     def _is_over(self) -> bool:
