@@ -30,7 +30,7 @@ from pystickyhttp.cli.bench_measure import MOST_FAILURES, Run, Way
 from pystickyhttp.cli.bench_options import Options
 from pystickyhttp.timeouts import Timeout
 from tests.interrupts import ctrl_c_once
-from tests.patience import DEADLINE, growing
+from tests.patience import DEADLINE, growing, wait_for
 from tests.servers.scripted import (
     BlackHole,
     Peer,
@@ -432,6 +432,19 @@ def test_ctrl_c_ends_it_with_a_table_of_what_there_is(bench: Callable[..., Ran])
         server.wait_for_open(0)
     assert ran.code == 130
     assert (ran.rows["fresh"][0], ran.rows["pooled"][0]) == ("5", "2")
+    assert "It ended early, since it was interrupted" in ran.out
+
+
+def test_ctrl_c_does_not_wait_for_what_hangs_in_other_threads(bench: Callable[..., Ran]) -> None:
+    """Law L3."""
+    before = threading.active_count()
+    hangs = threading.Event()
+    with ScriptedServer(answered(2 + 30, hang_and_tell(hangs))) as server:
+        with ctrl_c_once(hangs.is_set):
+            ran = bench(server.url(), "-n", "50", "-c", "3")
+        assert server.open_connections  # the server has not let go of anybody
+    wait_for(lambda: threading.active_count() <= before, "the threads see that the server is gone")
+    assert ran.code == 130
     assert "It ended early, since it was interrupted" in ran.out
 
 
