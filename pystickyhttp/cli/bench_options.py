@@ -164,11 +164,9 @@ def _proxies(proxy: str | None) -> Mapping[str, str | None] | None:
 def _method_and_url(given: Given) -> tuple[str, str]:
     words = given.words
     if not words:
-        raise CommandError(
-            "there is no URL: write pystickyhttp bench [METHOD] URL (see pystickyhttp bench --help)"
-        )
+        raise CommandError(f"there is no URL: write {_PROG} [METHOD] URL (see {_PROG} --help)")
     if len(words) > 2:
-        raise CommandError(f"give [METHOD] URL; {words[2]!r} is too much (see pystickyhttp bench --help)")
+        raise CommandError(f"{words[2]!r} is too much: write {_PROG} [METHOD] URL (see {_PROG} --help)")
     url = full_url(words[-1], over_socket=given.unix_socket is not None)
     urls.parse(url)  # what is wrong with it is said ahead of all else
     return words[0].upper() if len(words) == 2 else "GET", url
@@ -208,7 +206,8 @@ def _parser() -> _Parser:
     )
     parser.add_argument(
         "words",
-        nargs="+",
+        nargs="*",
+        default=[],
         metavar="[METHOD] URL",
         help="GET by default; those that are not safe need --unsafe",
     )
