@@ -73,7 +73,7 @@ class Headers(MutableMapping[str, Any]):
                 headers.add(name, each)
         return headers
 
-    def add(self, name: str, value: str) -> None:
+    def add(self, name: str, value: str | bytes) -> None:
         """Add a field, and keep those of the same name that are there."""
         known = self._fields.get(name.lower())
         self._fields[name.lower()] = (name, (value,)) if known is None else (known[0], (*known[1], value))
@@ -175,7 +175,9 @@ class Headers(MutableMapping[str, Any]):
 
 
 def _joined(values: tuple[Any, ...]) -> Any:
-    return values[0] if len(values) == 1 else ", ".join(values)
+    if len(values) == 1:
+        return values[0]
+    return ", ".join(value.decode("latin-1") if isinstance(value, bytes) else value for value in values)
 
 
 def merge_headers(given: HeaderTypes | None, session: Headers) -> Headers:
@@ -191,7 +193,7 @@ def merge_headers(given: HeaderTypes | None, session: Headers) -> Headers:
     """
     merged = session.copy()
     try:
-        merged._fields.update(Headers(given or None)._fields)
+        merged._fields.update((given if isinstance(given, Headers) else Headers(given or None))._fields)
     except (TypeError, ValueError, AttributeError):
         raise InvalidHeader(
             f"headers are a {type(given).__name__} that can't be read: give a mapping, or pairs of names and "

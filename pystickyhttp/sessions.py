@@ -420,7 +420,7 @@ class Session:
         """The call goes ahead of the session; the URL's userinfo and netrc come after both."""
         if request.auth is not None:
             return request.auth
-        if request.headers and "Authorization" in Headers(request.headers):
+        if request.headers and "Authorization" in Headers.of(request.headers):
             return None
         return self.auth
 
