@@ -157,7 +157,7 @@ def set_header(headers: Headers, name: str, value: str | None) -> None:
     if value is None or headers.get(name, "") is None:
         headers[name] = value
     else:
-        headers.add(name, value if value.isascii() else os.fsencode(value))  # type: ignore[arg-type]
+        headers.add(name, value if value.isascii() else os.fsencode(value))
 
 
 def header_line(text: str) -> Item:
