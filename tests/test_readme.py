@@ -13,13 +13,13 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.on_loopback import resolver_of
 from tests.servers.proxies import ProxyServer, basic
 from tests.servers.real import RealServer
 
@@ -133,19 +133,6 @@ def log_as_it_was() -> Iterator[None]:
     log.setLevel(level)
 
 
-def lead_to(places: Mapping[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the resolver know the places, and no other names at all."""
-
-    def getaddrinfo(host: Any, port: Any, family: int = 0, *rest: Any, **named: Any) -> list[Any]:
-        name = host.decode("ascii") if isinstance(host, bytes) else str(host)
-        if f"{name}:{port}" not in places or family not in (socket.AF_UNSPEC, socket.AF_INET):
-            raise socket.gaierror(socket.EAI_NONAME, f"in the README there is no {name}:{port} of {family!r}")
-        address = ("127.0.0.1", places[f"{name}:{port}"])
-        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-
-
 @pytest.mark.usefixtures("log_as_it_was")
 @pytest.mark.parametrize("program", _run(PROGRAMS), ids=str)
 def test_each_program_runs_and_prints_what_it_says(
@@ -156,7 +143,7 @@ def test_each_program_runs_and_prints_what_it_says(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    lead_to(places, monkeypatch)
+    monkeypatch.setattr(socket, "getaddrinfo", resolver_of(places))
     monkeypatch.setenv("SSL_CERT_FILE", ca_file)
     monkeypatch.chdir(tmp_path)
     # With as many lines ahead of it as the README has, so that a traceback names those. The brackets keep
