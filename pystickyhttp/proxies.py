@@ -1,6 +1,6 @@
 """From the URL of a proxy, and what is said beside it, to the `Proxy` of a Route.
 
-Which proxy a request goes through is decided in `environment`. Here is read how that one is spoken to, and
+Which proxy a request goes through is decided in `proxy_choice`. Here is read how that one is spoken to, and
 what it is shown: credentials and fields of a proxy are part of its identity (law R1), so that a connection
 through it serves nobody who has others.
 """
@@ -119,14 +119,14 @@ def basic_fields(text: str) -> dict[str, str]:
         ) from None
 
 
-def checked_proxy_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
-    """Fields for every http and https proxy, or None for none.
+def checked_proxy_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """A copy of fields for every http and https proxy.
 
     Raises:
         InvalidHeader: one can't be sent (law X7).
         ValueError: one is about the request, or a secret of one proxy.
     """
-    checked = {} if headers is None else dict(headers)
+    checked = dict(headers)
     for name, value in checked.items():
         encode_field(name, value)
         if name.lower() in _ABOUT_THE_REQUEST:

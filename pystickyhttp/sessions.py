@@ -473,7 +473,9 @@ class Session:
         found: Mapping[str, str] = {}
         if around is not None and urls.is_http(url):
             found = around.proxies_for(urls.parse(url), no_proxy)
-        proxies = _Proxies(environment.merge_proxies(given, said, found))
+        from .proxy_choice import merge_proxies  # loaded only where there are any, to keep start-up light
+
+        proxies = _Proxies(merge_proxies(given, said, found))
         proxies.given = given
         return proxies
 
@@ -836,7 +838,9 @@ def _proxy_of(request: PreparedRequest, proxies: ProxyTypes) -> str | None:
     """The URL of the proxy that a request goes through, or None."""
     if not proxies or not urls.is_http(request.url):
         return None
-    return environment.select_proxy(urls.parse(request.url), proxies)
+    from .proxy_choice import select_proxy  # loaded only where there are any, to keep start-up light
+
+    return select_proxy(urls.parse(request.url), proxies)
 
 
 def _spoken(proxies: ProxyTypes) -> ProxyTypes:
