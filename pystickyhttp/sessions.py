@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from functools import partial
 from types import MappingProxyType, NoneType, TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from . import environment, redirects, urls
 from .__version__ import __version__
@@ -61,12 +61,15 @@ _ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorizati
 _DIRECT: Final[Mapping[str, str | None]] = MappingProxyType({"all": None})
 
 
-class _RedirectPolicy(NamedTuple):
+class _RedirectPolicy:
     """How far a walk along redirects goes, and which fields it loses on the way besides the usual ones."""
 
-    limit: int
-    gives_up_quietly: bool = False
-    secrets: tuple[str, ...] = ()
+    __slots__ = ("gives_up_quietly", "limit", "secrets")
+
+    def __init__(self, limit: int, gives_up_quietly: bool = False, secrets: tuple[str, ...] = ()) -> None:
+        self.limit = limit
+        self.gives_up_quietly = gives_up_quietly
+        self.secrets = secrets
 
 
 class Session:
