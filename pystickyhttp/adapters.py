@@ -13,6 +13,15 @@ from .headers import Headers
 from .identity import UNVERIFIED, CertTypes, VerifyTypes, identity_of, whom_to_trust
 from .models import PreparedRequest, Response
 from .outgoing import outgoing_request
+from .proxies import (
+    PROXY_AUTHORIZATION,
+    basic_fields,
+    checked_proxy_headers,
+    forwards_http,
+    proxy_of,
+    read_proxy_url,
+)
+from .proxy_choice import select_proxy
 from .retries import Retry, RetryTypes
 from .routing import Way, check_context, checked_server_hostname, route_for
 from .timeouts import UNSET, Deadline, TimeoutTypes
@@ -154,7 +163,7 @@ class HTTPAdapter(BaseAdapter):
             )
         check_context("proxy_ssl_context", proxy_ssl_context)
         self._resolver = resolver
-        self._proxy_headers = {} if proxy_headers is None else _checked_proxy_headers(proxy_headers)
+        self._proxy_headers = checked_proxy_headers(proxy_headers)
         self._proxy_ssl_context = proxy_ssl_context
         self._way = Way(unix_socket=None if unix_socket is None else urls.socket_path(unix_socket))
         self._keepalive = keepalive
@@ -329,12 +338,6 @@ class HTTPAdapter(BaseAdapter):
         text = self._proxy_url(url, proxies)
         if text is None:
             return None
-        from .proxies import (  # loaded only where there are proxies, to keep start-up light
-            PROXY_AUTHORIZATION,
-            proxy_of,
-            read_proxy_url,
-        )
-
         fields = self.proxy_headers(text)
         # One among the fields of the request is for the proxy as well, and goes ahead of its URL.
         given = headers.get(PROXY_AUTHORIZATION)
@@ -350,8 +353,6 @@ class HTTPAdapter(BaseAdapter):
         """The URL of the proxy that a request goes through, or None; to a unix socket none ever leads."""
         if not proxies or self._way.unix_socket is not None or url.unix_socket is not None:
             return None
-        from .proxy_choice import select_proxy  # loaded only where there are any, to keep start-up light
-
         return select_proxy(url, proxies)
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
@@ -368,8 +369,6 @@ class HTTPAdapter(BaseAdapter):
         Raises:
             InvalidProxyURL, InvalidSchema: the URL can't be used.
         """
-        from .proxies import basic_fields  # loaded only where there are proxies, to keep start-up light
-
         return {**self._proxy_headers, **basic_fields(proxy)}
 
     def add_headers(self, request: PreparedRequest, **settings: Any) -> None:
@@ -391,11 +390,7 @@ class HTTPAdapter(BaseAdapter):
         if not proxies or url.scheme != "http":
             return url.target
         proxy = self._proxy_url(url, proxies)
-        if proxy is None:
-            return url.target
-        from .proxies import forwards_http  # loaded only where there are proxies, to keep start-up light
-
-        return url.absolute_target if forwards_http(proxy) else url.target
+        return url.target if proxy is None or not forwards_http(proxy) else url.absolute_target
 
     def build_response(self, req: PreparedRequest, resp: IncomingResponse) -> Response:
         """A Response of what came over the wire.
@@ -488,12 +483,6 @@ class _Tries:
             error.response = response
             raise error
         return response
-
-
-def _checked_proxy_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    from .proxies import checked_proxy_headers  # loaded only where there are any, to keep start-up light
-
-    return checked_proxy_headers(headers)
 
 
 def limits_of(connections: int | None, maxsize: int | None, *, block: bool) -> Limits:

@@ -14,6 +14,7 @@ Only the environment's variables are read. What Windows and macOS keep as the sy
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -110,18 +111,12 @@ class Environment(NamedTuple):
         """
         if url.is_unix:
             return True
-        from .no_proxy import (  # loaded only where there are proxies, to keep start-up light
-            bypasses_proxy,
-            is_loopback,
-        )
-
-        rules = self.no_proxy if no_proxy is None else no_proxy
-        return is_loopback(url.host) or bypasses_proxy(url.host, url.effective_port, rules)
+        return _is_direct(url.host, url.effective_port, self.no_proxy if no_proxy is None else no_proxy)
 
     def netrc(self) -> Netrc | None:
         """The netrc file as it is now, or None where there is none that can be read."""
         path = self.netrc_path()
-        return None if path is None else _read_netrc(path)
+        return None if path is None else _netrc_at(path)
 
     def netrc_path(self) -> str | None:
         """The netrc file that is there, whether or not it can be read; None where there is none."""
@@ -189,6 +184,18 @@ def _either_case(variables: Mapping[str, str], name: str) -> str:
     return variables.get(name, variables.get(name.upper(), "")).strip()
 
 
+# --- NO_PROXY
+
+
+# As many hosts as a busy program talks to in turn, at some hundred bytes each. A crawler that meets more of
+# them has the rules gone through again for a host that comes back, which costs microseconds.
+@lru_cache(maxsize=1024)
+def _is_direct(host: str, port: int, rules: str) -> bool:
+    from . import no_proxy  # loaded only where there are proxies, to keep start-up light
+
+    return no_proxy.is_loopback(host) or no_proxy.bypasses_proxy(host, port, rules)
+
+
 # --- netrc
 
 
@@ -222,7 +229,7 @@ def netrc(now: float | None = None) -> Netrc | None:
     path = current().netrc_path()
     if path is None:
         _absent = asked, now + NETRC_ABSENCE
-    return None if path is None else _read_netrc(path)
+    return None if path is None else _netrc_at(path)
 
 
 def netrc_credentials(host: str) -> Credentials | None:
@@ -239,12 +246,6 @@ def netrc_machine(url: URL) -> str | None:
     return None if url.is_unix else url.host
 
 
-def _read_netrc(path: str) -> Netrc | None:
-    from .netrc_file import netrc_at  # loaded only where there is a file, to keep start-up light
-
-    return netrc_at(path)
-
-
 def _netrc_paths(named: str | None, home: str | None) -> tuple[str, ...]:
     """NETRC alone, where it is set: set to nothing, it says that there is no file."""
     if home is None:
@@ -255,3 +256,22 @@ def _netrc_paths(named: str | None, home: str | None) -> tuple[str, ...]:
         return (path,)
     # Below a home that is relative there may be a file of anybody's.
     return tuple(os.path.join(home, name) for name in _NETRC_NAMES) if os.path.isabs(home) else ()
+
+
+def _netrc_at(path: str) -> Netrc | None:
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return None  # a pipe would let the request hang, and /dev/null says none
+        return _parsed_netrc(path, status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev)
+    except OSError:
+        return None  # it may be another user's, and is not kept as an answer: rights change without a trace
+
+
+# A program has one file, or a few where its auth objects name some. No more than that, so that a password
+# that was taken out of a file does not live on here. What is malformed is warned of once for each edition.
+@lru_cache(maxsize=4)
+def _parsed_netrc(path: str, *edition: int) -> Netrc:
+    from .netrc_file import read_netrc  # loaded only where there is a file, to keep start-up light
+
+    return read_netrc(path)

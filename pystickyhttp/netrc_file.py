@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import warnings
 from collections.abc import Mapping
-from functools import lru_cache
+from netrc import NetrcParseError
+from netrc import netrc as read
 from typing import NamedTuple, TypeAlias
 
 Credentials: TypeAlias = tuple[str, str]
@@ -42,35 +41,17 @@ class Netrc(NamedTuple):
         return self.machines.get(host, self.default)
 
 
-def netrc_at(path: str) -> Netrc | None:
-    """The file at a path, as it is now; None where there is none that can be read."""
-    try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            return None  # a pipe would let the request hang, and /dev/null says none
-        return _parsed_netrc(path, status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev)
-    except OSError:
-        return None  # it may be another user's, and is not kept as an answer: rights change without a trace
-
-
-# A program has one file, or a few where its auth objects name some. No more than that, so that a password
-# that was taken out of a file does not live on here.
-@lru_cache(maxsize=4)
-def _parsed_netrc(path: str, *edition: int) -> Netrc:
+def read_netrc(path: str) -> Netrc:
     """Read a netrc file by the standard library.
 
     Its reader knows quotes, comments and macros, and is the one that requests uses; it costs a program with
     a netrc file less than a millisecond to load, and others nothing. Like requests, and curl, we do not ask
     who else may read the file. A file that breaks the format says nothing at all: where one token is missing,
-    the next ones could be taken for what they are not. That is worth a warning, once for each edition of the
-    file: the server will only say 401.
+    the next ones could be taken for what they are not. That is worth a warning: the server will only say 401.
 
     Raises:
         OSError: the file can't be read.
     """
-    from netrc import NetrcParseError  # loaded only where there is a file
-    from netrc import netrc as read
-
     try:
         hosts = read(path).hosts
     except (NetrcParseError, UnicodeError) as error:

@@ -1,7 +1,6 @@
 """The rules of NO_PROXY, pure: which hosts are reached without the proxies of the environment.
 
-The answer is kept by host and port, in a cache of functools, which any thread may use; two threads that miss
-at the same time compute the same answer twice.
+`environment` keeps what they say of a host.
 """
 
 from __future__ import annotations
@@ -95,9 +94,6 @@ class NoProxy(NamedTuple):
         return any(domain.covers(host, port) for domain in self.domains)
 
 
-# As many hosts as a busy program talks to in turn, at some hundred bytes each. A crawler that meets more of
-# them has the rules gone through again for a host that comes back, which costs microseconds.
-@lru_cache(maxsize=1024)
 def bypasses_proxy(host: str, port: int, no_proxy: str) -> bool:
     """Whether rules say that a host is reached without a proxy.
 
@@ -114,7 +110,6 @@ def _parsed_no_proxy(text: str) -> NoProxy:
     return NoProxy.parse(text)
 
 
-@lru_cache(maxsize=1024)  # as many as bypasses_proxy has
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine by its very name, which no proxy could reach (RFC 6761, section 6.3).
 

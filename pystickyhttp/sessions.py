@@ -23,6 +23,7 @@ from .hooks import default_hooks, dispatch_hook, merge_hooks
 from .identity import CertTypes, VerifyTypes
 from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response
 from .models import REDIRECT_STATI as REDIRECT_STATI  # programs import it from here
+from .proxy_choice import merge_proxies, select_proxy
 from .retries import RetryTypes
 from .timeouts import UNSET, Deadline, TimeoutTypes, one_clock
 from .transport import Limits, Resolver
@@ -476,8 +477,6 @@ class Session:
         found: Mapping[str, str] = {}
         if around is not None and urls.is_http(url):
             found = around.proxies_for(urls.parse(url), no_proxy)
-        from .proxy_choice import merge_proxies  # loaded only where there are any, to keep start-up light
-
         proxies = _Proxies(merge_proxies(given, said, found))
         proxies.given = given
         return proxies
@@ -841,8 +840,6 @@ def _proxy_of(request: PreparedRequest, proxies: ProxyTypes) -> str | None:
     """The URL of the proxy that a request goes through, or None."""
     if not proxies or not urls.is_http(request.url):
         return None
-    from .proxy_choice import select_proxy  # loaded only where there are any, to keep start-up light
-
     return select_proxy(urls.parse(request.url), proxies)
 
 

@@ -74,8 +74,6 @@ HEAVY = frozenset(
         "pystickyhttp.files",
         "pystickyhttp.netrc_file",
         "pystickyhttp.no_proxy",
-        "pystickyhttp.proxies",
-        "pystickyhttp.proxy_choice",
         "pystickyhttp.status_codes",
         "pystickyhttp.structures",
         "pystickyhttp.testing",
