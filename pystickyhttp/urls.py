@@ -395,6 +395,12 @@ def redacted(text: str) -> str:
     return _UP_TO_AT.sub(r"\1", text)
 
 
+def shown(text: str) -> str:
+    """A URL for events and logs that are kept: without userinfo, and without query and fragment, which often
+    hold a token."""
+    return redacted(text).partition("#")[0].partition("?")[0]
+
+
 # --- unix sockets
 
 
