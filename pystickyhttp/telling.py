@@ -159,7 +159,7 @@ def is_logged() -> bool:
         return True
     # One that has a level of its own; most have not, and write if the package's does.
     for logger in loggers.values():  # noqa: SIM110 (a generator would cost each request more than the answer)
-        if 0 < logger.level <= _DEBUG:
+        if logger.level and logger.level <= _DEBUG:
             return True
     return False
 

@@ -568,11 +568,13 @@ class IncomingResponse:
         return stream
 
     def _finish(self, connection: HTTPConnection) -> None:
-        received, served = connection.body_received, connection.served + 1
+        teller = self._claim.teller
+        # Behind the release it may serve another request.
+        facts = None if teller is None else (connection.body_received, connection.served + 1)
         self._pool._release(self._claim, connection)
         self._connection = None
-        if self._claim.teller is not None:
-            self._tell_ended(self._claim.teller, connection, received, served)
+        if teller is not None and facts is not None:
+            self._tell_ended(teller, connection, *facts)
 
     def _give_up(self, why: str = NOT_READ) -> None:
         # A claim that was released already holds nothing, and giving it up does nothing.
