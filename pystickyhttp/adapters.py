@@ -501,7 +501,11 @@ class _Tries:
         from .events import AttemptEnded  # loaded only where somebody looks on, to keep start-up light
 
         assert self.teller is not None, "who asks has seen it"
-        self.teller.tell(AttemptEnded, self.count, response.status_code)
+        try:
+            self.teller.tell(AttemptEnded, self.count, response.status_code)
+        except BaseException:
+            response.close()  # nobody is going to see it
+            raise
 
     def accept(self, response: Response) -> Response:
         """The response of the last try.

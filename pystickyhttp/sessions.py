@@ -591,7 +591,11 @@ class Session:
             teller.tell(events.RequestFailed, type(error).__name__, monotonic() - began)
             raise
         hops = sum(1 for each in response.history if each.is_redirect)
-        teller.tell(events.RequestEnded, response.status_code, hops, monotonic() - began)
+        try:
+            teller.tell(events.RequestEnded, response.status_code, hops, monotonic() - began)
+        except BaseException:
+            response.close()  # nobody is going to see it
+            raise
         return response
 
     def _exchange(self, request: PreparedRequest, settings: dict[str, Any]) -> Response:

@@ -778,15 +778,13 @@ class HTTPConnection:
         if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
             return self._why_not_done()
         if connection.trailing_data != (b"", False):
-            return LEFT_OVER
+            return LEFT_OVER if connection.trailing_data[0] else CLOSED_AS_END
         return None if self._keep_alive_allows() else USED_UP
 
     def _why_not_done(self) -> str:
         """Who did not want to go on."""
         if not self.ended:
             return NOT_WHOLE
-        if self._h11.their_state is h11.CLOSED:
-            return CLOSED_AS_END
         asked = () if self._head is None else self._head.headers
         says_close = any(name == b"connection" and b"close" in value.lower() for name, value in asked)
         return REQUEST_CLOSES if says_close else SERVER_CLOSES
