@@ -708,12 +708,12 @@ class Session:
         settings: dict[str, Any],
     ) -> Response:
         """Send the request that a redirect asks for."""
+        history = [*response.history, response]
+        response.keep_undecoded()
         if here.teller is not None:
             from .events import Redirected  # loaded only where somebody looks on, to keep start-up light
 
             here.teller.tell(Redirected, response.status_code, request.method, urls.shown(request.url))
-        history = [*response.history, response]
-        response.keep_undecoded()
         try:
             # The body is read when it is known to be the last one's: a redirect's is never decoded.
             following = self.send(request, stream=True, allow_redirects=False, proxies=proxies, **settings)

@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -343,17 +343,13 @@ def test_an_interrupt_in_the_trace_passes_and_harms_nothing(
 ) -> None:
     """L3: at every event."""
 
-    def interrupt(event: Event) -> None:
-        if type(event).__name__ == where:
-            raise KeyboardInterrupt
-
     with ScriptedServer(keep_alive(ok), tls=tls, handshake_may_fail=True) as server:
         resolver = lambda *_: [server.host]  # noqa: E731
         with (
             no_socket_left(),
             Session(resolver=resolver, limits=Limits(max_connections=1), verify=ca_file) as session,
         ):
-            session.trace = interrupt
+            session.trace = interrupting(where)
             url = server.url(host="example.com")
             with pytest.raises(KeyboardInterrupt):
                 two_requests(session, url, streamed=streamed)
@@ -362,6 +358,75 @@ def test_an_interrupt_in_the_trace_passes_and_harms_nothing(
             assert session.stats().active == 0
             assert session.get(url).content == b"ok"  # the one slot is free
             session.close()
+
+
+@pytest.mark.parametrize("where", ["Connected", "TunnelMade", "TLSHandshaked"])
+def test_an_interrupt_amid_a_dial_leaves_no_socket(
+    where: str, tls_context: ssl.SSLContext, ca_file: str
+) -> None:
+    """L3: in the trace, while nobody but the dialling thread knows the socket."""
+    with (
+        ScriptedServer(keep_alive(ok), tls=tls_context, handshake_may_fail=True) as server,
+        ProxyServer(tls=tls_context, handshake_may_fail=True) as proxy,
+        no_socket_left(),
+        Session(verify=ca_file, proxies={"all": proxy.url()}, trace=interrupting(where)) as session,
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            session.get(server.url())
+        assert session.stats().active == 0
+        session.trace = None
+        assert session.get(server.url()).content == b"ok"
+
+
+@pytest.mark.parametrize("where", ["Replayed", "Redirected", "Retrying", "ConnectionWaited"])
+def test_an_interrupt_on_a_detour_frees_the_slot(where: str) -> None:
+    """L3, P1, L2."""
+    again = iter([respond(status=503), *[respond(status=302, headers={"Location": "/"})] * 3])
+
+    def script(peer: Peer) -> None:
+        keep_alive(lambda request: next(again) if request.target == "/detour" else ok(request))(peer)
+
+    def first(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(respond(b"ok"))
+        peer.expect_request()
+
+    retries = Retry(1, status_forcelist={503})
+    scripts: list[Callable[[Peer], None]] = [first, script, script, script]
+    with ScriptedServer(scripts) as server, no_socket_left():
+        with Session(retries=retries, limits=Limits(max_connections=1)) as session:
+            session.get(server.url())
+            session.trace = interrupting(where)
+            with pytest.raises(KeyboardInterrupt):
+                go_all_ways(session, server)
+            session.trace = None
+            assert session.stats().active == 0
+            assert session.get(server.url()).content == b"ok"
+
+
+def go_all_ways(session: Session, server: ScriptedServer) -> None:
+    session.get(server.url())  # the first connection dies of it
+    session.get(server.url("/detour"))
+    held = session.get(server.url(), stream=True)
+    reader = threading.Thread(target=read_when_waited_for, args=(session, held))
+    reader.start()
+    try:
+        session.get(server.url())
+    finally:
+        reader.join()
+
+
+def read_when_waited_for(session: Session, held: Response) -> None:
+    wait_for(lambda: session.stats().waiting == 1, "it waits")
+    _ = held.content
+
+
+def interrupting(where: str) -> Callable[[Event], None]:
+    def interrupt(event: Event) -> None:
+        if type(event).__name__ == where:
+            raise KeyboardInterrupt
+
+    return interrupt
 
 
 def test_the_trace_may_use_the_session() -> None:
