@@ -290,12 +290,16 @@ class HTTPAdapter(BaseAdapter):
             proxy = self._proxy(url, proxies, request.headers, verify) if proxies else None
             route = self._route(url, verify, cert, proxy)
             response = self._send_until_it_will_do(request, url, route, proxies, tries)
+            marks = response._marks  # a subclass may make responses of its own
             response._started = started
-            response._seconds = time.monotonic() - started
+            response._seconds = (time.monotonic() if marks is None else marks.head) - started
             return response
         except RequestException as error:
             if isinstance(error, TunnelError) and error.status is not None and error.response is None:
                 error.response = self._answer_of_proxy(request, error)
+                error.response._seconds = time.monotonic() - started
+            if isinstance(error, RetryError) and error.response is not None:
+                error.response._started = started
                 error.response._seconds = time.monotonic() - started
             if error.request is None:  # a body may be made of other requests, which have errors of their own
                 error.request = request

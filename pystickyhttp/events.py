@@ -38,6 +38,10 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms"
 
 
+def _many(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """What every event has.
@@ -98,7 +102,7 @@ class RequestEnded(Event):
     seconds: float
 
     def _text(self) -> str:
-        walked = f" after {self.redirects} redirects" if self.redirects else ""
+        walked = f" after {_many(self.redirects, 'redirect', 'redirects')}" if self.redirects else ""
         return f"ended with {self.status}{walked} in {_ms(self.seconds)}"
 
 
@@ -247,7 +251,9 @@ class DNSResolved(Event):
     seconds: float
 
     def _text(self) -> str:
-        return f"{self.name} resolved to {self.addresses} addresses in {_ms(self.seconds)}"
+        return (
+            f"{self.name} resolved to {_many(self.addresses, 'address', 'addresses')} in {_ms(self.seconds)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,7 +378,7 @@ class ConnectionReleased(ConnectionEvent):
     served: int
 
     def _text(self) -> str:
-        return f"connection #{self.connection} given back after {self.served} exchanges"
+        return f"connection #{self.connection} given back after {_many(self.served, 'exchange', 'exchanges')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,9 +255,10 @@ class Session:
     def trace(self) -> Trace | None:
         """A function that is called with each event of its requests (see `pystickyhttp.events`), or None.
 
-        It is called with one event at a time, in the thread in which that happens, and may use the session.
-        An error that it raises is a RuntimeWarning, and does not reach the request. It travels in a pickle if
-        it has a name. Setting it counts from the next request on.
+        It is called with one event at a time, in the thread in which that happens. It may use the session:
+        what it sends needs a connection of its own, and is told to nobody. An error that it raises is a
+        RuntimeWarning, and does not reach the request. It travels in a pickle if it has a name. Setting it
+        counts from the next request on.
 
         Raises:
             TypeError: on setting what can't be called.

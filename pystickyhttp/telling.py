@@ -101,28 +101,41 @@ class Teller:
             *facts, **more: its fields, from the fourth on.
         """
         logger = _logger_of(kind)
-        trace = self.trace
-        if trace is None and logger is None:
+        if (self.trace is None and logger is None) or here.is_telling:
             return
         event = kind(self.request_id, time.time_ns(), time.monotonic(), *facts, **more)
-        if logger is not None:
-            logger.debug("%s", event)
-        if trace is None:
-            return
         try:
-            trace(event)
-        except Exception as error:  # noqa: BLE001 (it is the caller's own, and told as a warning)
-            warnings.warn(
-                f"the trace raised {type(error).__name__} at {type(event).__name__}: {error}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            here.is_telling = True
+            if logger is not None:
+                logger.debug("%s", event)
+            if self.trace is not None:
+                _call(self.trace, event)
+        finally:
+            here.is_telling = False
+
+
+def _call(trace: Trace, event: Event) -> None:
+    try:
+        trace(event)
+    except Exception as error:  # noqa: BLE001 (it is the caller's own, and told as a warning)
+        warnings.warn(
+            f"the trace raised {type(error).__name__} at {type(event).__name__}: {error}",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 class _Here(threading.local):
-    """The teller of the request that this thread has under way."""
+    """What is under way in this thread.
+
+    Attributes:
+        teller: that of the request that it sends.
+        is_telling: whether a trace, or a handler of the log, runs. What they send themselves is told to
+            nobody, as that would never end.
+    """
 
     teller: Teller | None = None
+    is_telling = False
 
 
 here: Final = _Here()
@@ -135,7 +148,7 @@ _loggers: dict[str, logging.Logger] = {}
 
 def _find_loggers() -> dict[str, logging.Logger]:
     module = sys.modules.get("logging")
-    if module is None or not hasattr(module, "getLogger"):  # another thread is just importing it
+    if module is None or not hasattr(module, "NullHandler"):  # another thread is just importing it
         return _loggers
     found = {name: module.getLogger(f"{LOGGER}.{name}") for name in SOURCES}
     own = module.getLogger(LOGGER)

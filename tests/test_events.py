@@ -435,17 +435,15 @@ def test_the_trace_may_use_the_session() -> None:
         seen: list[str] = []
 
         def curious(event: Event) -> None:
-            seen.append(f"{session.stats().opened} {session!r}")
-            session.trace = None
-            try:
-                session.get(server.url("/inner"))
-            finally:
-                session.trace = curious
+            seen.append(f"{session.stats().opened} {session!r} {event}")
+            session.get(server.url("/inner"))
 
         session.trace = curious
-        session.get(server.url())
+        session.get(server.url("/outer"))
         session.trace = None
-        assert len(seen) > 5
+        assert len(seen) == 9
+        assert not [text for text in seen if "/inner" in text]  # what it sends is told to nobody
+        assert [request.target for request in server.requests].count("/inner") == len(seen)
 
 
 def named(event: Event) -> None:
@@ -495,6 +493,24 @@ def test_it_is_written_without_a_trace_too(log: io.StringIO) -> None:
         session.get(server.url())
     assert "connection #" in log.getvalue()
     assert "discarded: the pool was closed" in log.getvalue()
+
+
+def test_a_handler_of_the_log_may_send_what_it_is_given(log: io.StringIO) -> None:
+    with ScriptedServer(keep_alive(ok)) as server, Session() as session:
+
+        class Sender(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                session.post(server.url("/log"), data=record.getMessage())
+
+        handler = Sender()
+        logging.getLogger("pystickyhttp").addHandler(handler)
+        try:
+            session.get(server.url("/"))
+        finally:
+            logging.getLogger("pystickyhttp").removeHandler(handler)
+        lines = [request.body.decode() for request in server.requests if request.target == "/log"]
+        assert lines
+        assert not [line for line in lines if "/log" in line]
 
 
 def test_one_logger_can_be_turned_on_alone(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,6 +17,7 @@ import pytest
 import pystickyhttp
 from pystickyhttp import Limits, Response, Retry, Session, Timing
 from pystickyhttp.events import Event, RequestSent
+from pystickyhttp.exceptions import RequestException
 from pystickyhttp.telling import DialTimes, Marks
 from pystickyhttp.testing import MockAdapter
 from pystickyhttp.testing import respond as made
@@ -66,6 +67,16 @@ def test_a_new_connection_shows_its_dial_and_a_reused_one_does_not(
     assert (second.reused, second.resumed, second.replayed) == (True, False, False)
     assert first.send > 0.0
     assert first.first_byte > 0.0
+
+
+@pytest.mark.parametrize("body", [b"", b"ok"])
+def test_elapsed_is_the_time_to_the_head_and_part_of_the_total(body: bytes) -> None:
+    with ScriptedServer(keep_alive(lambda _: respond(body))) as server, Session() as session:
+        for _ in range(2):
+            response = session.get(server.url())
+            timing = timing_of(response)
+            until_head = timing.total - timing.download
+            assert response.elapsed.total_seconds() == pytest.approx(until_head, abs=ROUNDING)
 
 
 def test_a_name_shows_how_long_it_took_to_resolve_it(server: ScriptedServer) -> None:
@@ -185,6 +196,16 @@ def test_the_total_has_the_tries_in_it_and_attempts_tell_of_each() -> None:
     timing = timing_of(response)
     assert timing.total >= response.elapsed.total_seconds() - ROUNDING
     assert timing.reused
+
+
+def test_the_response_of_an_error_has_one_too() -> None:
+    with ScriptedServer(keep_alive(lambda _: respond(status=503))) as server:
+        with Session(retries=Retry(1, status_forcelist={503})) as session:
+            with pytest.raises(RequestException) as told:
+                session.get(server.url())
+    assert told.value.response is not None
+    assert timing_of(told.value.response).reused
+    assert told.value.response.elapsed.total_seconds() > 0
 
 
 def test_a_body_that_was_given_up_ends_there() -> None:
