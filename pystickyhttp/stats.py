@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,23 @@ class Stats(HostStats):
     hosts: dict[str, HostStats] = field(default_factory=dict)
 
     @classmethod
+    def of(cls, figures: Iterable[tuple[str, tuple[int, ...], dict[str, int]]]) -> Stats:
+        """Put it together.
+
+        Args:
+            figures: for each way to a host its name, the numbers in the order of the attributes, and what was
+                discarded. What has no name is part of the sums alone.
+        """
+        hosts: dict[str, list[HostStats]] = {}
+        for name, counts, discarded in figures:
+            host = HostStats(**_named(counts), discarded=discarded)
+            hosts.setdefault(name, []).append(host)
+        by_host = {name: _sum(found) for name, found in hosts.items()}
+        total = _sum(by_host.values())
+        by_host.pop("", None)
+        return cls._with_hosts(total, by_host)
+
+    @classmethod
     def merged(cls, each: Iterable[Stats]) -> Stats:
         """Several together, such as those of the adapters of one session."""
         parts = list(each)
@@ -54,38 +73,26 @@ class Stats(HostStats):
         for part in parts:
             for name, host in part.hosts.items():
                 hosts.setdefault(name, []).append(host)
-        return cls.of(parts, {name: merged(found) for name, found in hosts.items()})
+        return cls._with_hosts(_sum(parts), {name: _sum(found) for name, found in hosts.items()})
 
     @classmethod
-    def of(cls, parts: Iterable[HostStats], hosts: dict[str, HostStats]) -> Stats:
-        """The sums of some figures, beside those of each host."""
-        total = merged(parts)
-        return cls(
-            total.opened,
-            total.reused,
-            total.replayed,
-            total.resumed,
-            total.idle,
-            total.active,
-            total.waiting,
-            total.discarded,
-            hosts,
-        )
+    def _with_hosts(cls, total: HostStats, hosts: dict[str, HostStats]) -> Stats:
+        return cls(**_named(_counts(total)), discarded=total.discarded, hosts=hosts)
 
 
-def merged(parts: Iterable[HostStats]) -> HostStats:
-    """The sums of some figures."""
+# The attributes that are numbers, in their order.
+_NUMBERS: Final = ("opened", "reused", "replayed", "resumed", "idle", "active", "waiting")
+_counts: Final = attrgetter(*_NUMBERS)
+
+
+def _named(counts: Iterable[int]) -> dict[str, Any]:
+    return dict(zip(_NUMBERS, counts, strict=False))  # the sum of nothing has none
+
+
+def _sum(parts: Iterable[HostStats]) -> HostStats:
     found = list(parts)
     discarded: Counter[str] = Counter()
     for part in found:
         discarded.update(part.discarded)
-    return HostStats(
-        opened=sum(part.opened for part in found),
-        reused=sum(part.reused for part in found),
-        replayed=sum(part.replayed for part in found),
-        resumed=sum(part.resumed for part in found),
-        idle=sum(part.idle for part in found),
-        active=sum(part.active for part in found),
-        waiting=sum(part.waiting for part in found),
-        discarded=dict(discarded),
-    )
+    sums = map(sum, zip(*map(_counts, found), strict=True))
+    return HostStats(**_named(sums), discarded=dict(discarded))

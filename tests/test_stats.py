@@ -305,7 +305,8 @@ def test_a_connection_that_is_handed_over_is_counted() -> None:
 
     with ScriptedServer(script) as server, Session() as session:
         response = session.get(server.url(), headers={"Upgrade": "x", "Connection": "upgrade"}, stream=True)
-        response.raw.detach().close()
+        with response.raw.detach():
+            assert session.stats().active == 0
         assert reasons(session) == {"it was handed over after a change of protocol": 1}
 
 
@@ -342,7 +343,7 @@ def test_of_a_million_hosts_the_last_thousand_are_shown_and_all_are_counted() ->
     for number in range(visits):
         visit(ledger, f"{number}.example")
     visit(ledger, "500.example")  # it is one of the last ones now
-    stats = ledger.stats()
+    stats = Stats.of(ledger.figures())
     assert len(stats.hosts) == ledger_module.MOST_PAST_HOSTS
     assert stats.opened == stats.discarded["over"] == visits + 1
     assert f"http://{visits - 1}.example:80" in stats.hosts
@@ -358,12 +359,12 @@ def test_two_ways_to_one_host_are_one_host() -> None:
         assert lease.slot is not None
         lease.slot.connection = Nobody()
         ledger.count_opened(lease, resumed=True)
-    assert ledger.stats().hosts == {"http://a:80": HostStats(opened=2, resumed=2, active=2)}
+    assert Stats.of(ledger.figures()).hosts == {"http://a:80": HostStats(opened=2, resumed=2, active=2)}
     for lease in leases:
         ledger.discard(lease, "over")
     visit(ledger, "a")
     gone = HostStats(opened=3, resumed=2, discarded={"over": 3})
-    assert ledger.stats().hosts == {"http://a:80": gone}
+    assert Stats.of(ledger.figures()).hosts == {"http://a:80": gone}
 
 
 def test_a_session_that_is_unpickled_counts_from_nought() -> None:

@@ -18,15 +18,16 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from ..values import Value, settle, value_class
 from .route import Route
 
-if TYPE_CHECKING:
-    from ..stats import HostStats, Stats
-
 C = TypeVar("C")
+
+# Of one Route, as `Stats.of` takes them: the origin, "" for that of many; opened, reused, replayed, resumed,
+# idle, active and waiting; and the reasons for which connections were discarded.
+Figures: TypeAlias = "tuple[str, tuple[int, int, int, int, int, int, int], dict[str, int]]"
 
 # How many leases that came to wait later may overtake one of another Route that waits at the total limit.
 # Each turn that is given away costs a connection and a dial, so one request in a hundred at most pays for it;
@@ -392,21 +393,15 @@ class Ledger(Generic[C]):
         tally.discard(reason)
         tally.replayed += replayed
 
-    def stats(self) -> Stats:
-        """The tallies of all hosts, and the state that the connections to them are in."""
-        from ..stats import HostStats, Stats, merged  # loaded only when somebody asks, to keep start-up light
-
-        hosts: dict[str, list[HostStats]] = {
-            name: [_as_stats(HostStats, tally)] for name, tally in self._past.items()
-        }
+    def figures(self) -> list[Figures]:
+        """The tally of each Route, and the state that the connections over it are in now."""
+        figures = [_figures_of("", self._beyond, 0, 0, 0)]
+        figures += [_figures_of(origin, tally, 0, 0, 0) for origin, tally in self._past.items()]
         for state in self._states.values():
             idle = len(state.idle)
-            stats = _as_stats(
-                HostStats, state.tally, idle=idle, active=len(state.slots) - idle, waiting=len(state.waiting)
-            )
-            hosts.setdefault(state.route.origin, []).append(stats)
-        by_host = {name: merged(found) for name, found in hosts.items()}
-        return Stats.of([*by_host.values(), _as_stats(HostStats, self._beyond)], by_host)
+            origin, active = state.route.origin, len(state.slots) - idle
+            figures.append(_figures_of(origin, state.tally, idle, active, len(state.waiting)))
+        return figures
 
     def _new_state(self, route: Route) -> _RouteState[C]:
         tally = self._past.pop(route.origin, None) if self._past else None
@@ -646,16 +641,6 @@ class Ledger(Generic[C]):
         self._admit()
 
 
-def _as_stats(
-    kind: type[HostStats], tally: Tally, *, idle: int = 0, active: int = 0, waiting: int = 0
-) -> HostStats:
-    return kind(
-        opened=tally.opened,
-        reused=tally.reused,
-        replayed=tally.replayed,
-        resumed=tally.resumed,
-        idle=idle,
-        active=active,
-        waiting=waiting,
-        discarded=dict(tally.discarded),
-    )
+def _figures_of(origin: str, tally: Tally, idle: int, active: int, waiting: int) -> Figures:
+    counted = tally.opened, tally.reused, tally.replayed, tally.resumed
+    return origin, (*counted, idle, active, waiting), dict(tally.discarded)

@@ -205,10 +205,11 @@ class ConnectionPool:
 
     def stats(self) -> Stats:
         """What its connections came to since it was made, and the state that they are in."""
-        from .. import stats  # noqa: F401 (loaded ahead of the lock, and only when somebody asks)
+        from ..stats import Stats  # loaded only when somebody asks, to keep start-up light
 
         with self._lock:
-            return self._ledger.stats()
+            figures = self._ledger.figures()
+        return Stats.of(figures)
 
     def close(self) -> None:
         """Close the idle connections; those in use are closed when their responses end.
@@ -361,18 +362,23 @@ class ConnectionPool:
 
     # --- giving back
 
-    def _release(self, claim: _Claim, connection: HTTPConnection) -> None:
-        """The exchange is over: pool the connection if R3 allows, else close it."""
+    def _release(self, claim: _Claim, connection: HTTPConnection) -> bool:
+        """The exchange is over: pool the connection if R3 allows, else close it.
+
+        Returns:
+            Whether it is pooled.
+        """
         claim.marks.ended = now = time.monotonic()
         why = connection.why_not_pooled()
         if why is not None:
             self._give_up(claim, why)
-            return
+            return False
         connection.become_idle(now)
         with self._lock:
             closing = self._ledger.release(claim)
         if closing:
             _close_all(closing)
+        return connection not in closing
 
     def _give_up(self, claim: _Claim, why: str = BROKEN_OFF) -> None:
         """Free the claim's slot, or its place in the queue, and close its connection. May be called again."""
@@ -381,12 +387,12 @@ class ConnectionPool:
         self._reclaim()
 
     def _let_go(self, claim: _Claim, connection: HTTPConnection) -> None:
-        """The connection belongs to the caller from now on, and its slot holds nothing."""
+        """The connection belongs to the caller from now on, and its slot is free."""
         claim.held().connection = None
+        connection.why_discarded = HANDED_OVER
         with self._lock:
             self._ledger.count_lost(claim, HANDED_OVER)
-        connection.why_discarded = HANDED_OVER
-        _tell_discarded([connection])
+        self._give_up(claim)
 
     def _abandon(self, claim: _Claim) -> None:
         """R6: a response was collected unread. The collector calls this at any instant: it waits for nothing.
@@ -563,18 +569,24 @@ class IncomingResponse:
         if connection is None:
             raise ValueError("the response has ended, and its connection is gone")
         stream = connection.hand_over()
+        self.marks.ended = time.monotonic()
         self._pool._let_go(self._claim, connection)
-        self._give_up()
+        self._connection = None
+        try:
+            _tell_discarded([connection])
+        except BaseException:
+            stream.close()  # nobody is going to see it
+            raise
         return stream
 
     def _finish(self, connection: HTTPConnection) -> None:
         teller = self._claim.teller
         # Behind the release it may serve another request.
-        facts = None if teller is None else (connection.body_received, connection.served + 1)
-        self._pool._release(self._claim, connection)
+        received, served = (0, 0) if teller is None else (connection.body_received, connection.served + 1)
+        is_pooled = self._pool._release(self._claim, connection)
         self._connection = None
-        if teller is not None and facts is not None:
-            self._tell_ended(teller, connection, *facts)
+        if teller is not None:
+            self._tell_ended(teller, connection.number, received, served if is_pooled else None)
 
     def _give_up(self, why: str = NOT_READ) -> None:
         # A claim that was released already holds nothing, and giving it up does nothing.
@@ -591,14 +603,15 @@ class IncomingResponse:
 
             self._claim.teller.tell(ResponseFailed, connection.number, received, type(error).__name__)
 
-    def _tell_ended(self, teller: Teller, connection: HTTPConnection, received: int, served: int) -> None:
+    def _tell_ended(self, teller: Teller, connection: int, received: int, served: int | None) -> None:
+        """Tell that the body has ended, and how often the connection has served if it is pooled."""
         from ..events import ConnectionReleased, ResponseEnded  # loaded only where somebody looks on
 
         ended = self.marks.ended
         assert ended is not None, "the body has ended"
-        teller.tell(ResponseEnded, connection.number, received, ended - self.marks.head)
-        if not connection.why_discarded:
-            teller.tell(ConnectionReleased, connection.number, served)
+        teller.tell(ResponseEnded, connection, received, ended - self.marks.head)
+        if served is not None:
+            teller.tell(ConnectionReleased, connection, served)
 
 
 def _check_limits(limits: Any) -> None:
