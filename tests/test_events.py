@@ -37,6 +37,7 @@ from tests.servers.proxies import ProxyServer, basic
 from tests.servers.scripted import Peer, ScriptedServer, closed_port, keep_alive, respond
 from tests.servers.sockets import no_socket_left
 from tests.servers.socks import SocksServer
+from tests.servers.unix import UnixServer
 from tests.servers.wire import Request
 from tests.test_replay import dies
 
@@ -189,6 +190,31 @@ def test_a_name_is_told_with_the_number_of_its_addresses(trace: Trace) -> None:
             session.get(server.url(host="example.com"))
     told = trace.one(events.DNSResolved)
     assert (told.name, told.addresses) == ("example.com", 1)
+
+
+def test_the_peer_of_a_unix_socket_is_its_path(trace: Trace) -> None:
+    with UnixServer(keep_alive(ok)) as server, Session(trace=trace) as session:
+        session.get(server.url())
+        assert trace.one(events.Connected).peer == server.path
+        assert list(session.stats().hosts) == [f"http+unix://{server.path}"]
+
+
+def test_what_becomes_of_a_streamed_response_is_told_though_its_request_is_over(trace: Trace) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        peer.stall()
+
+    with ScriptedServer(script) as server, Session(trace=trace) as session:
+        session.get(server.url(), stream=True).close()
+        told = trace.one(events.ConnectionDiscarded)
+        assert told.reason == "a body was not read to its end"
+        assert told.request_id == trace.one(events.RequestStarted).request_id
+
+
+def test_an_event_of_no_request_bears_no_number() -> None:
+    assert str(events.ConnectionReleased(0, 1, 2.0, 3, 1)) == "connection #3 given back after 1 exchange"
+    assert str(Event(0, 1, 2.0)) == "Event"
 
 
 def test_a_wait_is_told_and_what_a_thread_does_bears_its_own_number(trace: Trace) -> None:
@@ -402,6 +428,23 @@ def test_an_interrupt_on_a_detour_frees_the_slot(where: str) -> None:
             session.trace = None
             assert session.stats().active == 0
             assert session.get(server.url()).content == b"ok"
+
+
+def test_an_interrupt_as_a_connection_is_handed_over_leaves_no_socket() -> None:
+    """L3, X4."""
+
+    def script(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
+        assert peer.read_some() == b""
+
+    with ScriptedServer(script) as server, no_socket_left(), Session() as session:
+        session.trace = interrupting("ConnectionDiscarded")
+        response = session.get(server.url(), headers={"Upgrade": "x", "Connection": "upgrade"}, stream=True)
+        with pytest.raises(KeyboardInterrupt):
+            response.raw.detach()
+        assert session.stats().active == 0
+        assert session.stats().discarded == {"it was handed over after a change of protocol": 1}
 
 
 def go_all_ways(session: Session, server: ScriptedServer) -> None:

@@ -349,7 +349,7 @@ class ConnectionPool:
         claim.marks.replayed = True
         assert dead is not None, "it is the one that died"
         dead.why_discarded = DIED_IDLE
-        _tell_discarded([dead])
+        _tell_discarded([dead], claim.teller)
         if claim.teller is not None:
             from ..events import Replayed  # loaded only where somebody looks on
 
@@ -377,14 +377,14 @@ class ConnectionPool:
         with self._lock:
             closing = self._ledger.release(claim)
         if closing:
-            _close_all(closing)
+            _close_all(closing, claim.teller)
         return connection not in closing
 
     def _give_up(self, claim: _Claim, why: str = BROKEN_OFF) -> None:
         """Free the claim's slot, or its place in the queue, and close its connection. May be called again."""
         claim.why = why
         self._abandoned.append(claim)
-        self._reclaim()
+        self._reclaim(claim.teller)
 
     def _let_go(self, claim: _Claim, connection: HTTPConnection) -> None:
         """The connection belongs to the caller from now on, and its slot is free."""
@@ -404,8 +404,12 @@ class ConnectionPool:
         for waiting in tuple(self._waiting):
             waiting.wake()
 
-    def _reclaim(self) -> None:
-        """Free the slots of claims that were given up, and close their connections."""
+    def _reclaim(self, teller: Teller | None = None) -> None:
+        """Free the slots of claims that were given up, and close their connections.
+
+        Args:
+            teller: whom to tell of it, if not the one of the request that this thread has under way.
+        """
         while self._abandoned:
             with self._lock:
                 closing: list[HTTPConnection] = []
@@ -414,7 +418,7 @@ class ConnectionPool:
                     claim = self._abandoned[0]
                     closing += self._ledger.discard(claim, claim.why)
                     self._abandoned.popleft()
-            _close_all(closing)
+            _close_all(closing, teller)
 
 
 class IncomingResponse:
@@ -573,7 +577,7 @@ class IncomingResponse:
         self._pool._let_go(self._claim, connection)
         self._connection = None
         try:
-            _tell_discarded([connection])
+            _tell_discarded([connection], self._claim.teller)
         except BaseException:
             stream.close()  # nobody is going to see it
             raise
@@ -619,12 +623,12 @@ def _check_limits(limits: Any) -> None:
         raise TypeError(f"limits are {limits!r}: give Limits(max_per_host=...)")
 
 
-def _close_all(connections: Sequence[HTTPConnection]) -> None:
+def _close_all(connections: Sequence[HTTPConnection], teller: Teller | None = None) -> None:
     """Close what the ledger has given up, and tell of it; no lock is held."""
     for connection in connections:
         connection.close()
     if connections:
-        _tell_discarded(connections)
+        _tell_discarded(connections, teller)
 
 
 def _note_why(connection: HTTPConnection, why: str) -> None:
@@ -664,8 +668,9 @@ def _tell_head(teller: Teller, connection: HTTPConnection, head: ResponseHead) -
     teller.tell(ResponseStarted, connection.number, head.status_code, seconds)
 
 
-def _tell_discarded(connections: Sequence[HTTPConnection]) -> None:
-    teller = teller_of_now()
+def _tell_discarded(connections: Sequence[HTTPConnection], teller: Teller | None) -> None:
+    # A body is read, and a response closed, when its request is under way no more.
+    teller = teller or teller_of_now()
     if teller is None:
         return
     from ..events import ConnectionDiscarded
