@@ -5,10 +5,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench test lint format clean
+.PHONY: bench bench-compare test lint format clean
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.pooling $(BENCH)
+
+bench-compare: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks.compare $(BENCH)
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(TESTS)

@@ -10,10 +10,8 @@ asked for.
 """
 
 import ssl
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import httpx
@@ -21,33 +19,7 @@ import requests
 import urllib3
 
 import pystickyhttp
-
-# A client that hangs must end the run with a line, and nothing here takes a tenth of this.
-TIMEOUT = 10.0
-
-# Sends one GET, reads the whole body, and returns the status.
-Get = Callable[[], int]
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where the requests go, and the file of the authority to trust (None: the client's own roots)."""
-
-    url: str
-    authority: str | None
-
-
-class Client(ABC):
-    name: ClassVar[str]
-    errors: ClassVar[tuple[type[Exception], ...]]
-
-    @abstractmethod
-    def fresh(self, target: Target) -> Get:
-        """A request that opens a session of its own and closes it."""
-
-    @abstractmethod
-    def pooled(self, target: Target) -> AbstractContextManager[Get]:
-        """A request within a session that is open as long as the context."""
+from benchmarks.client import TIMEOUT, Client, Get, Target
 
 
 class RequestsClient(Client):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from benchmarks.clients import Client, Get, Target
+from benchmarks.client import Client, Get, Target
 
 # Enough for any answer of the embedded server in one call.
 CHUNK = 65536
@@ -44,10 +44,11 @@ class BareH11(Client):
         with socket.create_connection((parts.hostname, parts.port or 80)) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             protocol = h11.Connection(h11.CLIENT)
-            yield lambda: _get(connection, protocol, request)
+            yield lambda: exchange(connection, protocol, request)
 
 
-def _get(connection: socket.socket, protocol: h11.Connection, request: h11.Request) -> int:
+def exchange(connection: socket.socket, protocol: h11.Connection, request: h11.Request) -> int:
+    """One request and its whole answer; the status."""
     connection.sendall((protocol.send(request) or b"") + (protocol.send(h11.EndOfMessage()) or b""))
     status = 0
     body = []

@@ -1,19 +1,16 @@
 """The command line: what can be asked for, and what is refused with one line that names the remedy."""
 
 import argparse
-import math
 import random
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 from urllib.parse import urlsplit
 
+from benchmarks.arguments import Parser, number, whole
 from benchmarks.clients import CLIENTS
 from benchmarks.figures import MODES
-
-RESULTS = Path(__file__).resolve().parent / "results"
+from benchmarks.folder import RESULTS
 
 ROUNDS = 5
 
@@ -44,12 +41,6 @@ class Options:
     url: str | None
     requests: int
     authority: str | None
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line instead of the usage, which is longer than what it has to say."""
-        self.exit(2, f"{self.prog}: {message} (--help lists the options)\n")
 
 
 def parse(arguments: list[str] | None = None) -> Options:
@@ -83,7 +74,7 @@ def parse(arguments: list[str] | None = None) -> Options:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m benchmarks.pooling",
         description="Compares pooled sessions with a fresh session per request, for pystickyhttp and its "
         "peers. Without options it starts an http and https server of its own.",
@@ -98,25 +89,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--rounds",
-        type=_whole("rounds", 1, 100),
+        type=whole("rounds", 1, 100),
         default=ROUNDS,
         metavar="N",
         help=f"turns of each case ({ROUNDS})",
     )
     add(
         "--rtt",
-        type=_number("ms", 0, 500),
+        type=number("ms", 0, 500),
         metavar="MS",
         help=f"simulated round trip ({ROUND_TRIP:g}); 0 for none",
     )
     add(
         "--seconds",
-        type=_number("s", 5, 600),
+        type=number("s", 5, 600),
         default=SECONDS,
         metavar="S",
         help=f"time to measure ({SECONDS:g})",
     )
-    add("--seed", type=_whole("", 0, 10**9), metavar="N", help="repeats the order of an earlier run")
+    add("--seed", type=whole("", 0, 10**9), metavar="N", help="repeats the order of an earlier run")
     add(
         "--output",
         type=Path,
@@ -129,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--url", type=_url, metavar="URL", help="its http or https address")
     add(
         "--requests",
-        type=_whole("requests", 1, MOST_REQUESTS),
+        type=whole("requests", 1, MOST_REQUESTS),
         metavar="N",
         help=f"at most so many in all ({REQUESTS}; up to {MOST_REQUESTS})",
     )
@@ -141,36 +132,6 @@ def _parser() -> argparse.ArgumentParser:
         help="PEM file of the certificate authority to trust for https",
     )
     return parser
-
-
-def _whole(unit: str, lowest: int, highest: int) -> Callable[[str], int]:
-    def convert(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = lowest - 1
-        if not lowest <= value <= highest:
-            raise argparse.ArgumentTypeError(_range(text, unit, lowest, highest, "a whole number"))
-        return value
-
-    return convert
-
-
-def _number(unit: str, lowest: float, highest: float) -> Callable[[str], float]:
-    def convert(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not lowest <= value <= highest:
-            raise argparse.ArgumentTypeError(_range(text, unit, lowest, highest, "a number"))
-        return value
-
-    return convert
-
-
-def _range(text: str, unit: str, lowest: float, highest: float, kind: str) -> str:
-    return f"{text!r} should be {kind} from {lowest:.0f} to {highest:.0f} {unit}".rstrip()
 
 
 def _clients(text: str) -> tuple[str, ...]:

@@ -9,17 +9,18 @@ import random
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from benchmarks.clients import CLIENTS, Client, Target
+from benchmarks.client import Client, Target
+from benchmarks.clients import CLIENTS
 from benchmarks.embedded import EmbeddedServer
 from benchmarks.environment import drop_bending_variables, machine, processor_of_its_own, versions
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import MODES, STEADY, Case, Turn, WarmRow, rows, unsteady, warm_rows
 from benchmarks.floor import BareH11
+from benchmarks.folder import make_folder
 from benchmarks.options import Options, parse
 from benchmarks.probe import probe
 from benchmarks.progress import RunProgress
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     told_width = sys.stdout.isatty() or "COLUMNS" in os.environ
     console = Console(width=None if told_width else WIDTH)
     try:
-        _make_folder(options.output)
+        make_folder(options.output)
         report = _against_url(options, progress) if options.url else _against_embedded(options, progress)
         _publish(report, options, console)
     except BenchmarkError as error:
@@ -72,18 +73,6 @@ def main(arguments: list[str] | None = None) -> int:
         print("benchmark: interrupted", file=sys.stderr)
         return 130
     return 0
-
-
-def _make_folder(folder: Path) -> None:
-    """Made before the measuring, so that a minute is not spent on figures that cannot be kept."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError("it is not writable")
-    except OSError as error:
-        raise BenchmarkError(
-            f"{folder} cannot hold the results ({error}); name another with --output"
-        ) from error
 
 
 def _against_embedded(options: Options, progress: RunProgress) -> Report:

@@ -8,7 +8,7 @@ import http.client
 import ssl
 from urllib.parse import urlsplit
 
-from benchmarks.clients import TIMEOUT, Target
+from benchmarks.client import TIMEOUT, Target
 from benchmarks.errors import BenchmarkError
 
 

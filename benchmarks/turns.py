@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from benchmarks.clients import Client, Get, Target
+from benchmarks.client import Client, Get, Target
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import MODES, Case, Turn
 

@@ -37,6 +37,7 @@ from .transport import (
     SocketOption,
     SocketSettings,
 )
+from .transport.ledger import DEFAULT_LIMITS
 from .transport.sockets import DEFAULT_KEEPALIVE, local_address_of
 from .urls import URL
 
@@ -547,7 +548,7 @@ def limits_of(connections: int | None, maxsize: int | None, *, block: bool) -> L
         given["max_idle_per_host"] = maxsize
     if block:
         given["max_per_host"] = DEFAULT_POOLSIZE if maxsize is None else maxsize
-    return Limits(**given)
+    return Limits(**given) if given else DEFAULT_LIMITS
 
 
 def _tell_what_was_tried(

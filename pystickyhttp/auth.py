@@ -188,4 +188,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "HTTPDigestAuth"]
+    return sorted({*globals(), "HTTPDigestAuth"})

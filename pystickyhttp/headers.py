@@ -73,7 +73,7 @@ class Headers(MutableMapping[str, Any]):
                 headers.add(name, each)
         return headers
 
-    def add(self, name: str, value: str) -> None:
+    def add(self, name: str, value: str | bytes) -> None:
         """Add a field, and keep those of the same name that are there."""
         known = self._fields.get(name.lower())
         self._fields[name.lower()] = (name, (value,)) if known is None else (known[0], (*known[1], value))
@@ -175,31 +175,33 @@ class Headers(MutableMapping[str, Any]):
 
 
 def _joined(values: tuple[Any, ...]) -> Any:
-    return values[0] if len(values) == 1 else ", ".join(values)
+    if len(values) == 1:
+        return values[0]
+    return ", ".join(value.decode("latin-1") if isinstance(value, bytes) else value for value in values)
 
 
 def merge_headers(given: HeaderTypes | None, session: Headers) -> Headers:
     """The headers of one request: the session's, with the request's laid over them.
 
     Args:
-        given: what the caller passed for this request, or None. A value of None takes the session's field
+        given: what the caller passed for this request, or nothing. A value of None takes the session's field
             of that name away.
         session: the headers of the session. A value of None there is no field.
 
     Raises:
         InvalidHeader: what was given is neither a mapping nor pairs.
     """
-    if not given:
-        return session.without_none()
     merged = session.copy()
     try:
-        merged._fields.update(Headers(given)._fields)
+        merged._fields.update((given if isinstance(given, Headers) else Headers(given or None))._fields)
     except (TypeError, ValueError, AttributeError):
         raise InvalidHeader(
             f"headers are a {type(given).__name__} that can't be read: give a mapping, or pairs of names and "
             f"values"
         ) from None
-    return merged.without_none()
+    for key in [key for key, (_, values) in merged._fields.items() if None in values]:
+        del merged._fields[key]
+    return merged
 
 
 def encode_field(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:

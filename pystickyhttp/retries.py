@@ -15,7 +15,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import takewhile
 from typing import (
     TYPE_CHECKING,
@@ -288,7 +288,7 @@ class Retry(Value):
             value = 0
         if isinstance(value, int):
             _check_count("retries", value)
-            return cls(value, read=False, status=False, other=False)
+            return _of_number(value) if cls is Retry else cls(value, read=False, status=False, other=False)
         return cls(**_arguments_of(value))
 
     # --- the decisions
@@ -422,6 +422,12 @@ class Retry(Value):
         """
         seconds = retry_after_seconds(retry_after, now)
         return None if seconds is None else float(min(seconds, self.retry_after_max))
+
+
+# Each session asks for one, most of them for none at all, and it never changes. A program has a few numbers.
+@lru_cache(maxsize=16)
+def _of_number(number: int) -> Retry:
+    return Retry(number, read=False, status=False, other=False)
 
 
 @runtime_checkable

@@ -450,7 +450,7 @@ class Session:
         """The call goes ahead of the session; the URL's userinfo and netrc come after both."""
         if request.auth is not None:
             return request.auth
-        if request.headers and "Authorization" in Headers(request.headers):
+        if request.headers and "Authorization" in Headers.of(request.headers):
             return None
         return self.auth
 
@@ -613,9 +613,9 @@ class Session:
             _complete(response, adapter)
             if request.hooks.get("response"):
                 response = _hooked(request, response, settings)
-            for each in (*response.history, response):
-                if each.has_field(b"set-cookie"):
-                    self._take_cookies(each.url or request.url, each)
+            for each in response.history:
+                self._take_cookies(request, each)
+            self._take_cookies(request, response)
         except BaseException:
             response.close()  # nobody is going to see it
             raise
@@ -630,7 +630,10 @@ class Session:
             error.request = request
             raise
 
-    def _take_cookies(self, url: str, response: Response) -> None:
+    def _take_cookies(self, request: PreparedRequest, response: Response) -> None:
+        if not response.has_field(b"set-cookie"):
+            return
+        url = response.url or request.url
         if urls.is_http(url):
             self.cookies.extract(urls.parse(url), response.headers.get_list("Set-Cookie"))
 

@@ -92,7 +92,7 @@ class Timeout(Value):
             return DEFAULT
         if value is None:
             return UNLIMITED
-        if type(value) is float or type(value) is int:  # not bool, which is none
+        if type(value) is float or type(value) is int:
             return _of_seconds(value)
         if isinstance(value, tuple):
             if len(value) != 2:
@@ -170,6 +170,8 @@ class Deadline:
         """A deadline as it is, or a timeout (see `Timeout.of`) whose clock starts now."""
         if timeout is UNSET:  # as mostly
             return Deadline(DEFAULT, time.monotonic())
+        if type(timeout) is float or type(timeout) is int:  # the next most; a bool is none
+            return Deadline(_of_seconds(timeout), time.monotonic())
         if isinstance(timeout, Deadline):
             return timeout
         return Deadline(Timeout.of(timeout), time.monotonic())

@@ -25,6 +25,7 @@ ParamTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]] | str | b
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 UNIX: Final = "http+unix"  # the scheme of URLs whose host is the path of a unix socket
+_OURS: Final = frozenset({*DEFAULT_PORTS, UNIX})
 # Who is asked for over a unix socket: there is no host, and every request has to name one (RFC 9112, 3.2).
 UNIX_HOST_HEADER: Final = "localhost"
 # Bytes that a path may have; unix(7) and the BSDs keep room for one more, the NUL at its end.
@@ -79,7 +80,12 @@ class URL(_Parts):
     """
 
     def __repr__(self) -> str:
-        return f"<URL {redacted(self.text)}>"  # the userinfo may hold a password
+        shown = zip(self._fields, self, strict=True)
+        # The userinfo may hold a password.
+        return f"URL({', '.join(f'{name}={part!r}' for name, part in shown if name != 'userinfo')})"
+
+    def __reduce__(self) -> tuple[type[URL], tuple[Any, ...]]:
+        return URL, tuple(self)  # what was made of its parts is made again elsewhere
 
     @once
     def effective_port(self) -> int:
@@ -194,29 +200,38 @@ def parse(text: str) -> URL:
         raise InvalidURL(
             f"URL {redacted(text)!r} holds CR, LF or NUL: strip() it, or percent-encode what is data"
         )
-    parts = _split(text)
-    scheme = parts["scheme"]
+    match = _PARTS.fullmatch(text)
+    assert match is not None, "the expression of appendix B matches every text"
+    named, authority, path, query, fragment = match.groups()
+    scheme = (named or "").lower()
+    if not authority or scheme not in _OURS:
+        raise _unreadable(text, named)
+    try:
+        userinfo, host, port = _known_authority(scheme, authority)
+    except InvalidURL:
+        userinfo, host, port = _split_authority(scheme, authority, text)  # which shows all of it in its error
+    return URL(
+        scheme,
+        userinfo,
+        host,
+        port,
+        _quote(remove_dot_segments(path or "/"), _ILLEGAL_IN_PATH),
+        None if query is None else _quote(query, _ILLEGAL_IN_QUERY),
+        None if fragment is None else _quote(fragment, _ILLEGAL_IN_QUERY),
+    )
+
+
+def _unreadable(text: str, scheme: str | None) -> Exception:
+    """The error of a URL that has no host, or not one of our schemes."""
     if not text:
-        raise URLRequired("the URL is empty: give one such as https://example.com/")
+        return URLRequired("the URL is empty: give one such as https://example.com/")
     if scheme is None or _HOST_AND_PORT_ONLY.match(text):
-        raise MissingSchema(
+        return MissingSchema(
             f"URL {redacted(text)!r} has no scheme. Did you mean https://{redacted(text).lstrip('/')} ?"
         )
-    scheme = scheme.lower()
-    if scheme not in DEFAULT_PORTS and scheme != UNIX:
-        raise InvalidSchema(f"URL {redacted(text)!r} is neither http nor https")
-    if not parts["authority"]:
-        raise InvalidURL(f"URL {redacted(text)!r} has no host: write {_with_host(scheme, text)}")
-    userinfo, host, port = _split_authority(scheme, parts["authority"], text)
-    return URL(
-        scheme=scheme,
-        userinfo=userinfo,
-        host=host,
-        port=port,
-        path=_quote(remove_dot_segments(parts["path"] or "/"), _ILLEGAL_IN_PATH),
-        query=None if parts["query"] is None else _quote(parts["query"], _ILLEGAL_IN_QUERY),
-        fragment=None if parts["fragment"] is None else _quote(parts["fragment"], _ILLEGAL_IN_QUERY),
-    )
+    if scheme.lower() not in _OURS:
+        return InvalidSchema(f"URL {redacted(text)!r} is neither http nor https")
+    return InvalidURL(f"URL {redacted(text)!r} has no host: write {_with_host(scheme.lower(), text)}")
 
 
 def scheme_of(text: str) -> str | None:
@@ -512,6 +527,12 @@ def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None
         host,
         _port(port_text, text) if port_text else None,
     )
+
+
+# A program asks few servers for many things. As many as `parse` keeps.
+@lru_cache(maxsize=512)
+def _known_authority(scheme: str, authority: str) -> tuple[str | None, str, int | None]:
+    return _split_authority(scheme, authority, authority)
 
 
 def _encoded_socket(host: str, text: str) -> str:

@@ -16,7 +16,9 @@ import select
 import socket
 import ssl
 import struct
+import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,7 @@ from pystickyhttp.transport import (
     Proxy,
     Route,
     SocketSettings,
+    sockets,
 )
 from pystickyhttp.transport.sockets import (
     DEFAULT_KEEPALIVE,
@@ -1071,3 +1074,25 @@ def no_thread_left() -> Iterator[None]:
     for thread in set(threading.enumerate()) - before:
         thread.join(10)
         assert not thread.is_alive()
+
+
+# --- errors of TLS, without TLS
+
+
+def test_what_has_to_wait_is_told_from_what_is_broken_over_tls_and_without() -> None:
+    waiting = (BlockingIOError(), ssl.SSLWantReadError(), ssl.SSLWantWriteError())
+    assert [sockets.would_block(error) for error in waiting] == [True, True, True]
+    assert [sockets.wants_to_read(error) for error in waiting] == [False, True, False]
+    for broken in (ConnectionResetError(), TimeoutError(), ssl.SSLEOFError(), ssl.SSLError()):
+        assert not sockets.would_block(broken)
+        assert not sockets.wants_to_read(broken)
+
+
+def test_an_error_without_tls_is_read_while_another_thread_loads_the_module_ssl(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A module that is being loaded is there already, and has not all of its names."""
+    monkeypatch.setitem(sys.modules, "ssl", types.ModuleType("ssl"))
+    assert sockets.would_block(BlockingIOError())
+    assert not sockets.would_block(ConnectionResetError())
+    assert not sockets.wants_to_read(BlockingIOError())

@@ -69,7 +69,7 @@ def test_the_package_has_the_codes_under_the_name_of_requests() -> None:
 
 
 def test_the_start_of_the_package_loads_neither_the_statuses_of_http_nor_the_helpers() -> None:
-    script = "import sys, pystickyhttp; print(*sys.modules)"
+    script = "import sys, pystickyhttp; pystickyhttp.codes; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "pystickyhttp.status_codes" in loaded

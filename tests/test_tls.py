@@ -14,7 +14,7 @@ import trustme
 
 from pystickyhttp import Session, SSLError, get
 from pystickyhttp.adapters import HTTPAdapter
-from pystickyhttp.transport import TLSIdentity, tls
+from pystickyhttp.transport import TLSIdentity, tls, tls_info
 from pystickyhttp.transport.tls import context_for
 from tests.servers.certificates import key_pair, server_context
 from tests.servers.scripted import Peer, ScriptedServer, closed_port, keep_alive, respond
@@ -317,3 +317,51 @@ def test_the_name_in_the_certificate_can_be_set_apart_from_the_urls_host(
             with pytest.raises(SSLError, match=r"refused for 'other\.example'"):
                 session.get(server.url())
     assert asked == ["real.example"]
+
+
+# --- what is told of a certificate
+
+
+def test_connections_to_one_server_share_what_stands_in_its_certificate(
+    tls_context: ssl.SSLContext, ca_file: str
+) -> None:
+    with serving(tls_context) as server:
+        told = []
+        for _ in range(2):
+            with Session(verify=ca_file) as session:
+                told.append(session.get(server.url()).tls)
+    first, second = told
+    assert first is not None
+    assert second is not None
+    assert first.certificate["subjectAltName"]
+    assert first.certificate is second.certificate
+    assert first.certificate_der is second.certificate_der
+
+
+@pytest.mark.filterwarnings("ignore::pystickyhttp.InsecureRequestWarning")
+def test_what_one_connection_has_verified_is_not_told_of_another_that_verified_nobody(
+    tls_context: ssl.SSLContext, ca_file: str
+) -> None:
+    with serving(tls_context) as server:
+        with Session(verify=ca_file) as session:
+            verified = session.get(server.url()).tls
+        with Session(verify=False) as session:
+            unverified = session.get(server.url()).tls
+        with Session(verify=ca_file) as session:
+            again = session.get(server.url()).tls
+    assert verified is not None
+    assert unverified is not None
+    assert again is not None
+    assert verified.certificate_der == unverified.certificate_der
+    assert unverified.certificate == {}
+    assert again.certificate == verified.certificate != {}
+
+
+def test_certificates_of_servers_without_end_do_not_fill_the_memory(
+    tls_context: ssl.SSLContext, ca_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {b"%d" % number: tls_info._Certificate(b"", {}) for number in range(tls_info.MOST_DECODED)}
+    monkeypatch.setattr(tls_info, "_decoded", known)
+    with serving(tls_context) as server, Session(verify=ca_file) as session:
+        session.get(server.url())
+    assert len(known) == 1

@@ -9,17 +9,19 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 
-from pystickyhttp.exceptions import ReadTimeout, TotalTimeout, WriteTimeout
+from pystickyhttp.exceptions import IncompleteBody, ReadTimeout, TotalTimeout, WriteTimeout
 from pystickyhttp.timeouts import Timeout
-from pystickyhttp.transport import HTTPConnection, OutgoingRequest, Route
+from pystickyhttp.transport import ConnectionPool, HTTPConnection, IncomingResponse, OutgoingRequest, Route
 from pystickyhttp.transport.sockets import is_timeout_of_ours
 from pystickyhttp.transport.wires import PlainWire
 from tests.interrupts import ctrl_c_once
-from tests.patience import DEADLINE
-from tests.servers.scripted import respond
+from tests.patience import DEADLINE, wait_for
+from tests.servers.scripted import Peer, ScriptedServer, respond
+from tests.servers.sockets import no_socket_left
 
 ROUTE = Route("http", "a", 80)
 GET = OutgoingRequest.make("GET", "/", [(b"Host", b"a")])
@@ -84,7 +86,7 @@ def test_a_handler_that_raises_ends_the_wait(ends: tuple[socket.socket, socket.s
     wire = PlainWire(ends[0])
     main = threading.get_ident()
     with (
-        ctrl_c_once(lambda: sys._current_frames()[main].f_code is PlainWire.recv.__code__),
+        ctrl_c_once(lambda: waits_for_bytes(sys._current_frames()[main])),
         pytest.raises(KeyboardInterrupt),
     ):
         wire.recv(1, None)
@@ -167,6 +169,78 @@ def test_news_are_what_came_and_was_not_read(ends: tuple[socket.socket, socket.s
     else:
         ends[1].close()
     assert wire.news(0)
+
+
+# --- somebody else ends it
+
+
+@contextlib.contextmanager
+def response_without_end() -> Iterator[tuple[ConnectionPool, IncomingResponse]]:
+    """A response whose body has begun, has no length, and never goes on."""
+
+    def script(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\nbegun")
+        peer.stall()
+
+    with ScriptedServer(script) as server, no_socket_left():
+        pool = ConnectionPool()
+        route = Route("http", "127.0.0.1", server.port)
+        response = pool.send(route, GET, Timeout(read=None).start())
+        assert response.read_piece() == b"begun"
+        yield pool, response
+
+
+def waits_for_bytes(frame: FrameType | None) -> bool:
+    return frame is not None and frame.f_code is PlainWire.recv.__code__
+
+
+def test_a_response_is_closed_while_another_thread_waits_for_its_body() -> None:
+    """L3: its slot is free at once."""
+    with response_without_end() as (pool, response):
+        raised: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
+
+        def read() -> None:
+            try:
+                response.read_piece()
+            except IncompleteBody as error:
+                raised.put(error)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert reader.ident is not None
+        number = reader.ident
+        wait_for(lambda: waits_for_bytes(sys._current_frames().get(number)), "the other thread waits")
+        assert response._connection is not None
+        sock = response._connection._socket
+        assert isinstance(sock, socket.socket)
+        with sock.dup() as same:
+            response.close()
+            assert pool._ledger.open == 0
+            same.shutdown(socket.SHUT_RDWR)  # which wakes who waits, as a close alone does not
+        assert raised.get(timeout=DEADLINE).args
+        reader.join()
+
+
+def test_a_response_is_closed_by_a_signal_handler_amid_the_wait_for_its_body() -> None:
+    """L3: the wait ends with it, without any limit."""
+    with response_without_end() as (pool, response):
+
+        def hang_up(_: int, frame: FrameType | None) -> None:
+            if waits_for_bytes(frame):
+                response.close()
+            else:  # not there yet
+                signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+        before = signal.signal(signal.SIGALRM, hang_up)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            with pytest.raises(IncompleteBody):
+                response.read_piece()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert pool._ledger.open == 0
 
 
 # --- the same of an exchange

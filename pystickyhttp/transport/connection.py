@@ -15,6 +15,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
@@ -80,6 +81,7 @@ SENDFILE_STEP: Final = 1024 * 1024
 CONTINUE_SECONDS: Final = 1.0
 
 
+@cache
 def _keep_memory_at_hand() -> None:
     """Have the allocator keep what a piece of a body takes, instead of fetching it from the system for each.
 
@@ -89,9 +91,6 @@ def _keep_memory_at_hand() -> None:
     two system calls. To other allocators it is nothing.
     """
     bytes(_KEPT)
-
-
-_keep_memory_at_hand()
 
 
 def _never_has_body(method: str, status: int) -> bool:
@@ -675,7 +674,10 @@ class HTTPConnection:
         """How much of the body to read at once; what a length promises makes it no larger than a constant."""
         if self._tls is not None:
             return TLS_RECORD
-        return LARGE_READ if self.body_left > LARGE_READ else READ_SIZE
+        if self.body_left <= LARGE_READ:
+            return READ_SIZE
+        _keep_memory_at_hand()
+        return LARGE_READ
 
     def _recv(self, deadline: Deadline, size: int = READ_SIZE) -> bytes:
         """One read; b"" is the end that the server has set."""

@@ -299,6 +299,8 @@ def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequenc
 
 def interleave(addresses: Sequence[Address]) -> list[Address]:
     """The families in turn, the first one's first, each in the resolver's order (RFC 8305, section 4)."""
+    if len(addresses) == 1:  # as most often: there is nothing to put in order
+        return [*addresses]
     families: dict[int, list[Address]] = {}
     for address in addresses:
         families.setdefault(address.family, []).append(address)
@@ -379,6 +381,18 @@ class _Failure(NamedTuple):
         return f"{self.address}: {self.error.strerror or self.error}"
 
 
+def _selector() -> selectors.BaseSelector:
+    """What waits for the few sockets of a race.
+
+    Where it would be epoll(7), poll(2) is taken: that has no descriptor to open and to close, and no system
+    call for each socket that it is told of. Elsewhere, and where a program has put its own in its place, such
+    as gevent does, it is the one of the platform.
+    """
+    if selectors.DefaultSelector is getattr(selectors, "EpollSelector", None):
+        return selectors.PollSelector()
+    return selectors.DefaultSelector()
+
+
 class _Attempts:
     """The sockets of a race."""
 
@@ -386,7 +400,7 @@ class _Attempts:
         self._race = AddressRace(addresses, time.monotonic())
         self._route = route
         self._settings = settings
-        self._selector = selectors.DefaultSelector()
+        self._selector = _selector()
         self._pending: dict[socket.socket, Address] = {}
         self._failures: list[_Failure] = []
 

@@ -113,6 +113,9 @@ class Limits(Value):
                 raise ValueError(f"{name} is {value}: give 0 seconds or more, or None for no limit")
 
 
+DEFAULT_LIMITS: Final = Limits()
+
+
 class Slot(Generic[C]):
     """A permit for one connection of one Route.
 

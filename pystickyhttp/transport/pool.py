@@ -435,7 +435,18 @@ class IncomingResponse:
         marks: what the clock said on its way.
     """
 
-    __slots__ = ("_claim", "_connection", "_deadline", "_pool", "fields", "marks", "reason", "status", "tls")
+    __slots__ = (
+        "_claim",
+        "_connection",
+        "_deadline",
+        "_http",
+        "_pool",
+        "fields",
+        "marks",
+        "reason",
+        "status",
+        "tls",
+    )
 
     def __init__(
         self,
@@ -447,6 +458,7 @@ class IncomingResponse:
     ) -> None:
         self.status = head.status_code
         self.reason = bytes(head.reason)
+        self._http = head.http_version
         self.fields = connection.fields
         self.tls = connection.tls
         self.marks = marks = claim.marks
@@ -477,6 +489,11 @@ class IncomingResponse:
             source=self,
             stacklevel=2,
         )
+
+    @property
+    def version(self) -> int:
+        """The version of HTTP that the server answered by, as `http.client` has it: 11, or 10."""
+        return 10 if self._http == b"1.0" else 11
 
     @property
     def closed(self) -> bool:

@@ -552,7 +552,8 @@ def wants_to_read(error: OSError) -> bool:
 def _of_ssl(*names: str) -> tuple[type[OSError], ...]:
     """Errors of the module ssl: none where it is not loaded, as nobody can have raised one then."""
     ssl = sys.modules.get("ssl")
-    return () if ssl is None else tuple([getattr(ssl, name) for name in names])
+    # Another thread may be about to load it, and then it has not all of its names yet.
+    return tuple([getattr(ssl, name) for name in names if hasattr(ssl, name)])
 
 
 def reason_of(error: BaseException) -> str:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from .tls import TLSSocket
+
+
+_NO_FACTS: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class _Certificate(NamedTuple):
+    """A certificate in DER, and what stands in it as `ssl.SSLSocket.getpeercert()` has it."""
+
+    der: bytes
+    facts: Mapping[str, Any]
 
 
 class TLSInfo(NamedTuple):
@@ -34,14 +44,14 @@ class TLSInfo(NamedTuple):
     def of(cls, sock: TLSSocket) -> TLSInfo:
         """Read it from a connection whose handshake is over."""
         cipher = sock.cipher()
+        certificate = _certificate_of(sock)
         return cls(
             version=sock.version() or "",
             cipher=cipher[0] if cipher else "",
             alpn=sock.selected_alpn_protocol(),
             resumed=bool(sock.session_reused),
-            # The responses of a connection share it: nobody may change it under the others' eyes.
-            certificate=MappingProxyType(_verified_certificate(sock)),
-            certificate_der=sock.getpeercert(binary_form=True) or b"",
+            certificate=certificate.facts,
+            certificate_der=certificate.der,
         )
 
     def __repr__(self) -> str:
@@ -54,7 +64,28 @@ class TLSInfo(NamedTuple):
         return _rebuild_info, (*self[:4], dict(self.certificate), self.certificate_der)
 
 
-def _verified_certificate(sock: TLSSocket) -> dict[str, Any]:
+# Guarded by nothing: each step is one of a dict, and two threads that miss at once decode the same twice.
+# What stands in a certificate never changes, so nothing here is ever stale.
+_decoded: Final[dict[bytes, _Certificate]] = {}
+# A certificate takes three kilobytes, so a fifth of a megabyte in all; a program with more servers than this
+# decodes again.
+MOST_DECODED: Final = 64
+
+
+def _certificate_of(sock: TLSSocket) -> _Certificate:
+    """What the connections of one server share: a thousand idle ones hold one certificate, not a thousand."""
+    der = sock.getpeercert(binary_form=True) or b""
+    known = _decoded.get(der)
+    if known is None or not known.facts:
+        # The responses of a connection share the facts: nobody may change them under the others' eyes.
+        known = _Certificate(der, MappingProxyType(_verified_facts(sock)))
+        if len(_decoded) >= MOST_DECODED:
+            _decoded.clear()
+        _decoded[der] = known
+    return known if sock.context.verify_mode else _Certificate(known.der, _NO_FACTS)
+
+
+def _verified_facts(sock: TLSSocket) -> dict[str, Any]:
     try:
         return sock.getpeercert() or {}
     except (ValueError, OSError):  # ssl.SSLError is an OSError

@@ -12,6 +12,7 @@ as the peer likes, and loops over that by itself while the time lasts.
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .readiness import Poll, poller, wait_for_socket
@@ -70,14 +71,19 @@ class PlainWire:
 
         Raises:
             TimeoutError: none came; see `sockets.is_timeout_of_ours`.
-            OSError: as `socket.recv` does.
+            OSError: as `socket.recv` does; EBUSY where somebody else waits already.
         """
         self._seconds = seconds
-        while self.news(None if seconds is None else seconds * 1000):
-            try:
-                return self._socket.recv(size)
-            except BlockingIOError:
-                continue  # a false alarm (poll(2), "BUGS"): a packet came, and was thrown away
+        try:
+            while self.news(None if seconds is None else seconds * 1000):
+                try:
+                    return self._socket.recv(size)
+                except BlockingIOError:
+                    continue  # a false alarm (poll(2), "BUGS"): a packet came, and was thrown away
+        except RuntimeError as error:
+            # A poll object waits once at a time. It does so for another thread, or for what was interrupted
+            # by the signal handler that we are in: whoever ends a response that way closes its connection.
+            raise OSError(errno.EBUSY, "somebody else waits for the same bytes") from error
         raise TimeoutError(_TIMED_OUT)
 
     def do_not_block(self) -> None:

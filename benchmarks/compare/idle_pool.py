@@ -1,0 +1,123 @@
+"""`python -m benchmarks.compare.idle_pool HOST PORT`: a pool with one idle connection, and one with many.
+
+It says a line when all of them are open, and answers each line with the seconds that acquire and release took
+in a further round, as JSON. It ends with its standard input, like a contestant.
+"""
+
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from benchmarks.process import ignore_interrupts, say
+from pystickyhttp.timeouts import Timeout
+from pystickyhttp.transport import ConnectionPool, Dialer, HTTPConnection, Limits, OutgoingRequest, Route
+
+# The issue's numbers.
+HOSTS = 100
+CONNECTIONS_PER_HOST = 10
+
+# What is measured.
+ONE = "one idle connection"
+SAME = "1,000, the same host each time"
+IN_TURN = "1,000, each host in turn"
+
+# So often each is measured in a round, by turns of so many: a hundred requests visit each host once.
+SLICES = 5
+SLICE = HOSTS
+
+# Files that the process has open besides.
+OTHER_FILES = 100
+
+
+class Watch:
+    """How long a request took without its exchange: it stands where `HTTPConnection.exchange` stood."""
+
+    def __init__(self) -> None:
+        self._exchange = HTTPConnection.exchange
+        self.away = 0.0
+
+        def exchange(connection: HTTPConnection, *arguments: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return self._exchange(connection, *arguments)
+            finally:
+                self.away = time.perf_counter() - start
+
+        HTTPConnection.exchange = exchange  # type: ignore[method-assign,assignment]
+
+    def seconds(self, pool: ConnectionPool, route: Route, request: OutgoingRequest) -> float:
+        deadline = Timeout().start()
+        start = time.perf_counter()
+        response = pool.send(route, request, deadline)
+        took = time.perf_counter() - start - self.away
+        assert response.closed, "the answer to HEAD has no body"
+        return took
+
+
+def fill(pool: ConnectionPool, route: Route, count: int) -> None:
+    """Leaves so many connections idle: they are in use at the same time, and then all are given back."""
+    request = asked("GET", route)
+    for response in [pool.send(route, request, Timeout().start()) for _ in range(count)]:
+        response.read()
+
+
+def asked(method: str, route: Route) -> OutgoingRequest:
+    return OutgoingRequest.make(method, "/", [(b"Host", route.authority.encode())])
+
+
+def more_files() -> None:
+    """As many as the system lets this process have, if its shell gave it fewer."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = HOSTS * CONNECTIONS_PER_HOST + OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        sys.exit(
+            f"benchmark: the row idle-pool needs {needed} open files, and the limit is {hard} (ulimit -n)"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def medians(watch: Watch, few: ConnectionPool, many: ConnectionPool, routes: list[Route]) -> dict[str, float]:
+    """One round."""
+    visits: dict[str, tuple[ConnectionPool, list[Route]]] = {
+        ONE: (few, routes[:1] * SLICE),
+        SAME: (many, routes[:1] * SLICE),
+        IN_TURN: (many, routes),
+    }
+    requests = {route: asked("HEAD", route) for route in routes}
+    samples: dict[str, list[float]] = {name: [] for name in visits}
+    for _ in range(SLICES):
+        for name, (pool, visited) in visits.items():
+            samples[name] += [watch.seconds(pool, route, requests[route]) for route in visited]
+    return {name: statistics.median(taken) for name, taken in samples.items()}
+
+
+def pool_to(address: str, limits: Limits) -> ConnectionPool:
+    return ConnectionPool(limits, Dialer(lambda host, port: [address]))
+
+
+def serve(orders: Iterable[str], address: str, port: int) -> None:
+    routes = [Route("http", f"host{number}.test", port) for number in range(HOSTS)]
+    total = HOSTS * CONNECTIONS_PER_HOST
+    limits = Limits(max_idle=total, max_idle_per_host=CONNECTIONS_PER_HOST)
+    few, many = pool_to(address, limits), pool_to(address, limits)
+    fill(few, routes[0], 1)
+    for route in routes:
+        fill(many, route, CONNECTIONS_PER_HOST)
+    watch = Watch()
+    say("ready")
+    for _ in orders:
+        say(json.dumps(medians(watch, few, many, routes)))
+    few.close()
+    many.close()
+
+
+if __name__ == "__main__":
+    ignore_interrupts()
+    more_files()
+    serve(sys.stdin, sys.argv[1], int(sys.argv[2]))
