@@ -405,6 +405,12 @@ def redacted(text: str) -> str:
     return re.sub(_UP_TO_AT, r"\1", text)
 
 
+def shown(text: str) -> str:
+    """A URL for events and logs that are kept: without userinfo, and without query and fragment, which often
+    hold a token."""
+    return redacted(text).partition("#")[0].partition("?")[0]
+
+
 # --- unix sockets
 
 
