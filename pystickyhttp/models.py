@@ -10,8 +10,9 @@ import json as jsonlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
+from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, overload
 
 from . import bodies, decoding, urls
 from .auth import AuthCallable, AuthTypes, as_auth
@@ -38,6 +39,8 @@ from .urls import ParamTypes
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from .telling import Marks
+    from .timing import Timing
     from .transport import TLSInfo
 
 Progress: TypeAlias = Callable[[int, int | None], object]
@@ -158,7 +161,7 @@ class Request(RequestHooksMixin):
             **self.__dict__,
             "files": [],
             "data": self.data if isinstance(self.data, forms) else [],
-            "auth": self.auth if _has_name(self.auth) else None,
+            "auth": self.auth if has_name(self.auth) else None,
             "hooks": _hooks_that_travel(self.hooks),
         }
 
@@ -239,7 +242,7 @@ class PreparedRequest(RequestHooksMixin):
             "_stream": None,
             "_jar": None,
             "_handed": None,
-            "_auth": self._auth if _has_name(self._auth) else None,
+            "_auth": self._auth if has_name(self._auth) else None,
             "_auth_changes": None if self._auth_changes is None else self._auth_changes.that_travel(),
             "body": self.body if _travels(self.body) else None,
             "hooks": _hooks_that_travel(self.hooks),
@@ -251,7 +254,7 @@ class PreparedRequest(RequestHooksMixin):
         if twin._auth_changes is not None:
             for hook in twin._auth_changes.hooks:
                 twin.deregister_hook("response", hook)
-            twin._auth_changes = twin._auth_changes._replace(hooks=())
+            twin._auth_changes = twin._auth_changes.without_hooks()
         twin._auth = None
         return twin
 
@@ -329,9 +332,8 @@ class PreparedRequest(RequestHooksMixin):
         except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so later
             plain = _plain.__wrapped__(method, url, fields)
         prepared = cls.__new__(cls)
-        prepared.method = plain.method
-        prepared.url = plain.url
-        prepared.headers = plain.headers.copy()
+        prepared.method, prepared.url, headers = plain
+        prepared.headers = headers.copy()
         prepared.hooks = default_hooks()
         prepared._jar = jar
         if cookies or jar:
@@ -658,12 +660,9 @@ class PreparedRequest(RequestHooksMixin):
                 self.register_hook(event, registered)
 
 
-class _Plain(NamedTuple):
-    """A request without a body as it is prepared, up to its cookies, auth and hooks."""
-
-    method: str
-    url: str
-    headers: Headers  # to be copied, and never changed
+# A request without a body as it is prepared, up to its cookies, auth and hooks: method, URL, and the fields,
+# which are to be copied and never changed.
+_Plain: TypeAlias = "tuple[str, str, Headers]"
 
 
 # A program sends the same few requests over and over. What this gives follows from its arguments alone, so
@@ -675,19 +674,22 @@ def _plain(method: str | None, url: str, fields: tuple[Field, ...]) -> _Plain:
     prepared.prepare_url(url)
     prepared.headers = Headers.from_snapshot(fields).without_none()
     prepared.prepare_body(None)
-    return _Plain(prepared.method, prepared.url, prepared.headers)
+    return prepared.method, prepared.url, prepared.headers
 
 
-class _Unsigned(NamedTuple):
+class _Unsigned:
     """What a request was before its auth object saw it."""
 
-    headers: Headers
-    body: Any
-    body_position: int | None
-    hooks: list[Hook]
+    __slots__ = ("body", "body_position", "headers", "hooks")
+
+    def __init__(self, headers: Headers, body: Any, body_position: int | None, hooks: list[Hook]) -> None:
+        self.headers = headers
+        self.body = body
+        self.body_position = body_position
+        self.hooks = hooks
 
 
-class _AuthChanges(NamedTuple):
+class _AuthChanges:
     """What an auth object did to a request, so that it can be taken back where a redirect leads elsewhere.
 
     Attributes:
@@ -697,10 +699,19 @@ class _AuthChanges(NamedTuple):
         hooks: the hooks that it registered.
     """
 
-    fields: dict[str, tuple[list[Any], list[Any]]]
-    unsigned: _Unsigned
-    body: Any
-    hooks: tuple[Hook, ...]
+    __slots__ = ("body", "fields", "hooks", "unsigned")
+
+    def __init__(
+        self,
+        fields: dict[str, tuple[list[Any], list[Any]]],
+        unsigned: _Unsigned,
+        body: Any,
+        hooks: tuple[Hook, ...],
+    ) -> None:
+        self.fields = fields
+        self.unsigned = unsigned
+        self.body = body
+        self.hooks = hooks
 
     @classmethod
     def between(cls, unsigned: _Unsigned, signed: PreparedRequest) -> _AuthChanges:
@@ -715,10 +726,15 @@ class _AuthChanges(NamedTuple):
 
     def that_travel(self) -> _AuthChanges:
         """As they are pickled: files, iterators and functions without a name stay in their process."""
-        bodies_travel = _travels(self.unsigned.body) and _travels(self.body)
-        unsigned = self.unsigned._replace(hooks=[], body=self.unsigned.body if bodies_travel else None)
-        hooks = tuple(filter(_has_name, self.hooks))
-        return self._replace(unsigned=unsigned, body=self.body if bodies_travel else None, hooks=hooks)
+        before, body = self.unsigned, self.body
+        bodies_travel = _travels(before.body) and _travels(body)
+        unsigned = _Unsigned(before.headers, before.body if bodies_travel else None, before.body_position, [])
+        hooks = tuple(filter(has_name, self.hooks))
+        return _AuthChanges(self.fields, unsigned, body if bodies_travel else None, hooks)
+
+    def without_hooks(self) -> _AuthChanges:
+        """The same for a copy of the request, from which the hooks are gone."""
+        return _AuthChanges(self.fields, self.unsigned, self.body, ())
 
     def take_back(self, request: PreparedRequest) -> None:
         """Take off a request what is still as the auth object left it."""
@@ -739,13 +755,13 @@ def _travels(body: Any) -> bool:
     return body is None or isinstance(body, (str, bytes))
 
 
-def _has_name(function: Any) -> bool:
+def has_name(function: Any) -> bool:
     """Whether a function, or the class of an object, can be found by its name, as pickle does."""
     return "<" not in getattr(function, "__qualname__", type(function).__qualname__)
 
 
 def _hooks_that_travel(hooks: Mapping[str, Any]) -> Hooks:
-    return {event: list(filter(_has_name, registered)) for event, registered in as_hooks(hooks).items()}
+    return {event: list(filter(has_name, registered)) for event, registered in as_hooks(hooks).items()}
 
 
 def _text_of(value: Any) -> str | None:
@@ -784,6 +800,9 @@ class Response:
     _body: RawBody | None = None
     _raw: Any = None  # the file that `raw` is, once somebody asked for it
     _seconds: float = 0.0
+    _started: float = 0.0  # `time.monotonic()`
+    _marks: Marks | None = None  # of an exchange over a connection of a pool
+    _timing: Timing | None = None  # once it is pickled: clocks of others say nothing here
     _tries: tuple[RequestHistory, ...] = ()  # those before the one that it came by
     _next: Callable[[Response], PreparedRequest | None] | None = None
     _content: bytes | None = None
@@ -831,8 +850,8 @@ class Response:
         request = self.request
         if isinstance(request, PreparedRequest):
             request = request.without_auth_object()
-        gone = dict.fromkeys(("_body", "_raw", "_next", "connection"))
-        return {**self.__dict__, **gone, "request": request}
+        gone = dict.fromkeys(("_body", "_raw", "_next", "_marks", "connection"))
+        return {**self.__dict__, **gone, "request": request, "_timing": self.timing}
 
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}]>"
@@ -898,11 +917,32 @@ class Response:
 
     @property
     def attempts(self) -> tuple[RequestHistory, ...]:
-        """Every try that it took: those that the policy of retries did not leave it at, and itself last."""
+        """Every try that it took: those that the policy of retries did not leave it at, and itself last.
+
+        Each has `method`, `url`, `error` (the exception that it ended with, or None), `status` and
+        `redirect_location`. A replay over a new connection (see `Timing.replayed`) is part of its try, and a
+        redirect is a request of its own, whose tries are those of its response in `history`.
+        """
         method = None if self.request is None else self.request.method
         location = self.headers.get("Location") if self.is_redirect else None
         own = RequestHistory(method, self.url, None, self.status_code, location)
         return tuple(each._replace(url=urls.redacted(each.url or "")) for each in (*self._tries, own))
+
+    @property
+    def timing(self) -> Timing | None:
+        """How long each step took, from the wait for a connection to the end of the body, and whether the
+        connection was reused; see `Timing`. While the body lasts it counts up to now.
+
+        None where the response did not come over a connection of an `HTTPAdapter`. Each response in
+        `history` has its own.
+        """
+        marks = self._marks
+        if marks is None:
+            return self._timing
+        from .timing import Timing  # loaded only where it is asked for, to keep start-up light
+
+        resumed = self.tls is not None and self.tls.resumed
+        return Timing.of(marks, started=self._started, resumed=resumed, now=monotonic())
 
     @property
     def raw(self) -> Any:

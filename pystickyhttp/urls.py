@@ -10,6 +10,7 @@ plug-ins for requests that speak to sockets have agreed upon them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -43,7 +44,7 @@ _HOST_AND_PORT_ONLY = re.compile(r"[^/?#@:]+:\d+(?:[/?#]|$)")
 _REG_NAME = re.compile(r"[a-z0-9\-._~!$&'()*+,;=]+")  # RFC 3986, section 3.2.2, less %XX: DNS has none
 _ZONE: Final = r"[0-9A-Za-z\-._~]+"  # RFC 6874, section 2, less %XX
 # What stands ahead of the host, with too few slashes or too many, and without a scheme too.
-_UP_TO_AT = re.compile(r"\A([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@", re.DOTALL)
+_UP_TO_AT: Final = r"\A([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@"
 # A path that ends as most sockets' do, behind any number of slashes. No text is gone over twice (*+).
 _SOCKET_AS_TYPED: Final = r"[^:]*+:/*+(?P<socket>[^?#]*?\.sock(?:et)?)(?P<path>/[^?#]*+)?(?:[?#]|\Z)"
 _LINE_BREAKERS = re.compile(r"[\r\n\0]")
@@ -206,15 +207,9 @@ def parse(text: str) -> URL:
     scheme = (named or "").lower()
     if not authority or scheme not in _OURS:
         raise _unreadable(text, named)
-    try:
-        userinfo, host, port = _known_authority(scheme, authority)
-    except InvalidURL:
-        userinfo, host, port = _split_authority(scheme, authority, text)  # which shows all of it in its error
     return URL(
         scheme,
-        userinfo,
-        host,
-        port,
+        *_authority_of(scheme, authority, text),
         _quote(remove_dot_segments(path or "/"), _ILLEGAL_IN_PATH),
         None if query is None else _quote(query, _ILLEGAL_IN_QUERY),
         None if fragment is None else _quote(fragment, _ILLEGAL_IN_QUERY),
@@ -407,7 +402,13 @@ def encode_form(data: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> str:
 
 def redacted(text: str) -> str:
     """A URL for messages and logs, without the userinfo, which holds a password, be it mistyped or not."""
-    return _UP_TO_AT.sub(r"\1", text)
+    return re.sub(_UP_TO_AT, r"\1", text)
+
+
+def shown(text: str) -> str:
+    """A URL for events and logs that are kept: without userinfo, and without query and fragment, which often
+    hold a token."""
+    return redacted(text).partition("#")[0].partition("?")[0]
 
 
 # --- unix sockets
@@ -521,6 +522,14 @@ def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None
         host,
         _port(port_text, text) if port_text else None,
     )
+
+
+def _authority_of(scheme: str, authority: str, text: str) -> tuple[str | None, str, int | None]:
+    """Userinfo, host and port."""
+    with contextlib.suppress(InvalidURL):
+        return _known_authority(scheme, authority)
+    # The error is to speak of the whole URL, and to know nothing of the first one, which may show a password.
+    return _split_authority(scheme, authority, text)
 
 
 # A program asks few servers for many things. As many as `parse` keeps.
