@@ -756,7 +756,11 @@ def _travels(body: Any) -> bool:
 
 
 def has_name(function: Any) -> bool:
-    """Whether a function, or the class of an object, can be found by its name, as pickle does."""
+    """Whether a function, or the class of an object, can be found by its name, as pickle does.
+
+    Args:
+        function: the function, or the object.
+    """
     return "<" not in getattr(function, "__qualname__", type(function).__qualname__)
 
 

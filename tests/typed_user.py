@@ -21,10 +21,13 @@ from pystickyhttp import (
     certs,
     compat,
     cookies,
+    events,
     hooks,
     models,
     sessions,
+    stats,
     structures,
+    timing,
     utils,
 )
 from pystickyhttp.adapters import BaseAdapter, HTTPAdapter
@@ -324,6 +327,26 @@ def tests() -> requests.Response:
         answer = session.get("https://api.example.com/")
     assert [request.url for request in mock.requests] == ["https://api.example.com/"]
     return answer
+
+
+def looked_on(url: str) -> list[str]:
+    """What happened, step by step and in sum."""
+    seen: list[str] = []
+
+    def trace(event: events.Event) -> None:
+        if isinstance(event, events.ConnectionOpened | events.ConnectionReused):
+            seen.append(f"{event.at} {event.request_id} {event.connection}: {event}")
+
+    with requests.Session(trace=trace) as session:
+        took: requests.Timing | None = session.get(url).timing
+        if took is not None:
+            seen.append(
+                f"{took.total:.3f} s, {took.first_byte:.3f} s of it for the first byte, {took.reused}"
+            )
+        sums: requests.Stats = session.stats()
+    by_host: dict[str, stats.HostStats] = sums.hosts
+    seen += [f"{host}: {each.opened} opened, {each.discarded}" for host, each in by_host.items()]
+    return [*seen, f"{sums.reused} reused", str(timing.Timing)]
 
 
 def odds_and_ends() -> tuple[object, ...]:
