@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from . import environment, urls
+from . import urls
 from .exceptions import RequestException, RetryError, TunnelError
 from .headers import Headers
 from .identity import UNVERIFIED, CertTypes, VerifyTypes, identity_of, whom_to_trust
@@ -21,8 +21,10 @@ from .proxies import (
     proxy_of,
     read_proxy_url,
 )
+from .proxy_choice import select_proxy
 from .retries import Retry, RetryTypes
 from .routing import Way, check_context, checked_server_hostname, route_for
+from .telling import Teller, here
 from .timeouts import UNSET, Deadline, TimeoutTypes
 from .transport import (
     ConnectionPool,
@@ -100,8 +102,8 @@ class HTTPAdapter(BaseAdapter):
 
     Args:
         pool_connections: for how many hosts idle connections are kept. Together with `pool_maxsize`, which
-            is 10 then if it is not given, it bounds how many are kept in all.
-        pool_maxsize: how many idle connections to one host are kept.
+            is 10 then if it is not given, it bounds how many are kept in all. By default 100 are.
+        pool_maxsize: how many idle connections to one host are kept. By default as many as in all.
         max_retries: a `Retry`, one of urllib3's, or how many times a connection that could not be made is
             tried again. Default 0.
         pool_block: whether `pool_maxsize` bounds the connections in use as well, so that a request waits for
@@ -111,8 +113,9 @@ class HTTPAdapter(BaseAdapter):
         resolver: a function from (host, port) to a list of `Address`, or of IP addresses as text; by default
             the system's.
         ssl_context: used for every https server as it is given; `verify` and `cert` do not count then.
+            Default None.
         server_hostname: the name that a server's certificate is held against, and that is asked for in the
-            handshake, in the place of the URL's host (law S3).
+            handshake, in the place of the URL's host.
         proxy_headers: header fields for the eyes of every http and https proxy that is gone through, and of
             nobody else. What is for one alone is told by `proxy_headers()`, or stands in its URL.
         proxy_ssl_context: used for the connection to an https proxy; by default `verify` counts for it as it
@@ -122,13 +125,13 @@ class HTTPAdapter(BaseAdapter):
         local_address: the IP address that connections are made from, or (address, port); by default the
             system's choice.
         socket_options: options for each socket, as (level, name, value); they win over our own.
-        keepalive: the probes by which a peer is found out that vanished without a word (law X1); None for
-            none.
+        keepalive: the probes by which a peer is found out that vanished without a word, a `KeepAlive`;
+            None for none. By default the first after 60 seconds of silence, then 4 in all, 15 seconds apart.
 
     Attributes:
         pool: the `ConnectionPool`.
 
-    It pickles: the settings travel, the sockets do not (law L4). An SSLContext can't, and is an error then.
+    It pickles: the settings travel, the sockets do not. An SSLContext can't, and is an error then.
 
     Raises:
         TypeError, ValueError: an argument is of no use.
@@ -269,7 +272,7 @@ class HTTPAdapter(BaseAdapter):
         cert: CertTypes = None,
         proxies: ProxyTypes = None,
     ) -> Response:
-        """Send a request over a connection of the pool; see `BaseAdapter.send` for the arguments.
+        """Send a request over a connection of the pool; the arguments are those of `BaseAdapter.send`.
 
         What fails is tried again as `max_retries` allows, within the total timeout.
 
@@ -280,7 +283,7 @@ class HTTPAdapter(BaseAdapter):
             TypeError, ValueError: timeout, verify or cert are of no use.
         """
         tries = _Tries(self._max_retries, request, Deadline.of(timeout))
-        started = time.perf_counter()
+        started = time.monotonic()
         try:
             # First of all, since a Proxy-Authorization that it adds is part of the Route.
             self.add_headers(
@@ -290,15 +293,20 @@ class HTTPAdapter(BaseAdapter):
             proxy = self._proxy(url, proxies, request.headers, verify) if proxies else None
             route = self._route(url, verify, cert, proxy)
             response = self._send_until_it_will_do(request, url, route, proxies, tries)
-            response._seconds = time.perf_counter() - started
+            marks = response._marks  # a subclass may make responses of its own
+            response._started = started
+            response._seconds = (time.monotonic() if marks is None else marks.head) - started
             return response
         except RequestException as error:
             if isinstance(error, TunnelError) and error.status is not None and error.response is None:
                 error.response = self._answer_of_proxy(request, error)
-                error.response._seconds = time.perf_counter() - started
+                error.response._seconds = time.monotonic() - started
+            if isinstance(error, RetryError) and error.response is not None:
+                error.response._started = started
+                error.response._seconds = time.monotonic() - started
             if error.request is None:  # a body may be made of other requests, which have errors of their own
                 error.request = request
-                _tell_what_was_tried(error, request, time.perf_counter() - started, tries.count)
+                _tell_what_was_tried(error, request, time.monotonic() - started, tries.count)
             raise
 
     def _send_until_it_will_do(
@@ -307,14 +315,20 @@ class HTTPAdapter(BaseAdapter):
         target = self.request_url(request, proxies)
         while True:
             outgoing = outgoing_request(request, url, target, route)
+            if tries.teller is not None:
+                tries.tell_start()
             try:
                 incoming = self.pool.send(route, outgoing, tries.deadline)
             except RequestException as error:
+                if tries.teller is not None:
+                    tries.tell_failure(error)
                 # An error that has a request already is that one's: a body may be made of other requests.
                 if error.request is not None or not outgoing.rewindable or not tries.go_on_after_error(error):
                     raise
                 continue
             response = self.build_response(request, incoming)
+            if tries.teller is not None:
+                tries.tell_end(response)
             if tries.end_with(response):
                 return response
             if not (outgoing.rewindable and tries.go_on_after_response(response)):
@@ -352,7 +366,7 @@ class HTTPAdapter(BaseAdapter):
         """The URL of the proxy that a request goes through, or None; to a unix socket none ever leads."""
         if not proxies or self._way.unix_socket is not None or url.unix_socket is not None:
             return None
-        return environment.select_proxy(url, proxies)
+        return select_proxy(url, proxies)
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
         """The header fields for the eyes of a proxy; a subclass may have others for each.
@@ -402,6 +416,7 @@ class HTTPAdapter(BaseAdapter):
         if resp.tls is not None:
             response.tls = resp.tls
         response._body = resp
+        response._marks = resp.marks
         return response
 
     def _answer_of_proxy(self, request: PreparedRequest, error: TunnelError) -> Response:
@@ -425,12 +440,13 @@ class _Tries:
         deadline: the limits of time over all tries.
     """
 
-    __slots__ = ("_request", "_retry", "deadline")
+    __slots__ = ("_request", "_retry", "deadline", "teller")
 
     def __init__(self, retry: Retry, request: PreparedRequest, deadline: Deadline) -> None:
         self._retry = retry
         self._request = request
         self.deadline = deadline
+        self.teller: Teller | None = here.teller  # who is told of each, if anybody wants to know
 
     @property
     def count(self) -> int:
@@ -466,8 +482,37 @@ class _Tries:
         if response is not None:
             response.close()  # its connection may serve the next try
         self._retry = following
+        if self.teller is not None:
+            from .events import Retrying  # loaded only where somebody looks on, to keep start-up light
+
+            self.teller.tell(Retrying, seconds, self.count)
         time.sleep(seconds)
         return True
+
+    def tell_start(self) -> None:
+        """Tell that a try begins."""
+        from .events import AttemptStarted  # loaded only where somebody looks on, to keep start-up light
+
+        assert self.teller is not None, "who asks has seen it"
+        self.teller.tell(AttemptStarted, self.count, self._request.method, urls.shown(self._request.url))
+
+    def tell_failure(self, error: RequestException) -> None:
+        """Tell that a try has come to an error."""
+        from .events import AttemptFailed  # loaded only where somebody looks on, to keep start-up light
+
+        assert self.teller is not None, "who asks has seen it"
+        self.teller.tell(AttemptFailed, self.count, type(error).__name__)
+
+    def tell_end(self, response: Response) -> None:
+        """Tell that a try has come to a response."""
+        from .events import AttemptEnded  # loaded only where somebody looks on, to keep start-up light
+
+        assert self.teller is not None, "who asks has seen it"
+        try:
+            self.teller.tell(AttemptEnded, self.count, response.status_code)
+        except BaseException:
+            response.close()  # nobody is going to see it
+            raise
 
     def accept(self, response: Response) -> Response:
         """The response of the last try.

@@ -56,7 +56,12 @@ def _in_one_block(pieces: Iterator[bytes], length: int) -> bytes:
     """As `gathered`, into a block that is there from the first, and takes no memory before it is filled."""
     # A BufferedReader lets a file fill the bytes that it returns, and cuts them where the file has ended.
     file = _PiecesFile(pieces)
-    whole = io.BufferedReader(file).read(length)
+    try:
+        whole = io.BufferedReader(file).read(length)
+    except MemoryError:
+        if file.is_begun:
+            raise
+        whole = b""  # the system promises no more than it has, and the length may be a lie
     beyond = file.rest()
     return whole + beyond if beyond else whole
 
@@ -69,6 +74,11 @@ class _PiecesFile(io.RawIOBase):
         self._held = memoryview(b"")  # what is left of the piece that is being read
         self._prepare: Callable[[memoryview], None] | None = _ask_for_large_pages
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether a piece was taken from it."""
+        return self._prepare is None
+
     def readable(self) -> bool:
         return True
 
@@ -76,8 +86,8 @@ class _PiecesFile(io.RawIOBase):
         # It is released here, as the reader's memory may be gone before a traceback lets go of it.
         with block:
             if self._prepare is not None:
-                self._prepare(block)
-                self._prepare = None
+                prepare, self._prepare = self._prepare, None
+                prepare(block)
             if not self._held:
                 self._held = memoryview(next(self._pieces, b""))
             size = min(len(block), len(self._held))
@@ -87,7 +97,11 @@ class _PiecesFile(io.RawIOBase):
 
     def rest(self) -> bytes:
         """What was not read."""
-        return b"".join([self._held, *self._pieces])
+        left = io.BytesIO()
+        left.write(self._held)
+        for piece in self._pieces:
+            left.write(piece)
+        return left.getvalue()
 
 
 def _ask_for_large_pages(block: memoryview) -> None:

@@ -50,7 +50,11 @@ class Headers(MutableMapping[str, Any]):
 
     @classmethod
     def from_wire(cls, items: Iterable[tuple[bytes, bytes]]) -> Headers:
-        """The fields of a received head, each line kept; bytes outside ASCII read as latin-1."""
+        """The fields of a received head, each line kept; bytes outside ASCII read as latin-1.
+
+        Args:
+            items: names and values, in order.
+        """
         headers = cls()
         fields = headers._fields
         for raw_name, raw_value in items:
@@ -62,7 +66,11 @@ class Headers(MutableMapping[str, Any]):
 
     @classmethod
     def of(cls, value: Any) -> Headers:
-        """Any mapping as Headers; one of several values for a name, as urllib3 has it, keeps them apart."""
+        """Any mapping as Headers; one of several values for a name, as urllib3 has it, keeps them apart.
+
+        Args:
+            value: the mapping.
+        """
         if isinstance(value, Headers):
             return value
         if not hasattr(value, "getlist"):
@@ -73,13 +81,22 @@ class Headers(MutableMapping[str, Any]):
                 headers.add(name, each)
         return headers
 
-    def add(self, name: str, value: str) -> None:
-        """Add a field, and keep those of the same name that are there."""
+    def add(self, name: str, value: str | bytes) -> None:
+        """Add a field, and keep those of the same name that are there.
+
+        Args:
+            name: its name.
+            value: its value.
+        """
         known = self._fields.get(name.lower())
         self._fields[name.lower()] = (name, (value,)) if known is None else (known[0], (*known[1], value))
 
     def get_list(self, name: str) -> list[Any]:
-        """Every value of a name, in the order in which they came; empty where there is none."""
+        """Every value of a name, in the order in which they came; empty where there is none.
+
+        Args:
+            name: the name, in any case.
+        """
         known = self._fields.get(name.lower())
         return [] if known is None else list(known[1])
 
@@ -99,7 +116,11 @@ class Headers(MutableMapping[str, Any]):
 
     @classmethod
     def from_snapshot(cls, snapshot: Iterable[Field]) -> Headers:
-        """The headers that a snapshot was taken of."""
+        """The headers that a snapshot was taken of.
+
+        Args:
+            snapshot: what `snapshot()` returned.
+        """
         headers = cls()
         headers._fields = {field[0].lower(): field for field in snapshot}
         return headers
@@ -132,13 +153,22 @@ class Headers(MutableMapping[str, Any]):
         del self._fields[name.lower()]
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of a field, or the default."""
+        """The value of a field, or the default.
+
+        Args:
+            key: its name, in any case.
+            default: what is returned where there is no such field. Default None.
+        """
         # Mapping's raises and catches a KeyError for a name that is not there, as most are not.
         field = self._fields.get(key.lower())
         return default if field is None else _joined(field[1])
 
     def pop(self, key: str, default: Any = _NO_DEFAULT) -> Any:
         """Take a field off, and return its value; the default, if there is one, where there is no such field.
+
+        Args:
+            key: its name, in any case.
+            default: what is returned where there is no such field.
 
         Raises:
             KeyError: there is no such field, and no default.
@@ -175,31 +205,33 @@ class Headers(MutableMapping[str, Any]):
 
 
 def _joined(values: tuple[Any, ...]) -> Any:
-    return values[0] if len(values) == 1 else ", ".join(values)
+    if len(values) == 1:
+        return values[0]
+    return ", ".join(value.decode("latin-1") if isinstance(value, bytes) else value for value in values)
 
 
 def merge_headers(given: HeaderTypes | None, session: Headers) -> Headers:
     """The headers of one request: the session's, with the request's laid over them.
 
     Args:
-        given: what the caller passed for this request, or None. A value of None takes the session's field
+        given: what the caller passed for this request, or nothing. A value of None takes the session's field
             of that name away.
         session: the headers of the session. A value of None there is no field.
 
     Raises:
         InvalidHeader: what was given is neither a mapping nor pairs.
     """
-    if not given:
-        return session.without_none()
     merged = session.copy()
     try:
-        merged._fields.update(Headers(given)._fields)
+        merged._fields.update((given if isinstance(given, Headers) else Headers(given or None))._fields)
     except (TypeError, ValueError, AttributeError):
         raise InvalidHeader(
             f"headers are a {type(given).__name__} that can't be read: give a mapping, or pairs of names and "
             f"values"
         ) from None
-    return merged.without_none()
+    for key in [key for key, (_, values) in merged._fields.items() if None in values]:
+        del merged._fields[key]
+    return merged
 
 
 def encode_field(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:

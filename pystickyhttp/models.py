@@ -10,8 +10,9 @@ import json as jsonlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
+from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, overload
 
 from . import bodies, decoding, urls
 from .auth import AuthCallable, AuthTypes, as_auth
@@ -38,6 +39,8 @@ from .urls import ParamTypes
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from .telling import Marks
+    from .timing import Timing
     from .transport import TLSInfo
 
 Progress: TypeAlias = Callable[[int, int | None], object]
@@ -59,7 +62,11 @@ REDIRECT_STATI: Final = frozenset({301, 302, 303, 307, 308})
 
 
 def describes_body(name: str) -> bool:
-    """Whether a field says something of the body, and is of no use without it (RFC 9110, section 15.4)."""
+    """Whether a field says something of the body, and is of no use without it (RFC 9110, section 15.4).
+
+    Args:
+        name: the name of the field, in any case.
+    """
     return name.lower().startswith("content-") or name.lower() in _OF_A_BODY
 
 
@@ -86,6 +93,10 @@ class RequestHooksMixin:
     def deregister_hook(self, event: str, hook: Hook) -> bool:
         """Take a function off.
 
+        Args:
+            event: "response".
+            hook: the function.
+
         Returns:
             Whether it was registered.
         """
@@ -98,6 +109,9 @@ class RequestHooksMixin:
 
 class Request(RequestHooksMixin):
     """What the caller said: a request that a session has yet to prepare.
+
+        request = Request("POST", "https://example.com/", json={"name": "Ada"})
+        response = session.send(session.prepare_request(request))
 
     Args:
         method: such as "GET".
@@ -147,7 +161,7 @@ class Request(RequestHooksMixin):
             **self.__dict__,
             "files": [],
             "data": self.data if isinstance(self.data, forms) else [],
-            "auth": self.auth if _has_name(self.auth) else None,
+            "auth": self.auth if has_name(self.auth) else None,
             "hooks": _hooks_that_travel(self.hooks),
         }
 
@@ -156,7 +170,7 @@ class Request(RequestHooksMixin):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it says nothing of params, headers and a body, nor that there is none (X6), as most do."""
+        """Whether it says nothing of params, headers and a body, nor that there is none, as most do."""
         if self.method not in _METHODS_WITHOUT_BODY:
             return False
         if self.headers or self.params or self.files or self.json is not None:
@@ -195,7 +209,8 @@ class PreparedRequest(RequestHooksMixin):
         headers: all fields but Host, unless it was given.
         body: str, bytes, a file, an iterable, or None.
         hooks: the functions that are called with the response, by event.
-        body_position: where the file of the body stood when the request was prepared, or None (law P2).
+        body_position: where the file of the body stood when the request was prepared, which it is wound back
+            to where it is sent again, or None.
         own_cookies: the cookies that were given for this request alone.
         redirected_from: the URL of the request whose redirect led to this one, or None.
     """
@@ -227,7 +242,7 @@ class PreparedRequest(RequestHooksMixin):
             "_stream": None,
             "_jar": None,
             "_handed": None,
-            "_auth": self._auth if _has_name(self._auth) else None,
+            "_auth": self._auth if has_name(self._auth) else None,
             "_auth_changes": None if self._auth_changes is None else self._auth_changes.that_travel(),
             "body": self.body if _travels(self.body) else None,
             "hooks": _hooks_that_travel(self.hooks),
@@ -239,7 +254,7 @@ class PreparedRequest(RequestHooksMixin):
         if twin._auth_changes is not None:
             for hook in twin._auth_changes.hooks:
                 twin.deregister_hook("response", hook)
-            twin._auth_changes = twin._auth_changes._replace(hooks=())
+            twin._auth_changes = twin._auth_changes.without_hooks()
         twin._auth = None
         return twin
 
@@ -317,9 +332,8 @@ class PreparedRequest(RequestHooksMixin):
         except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so later
             plain = _plain.__wrapped__(method, url, fields)
         prepared = cls.__new__(cls)
-        prepared.method = plain.method
-        prepared.url = plain.url
-        prepared.headers = plain.headers.copy()
+        prepared.method, prepared.url, headers = plain
+        prepared.headers = headers.copy()
         prepared.hooks = default_hooks()
         prepared._jar = jar
         if cookies or jar:
@@ -333,8 +347,11 @@ class PreparedRequest(RequestHooksMixin):
     def prepare_method(self, method: str | None) -> None:
         """Set the method, in upper case as requests does.
 
+        Args:
+            method: such as "GET".
+
         Raises:
-            InvalidMethod: it is no token (law X7; RFC 9110, section 9.1).
+            InvalidMethod: it is no token, so that nothing can be smuggled in by it (RFC 9110, section 9.1).
         """
         if not isinstance(method, str) or not TOKEN.fullmatch(method):
             raise InvalidMethod(f"the method {method!r} is not a token such as GET or POST")
@@ -365,11 +382,20 @@ class PreparedRequest(RequestHooksMixin):
         self.url = urls.with_params(urls.parse(text), params).text
 
     def prepare_headers(self, headers: HeaderTypes | None) -> None:
-        """Set the fields. They are checked when they are sent, as auth may add to them."""
+        """Set the fields. They are checked when they are sent, as auth may add to them.
+
+        Args:
+            headers: a mapping or pairs; a value of None is not sent.
+        """
         self.headers = headers if type(headers) is Headers else Headers(headers)
 
     def prepare_body(self, data: BodyTypes, files: FileTypes = None, json: Any = None) -> None:
         """Set the body, with its type where none was given, and its framing.
+
+        Args:
+            data: as `data` of `Session.request`.
+            files: as `files` of `Session.request`.
+            json: a value to send as JSON, where there is neither data nor files.
 
         Raises:
             InvalidBody, InvalidJSONError: as `bodies.encode` says.
@@ -433,7 +459,7 @@ class PreparedRequest(RequestHooksMixin):
         return int(said)
 
     def outgoing_body(self) -> bytes | bodies.StreamedBody:
-        """The body as the transport takes it, wound back where it was sent before (law P2).
+        """The body as the transport takes it, wound back where it was sent before.
 
         Raises:
             InvalidBody: it is of no type that can be sent.
@@ -459,6 +485,9 @@ class PreparedRequest(RequestHooksMixin):
 
         A Cookie field that was written by hand stays as it is.
 
+        Args:
+            cookies: names and values, or a jar; None for none of its own.
+
         Raises:
             TypeError: cookies are neither a mapping nor a jar.
         """
@@ -466,7 +495,11 @@ class PreparedRequest(RequestHooksMixin):
         self.match_cookies(self._jar)
 
     def match_cookies(self, jar: CookieJar | None) -> None:
-        """Set Cookie anew: what the jar and the request's own cookies have for the URL as it is now."""
+        """Set Cookie anew: what the jar and the request's own cookies have for the URL as it is now.
+
+        Args:
+            jar: the cookies that stuck, or None.
+        """
         if self._has_cookie_by_hand():
             return
         self.headers.pop("Cookie", None)
@@ -500,7 +533,11 @@ class PreparedRequest(RequestHooksMixin):
         return self._jar.cookies_for(urls.parse(self.url))
 
     def take_cookies_of(self, response: Response) -> None:
-        """Set Cookie anew, with what a response has just set: for auth that answers it before the session."""
+        """Set Cookie anew, with what a response has just set: for auth that answers it before the session.
+
+        Args:
+            response: the response that the request is sent again for.
+        """
         jar = CookieJar(self._stuck_cookies())
         jar.extract(urls.parse(response.url), response.headers.get_list("Set-Cookie"))
         self.match_cookies(jar)
@@ -584,7 +621,7 @@ class PreparedRequest(RequestHooksMixin):
                 gone then, though it was never sent.
 
         Raises:
-            UnrewindableBodyError: the body was read, and can't be wound back (law P2).
+            UnrewindableBodyError: the body was read, and can't be wound back.
         """
         if bodies.as_bytes(self.body) is not None:
             return
@@ -610,6 +647,9 @@ class PreparedRequest(RequestHooksMixin):
     def prepare_hooks(self, hooks: Mapping[str, Any] | None) -> None:
         """Register hooks, behind those that are there.
 
+        Args:
+            hooks: functions by event: `{"response": function}`, or a list of them; None for none.
+
         Raises:
             ValueError, TypeError: there is no such event, or a hook can't be called.
         """
@@ -620,12 +660,9 @@ class PreparedRequest(RequestHooksMixin):
                 self.register_hook(event, registered)
 
 
-class _Plain(NamedTuple):
-    """A request without a body as it is prepared, up to its cookies, auth and hooks."""
-
-    method: str
-    url: str
-    headers: Headers  # to be copied, and never changed
+# A request without a body as it is prepared, up to its cookies, auth and hooks: method, URL, and the fields,
+# which are to be copied and never changed.
+_Plain: TypeAlias = "tuple[str, str, Headers]"
 
 
 # A program sends the same few requests over and over. What this gives follows from its arguments alone, so
@@ -637,19 +674,22 @@ def _plain(method: str | None, url: str, fields: tuple[Field, ...]) -> _Plain:
     prepared.prepare_url(url)
     prepared.headers = Headers.from_snapshot(fields).without_none()
     prepared.prepare_body(None)
-    return _Plain(prepared.method, prepared.url, prepared.headers)
+    return prepared.method, prepared.url, prepared.headers
 
 
-class _Unsigned(NamedTuple):
+class _Unsigned:
     """What a request was before its auth object saw it."""
 
-    headers: Headers
-    body: Any
-    body_position: int | None
-    hooks: list[Hook]
+    __slots__ = ("body", "body_position", "headers", "hooks")
+
+    def __init__(self, headers: Headers, body: Any, body_position: int | None, hooks: list[Hook]) -> None:
+        self.headers = headers
+        self.body = body
+        self.body_position = body_position
+        self.hooks = hooks
 
 
-class _AuthChanges(NamedTuple):
+class _AuthChanges:
     """What an auth object did to a request, so that it can be taken back where a redirect leads elsewhere.
 
     Attributes:
@@ -659,10 +699,19 @@ class _AuthChanges(NamedTuple):
         hooks: the hooks that it registered.
     """
 
-    fields: dict[str, tuple[list[Any], list[Any]]]
-    unsigned: _Unsigned
-    body: Any
-    hooks: tuple[Hook, ...]
+    __slots__ = ("body", "fields", "hooks", "unsigned")
+
+    def __init__(
+        self,
+        fields: dict[str, tuple[list[Any], list[Any]]],
+        unsigned: _Unsigned,
+        body: Any,
+        hooks: tuple[Hook, ...],
+    ) -> None:
+        self.fields = fields
+        self.unsigned = unsigned
+        self.body = body
+        self.hooks = hooks
 
     @classmethod
     def between(cls, unsigned: _Unsigned, signed: PreparedRequest) -> _AuthChanges:
@@ -677,10 +726,15 @@ class _AuthChanges(NamedTuple):
 
     def that_travel(self) -> _AuthChanges:
         """As they are pickled: files, iterators and functions without a name stay in their process."""
-        bodies_travel = _travels(self.unsigned.body) and _travels(self.body)
-        unsigned = self.unsigned._replace(hooks=[], body=self.unsigned.body if bodies_travel else None)
-        hooks = tuple(filter(_has_name, self.hooks))
-        return self._replace(unsigned=unsigned, body=self.body if bodies_travel else None, hooks=hooks)
+        before, body = self.unsigned, self.body
+        bodies_travel = _travels(before.body) and _travels(body)
+        unsigned = _Unsigned(before.headers, before.body if bodies_travel else None, before.body_position, [])
+        hooks = tuple(filter(has_name, self.hooks))
+        return _AuthChanges(self.fields, unsigned, body if bodies_travel else None, hooks)
+
+    def without_hooks(self) -> _AuthChanges:
+        """The same for a copy of the request, from which the hooks are gone."""
+        return _AuthChanges(self.fields, self.unsigned, self.body, ())
 
     def take_back(self, request: PreparedRequest) -> None:
         """Take off a request what is still as the auth object left it."""
@@ -701,13 +755,17 @@ def _travels(body: Any) -> bool:
     return body is None or isinstance(body, (str, bytes))
 
 
-def _has_name(function: Any) -> bool:
-    """Whether a function, or the class of an object, can be found by its name, as pickle does."""
+def has_name(function: Any) -> bool:
+    """Whether a function, or the class of an object, can be found by its name, as pickle does.
+
+    Args:
+        function: the function, or the object.
+    """
     return "<" not in getattr(function, "__qualname__", type(function).__qualname__)
 
 
 def _hooks_that_travel(hooks: Mapping[str, Any]) -> Hooks:
-    return {event: list(filter(_has_name, registered)) for event, registered in as_hooks(hooks).items()}
+    return {event: list(filter(has_name, registered)) for event, registered in as_hooks(hooks).items()}
 
 
 def _text_of(value: Any) -> str | None:
@@ -715,7 +773,12 @@ def _text_of(value: Any) -> str | None:
 
 
 class Response:
-    """What came back.
+    """What came back: the status, the header fields, and the body.
+
+    `content`, `text` and `json()` are the whole body, which is read once and kept. With `stream=True` it is
+    left to be read: by `iter_content`, `iter_lines`, `save` or `raw`. The connection is in use until the body
+    has ended, or the response is closed, by `close` or by the end of a `with` block. A response is true where
+    its status is below 400.
 
     An adapter makes it, and sets its attributes.
 
@@ -741,6 +804,9 @@ class Response:
     _body: RawBody | None = None
     _raw: Any = None  # the file that `raw` is, once somebody asked for it
     _seconds: float = 0.0
+    _started: float = 0.0  # `time.monotonic()`
+    _marks: Marks | None = None  # of an exchange over a connection of a pool
+    _timing: Timing | None = None  # once it is pickled: clocks of others say nothing here
     _tries: tuple[RequestHistory, ...] = ()  # those before the one that it came by
     _next: Callable[[Response], PreparedRequest | None] | None = None
     _content: bytes | None = None
@@ -788,8 +854,8 @@ class Response:
         request = self.request
         if isinstance(request, PreparedRequest):
             request = request.without_auth_object()
-        gone = dict.fromkeys(("_body", "_raw", "_next", "connection"))
-        return {**self.__dict__, **gone, "request": request}
+        gone = dict.fromkeys(("_body", "_raw", "_next", "_marks", "connection"))
+        return {**self.__dict__, **gone, "request": request, "_timing": self.timing}
 
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}]>"
@@ -855,11 +921,32 @@ class Response:
 
     @property
     def attempts(self) -> tuple[RequestHistory, ...]:
-        """Every try that it took: those that the policy of retries did not leave it at, and itself last."""
+        """Every try that it took: those that the policy of retries did not leave it at, and itself last.
+
+        Each has `method`, `url`, `error` (the exception that it ended with, or None), `status` and
+        `redirect_location`. A replay over a new connection (see `Timing.replayed`) is part of its try, and a
+        redirect is a request of its own, whose tries are those of its response in `history`.
+        """
         method = None if self.request is None else self.request.method
         location = self.headers.get("Location") if self.is_redirect else None
         own = RequestHistory(method, self.url, None, self.status_code, location)
         return tuple(each._replace(url=urls.redacted(each.url or "")) for each in (*self._tries, own))
+
+    @property
+    def timing(self) -> Timing | None:
+        """How long each step took, from the wait for a connection to the end of the body, and whether the
+        connection was reused; see `Timing`. While the body lasts it counts up to now.
+
+        None where the response did not come over a connection of an `HTTPAdapter`. Each response in
+        `history` has its own.
+        """
+        marks = self._marks
+        if marks is None:
+            return self._timing
+        from .timing import Timing  # loaded only where it is asked for, to keep start-up light
+
+        resumed = self.tls is not None and self.tls.resumed
+        return Timing.of(marks, started=self._started, resumed=resumed, now=monotonic())
 
     @property
     def raw(self) -> Any:
@@ -1177,7 +1264,11 @@ def _lines(pieces: Iterable[Any], splitter: decoding.LineSplitter[Any]) -> Itera
 
 
 def own_cookies(cookies: CookieTypes) -> tuple[Cookie, ...]:
-    """What the caller gave as cookies of one request."""
+    """What the caller gave as cookies of one request.
+
+    Args:
+        cookies: names and values, or a jar; None for none.
+    """
     if not cookies:
         return ()
     return tuple(cookies if isinstance(cookies, CookieJar) else CookieJar(cookies))

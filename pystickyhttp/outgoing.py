@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from .exceptions import InvalidMethod
-from .headers import Field, Headers, encode_field
+from .headers import Field, encode_field
 from .models import PreparedRequest
 from .transport import OutgoingRequest, Route
 from .urls import URL
+
+# The first goes ahead of all others, and the second is no origin's business.
+_NOT_SENT_ON: Final = frozenset({b"host", b"proxy-authorization"})
 
 
 def outgoing_request(request: PreparedRequest, url: URL, target: str, route: Route) -> OutgoingRequest:
@@ -65,11 +69,12 @@ def _without_body(
         raise InvalidMethod(
             "CONNECT is for proxies alone, and its target is no URL (RFC 9110, section 9.3.6)"
         )
-    host = Headers.from_snapshot(fields).get("Host", host)
     encoded = [_encoded(name, value) for name, values in fields for value in values]
-    left_out = {b"host", b"proxy-authorization", *(name.lower() for name, _ in proxy_fields)}
+    left_out = _NOT_SENT_ON.union([name.lower() for name, _ in proxy_fields])
     others = [field for field in encoded if field[0].lower() not in left_out]
-    return OutgoingRequest.make(method, target, (_encoded("Host", host), *others, *proxy_fields))
+    by_hand = [(b"Host", value) for name, value in encoded if name.lower() == b"host"]
+    fields_in_order = [*(by_hand or [_encoded("Host", host)]), *others, *proxy_fields]
+    return OutgoingRequest.make(method, target, fields_in_order)
 
 
 def _encoded(name: str, value: str | bytes) -> tuple[bytes, bytes]:

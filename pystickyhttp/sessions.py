@@ -6,8 +6,9 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from functools import partial
+from time import monotonic
 from types import MappingProxyType, NoneType, TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from . import environment, redirects, urls
 from .__version__ import __version__
@@ -21,17 +22,26 @@ from .exceptions import InvalidSchema, RequestException, TooManyRedirects, Unrew
 from .headers import Headers, HeaderTypes, merge_headers
 from .hooks import default_hooks, dispatch_hook, merge_hooks
 from .identity import CertTypes, VerifyTypes
-from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response
+from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response, has_name
 from .models import REDIRECT_STATI as REDIRECT_STATI  # programs import it from here
+from .proxy_choice import merge_proxies, select_proxy
 from .retries import RetryTypes
+from .telling import Teller, Trace, here, is_logged, teller_for
 from .timeouts import UNSET, Deadline, TimeoutTypes, one_clock
 from .transport import Limits, Resolver
 from .transport.route import SYSTEM_STORE
 from .urls import ParamTypes
 
+if TYPE_CHECKING:
+    from .stats import Stats
+
 
 def default_user_agent(name: str = "pystickyhttp") -> str:
-    """A value for User-Agent: the name, and the version of this package."""
+    """A value for User-Agent: the name, and the version of this package.
+
+    Args:
+        name: what stands ahead of the version. Default "pystickyhttp".
+    """
     return f"{name}/{__version__}"
 
 
@@ -61,12 +71,15 @@ _ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorizati
 _DIRECT: Final[Mapping[str, str | None]] = MappingProxyType({"all": None})
 
 
-class _RedirectPolicy(NamedTuple):
+class _RedirectPolicy:
     """How far a walk along redirects goes, and which fields it loses on the way besides the usual ones."""
 
-    limit: int
-    gives_up_quietly: bool = False
-    secrets: tuple[str, ...] = ()
+    __slots__ = ("gives_up_quietly", "limit", "secrets")
+
+    def __init__(self, limit: int, gives_up_quietly: bool = False, secrets: tuple[str, ...] = ()) -> None:
+        self.limit = limit
+        self.gives_up_quietly = gives_up_quietly
+        self.secrets = secrets
 
 
 class Session:
@@ -77,8 +90,13 @@ class Session:
             response = session.get("search", params={"q": "sticky"})
             response.raise_for_status()
 
-    What a request shares with `request`'s arguments can be given there too, and counts for that request alone
-    then: the call goes ahead of the session, the session ahead of the environment, and that of the defaults.
+    `get`, `options`, `head`, `post`, `put`, `patch` and `delete` send a request and return its `Response`;
+    `request` tells of the arguments that they take. The attributes are defaults for all requests. What a call
+    gives counts for that request alone, and goes ahead of the session, which goes ahead of the environment,
+    and that of the defaults.
+
+    A connection is kept when a response was read to its end, and serves the next request to the same host.
+    The end of the `with` block, or `close`, closes the connections, and saves the cookies to `cookies_file`.
 
     Any number of threads may send requests on one session, and change its settings: each request takes them
     as they stand when it begins. The child of a fork starts with connections of its own. A pickled session
@@ -92,10 +110,12 @@ class Session:
         cookies_file: a file that the cookies are loaded from, if it is there, and saved to when the session
             is closed: JSON where its name ends in .json, else cookies.txt as curl writes it. `cookies` are
             added to what it holds.
+        trace: see the attributes.
         retries: what is tried again: a `Retry`, or how many times a connection that could not be made is.
             By default nothing, but for the replay on a connection that turned out to be dead.
         limits: how many connections there may be; by default `Limits()`.
-        resolver: a function from (host, port) to a list of `Address`, by default the system's.
+        resolver: a function from (host, port) to a list of IP addresses as text, or of `Address`; by default
+            the system's resolver.
         trust_env: see the attributes.
 
     Attributes:
@@ -103,17 +123,21 @@ class Session:
             such as an object of `AuthBase`. By default None, and then the userinfo of the URL counts, and
             then the netrc file.
         params: appended to the query of every request. Where the call gives params too, mappings are merged,
-            and of other forms the call's go in the place of these.
-        hooks: functions that are called with each response: `{"response": [function, ...]}`.
+            and of other forms the call's go in the place of these. Default none.
+        headers, cookies, proxies, max_connections, max_redirects: see each of them below.
+        hooks: functions that are called with each response: `{"response": [function, ...]}`. Default none.
         verify: True (the default) for the system's root certificates, the path of a file or folder of
             others, or False for no check at all. Where it is True, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE of
             the environment can name another file.
-        cert: the client's certificate: a file, or a tuple (certificate, key[, password]).
+        cert: the client's certificate: a PEM file, or a tuple (certificate, key[, password]). Default None.
         stream: whether the body is left for the caller to read. Default False.
-        timeout: seconds, (connect, read), a `Timeout`, None for no limit, or `UNSET` for the defaults.
+        timeout: seconds for connecting, reading and writing each; (connect, read) in seconds; a `Timeout`,
+            which can set a deadline over all of it; None for no limit; or `UNSET`, the default, for the
+            defaults of `Timeout`: 10 seconds to connect, 60 for each silence of the server.
         trust_env: whether the environment is asked for proxies, the netrc file and CA files. Default True.
         base_url: as the argument.
         adapters: what `mount` has mounted, the longest prefix first.
+        trace: a function that is called with each event of its requests, or None, the default.
 
     Raises:
         TypeError, ValueError: limits, retries or base_url are of no use.
@@ -139,7 +163,9 @@ class Session:
         limits: Limits | None = None,
         resolver: Resolver | None = None,
         trust_env: bool = True,
+        trace: Trace | None = None,
     ) -> None:
+        self.trace = trace
         self._headers = default_headers()
         if headers is not None:
             self._headers = merge_headers(headers, self._headers)
@@ -169,7 +195,7 @@ class Session:
 
     def __repr__(self) -> str:
         adapters = dict.fromkeys(self.adapters.values())
-        return f"<Session with {', '.join(map(repr, adapters))}>"
+        return f"<Session with {len(self.cookies)} cookies and {', '.join(map(repr, adapters))}>"
 
     def __enter__(self) -> Self:
         return self
@@ -181,7 +207,8 @@ class Session:
 
     def __getstate__(self) -> dict[str, Any]:
         # The file has one owner: a copy elsewhere that is closed must not write its cookies over it.
-        return {**self.__dict__, "cookies_file": None}
+        trace = self._trace if has_name(self._trace) else None
+        return {**self.__dict__, "cookies_file": None, "_trace": trace}
 
     # --- settings
 
@@ -242,8 +269,28 @@ class Session:
         self._proxies: Any = {} if value is None else _checked_proxies(value)
 
     @property
+    def trace(self) -> Trace | None:
+        """A function that is called with each event of its requests (see `pystickyhttp.events`), or None.
+
+        It is called with one event at a time, in the thread in which that happens. It may use the session:
+        what it sends needs a connection of its own, and is told to nobody. An error that it raises is a
+        RuntimeWarning, and does not reach the request. It travels in a pickle if it has a name. Setting it
+        counts from the next request on.
+
+        Raises:
+            TypeError: on setting what can't be called.
+        """
+        return self._trace
+
+    @trace.setter
+    def trace(self, value: Trace | None) -> None:
+        if value is not None and not callable(value):
+            raise TypeError(f"trace is {value!r}: give a function that takes one event, such as print")
+        self._trace = value
+
+    @property
     def max_redirects(self) -> int:
-        """How many redirects are followed.
+        """How many redirects of one request are followed; beyond, it is `TooManyRedirects`. Default 30.
 
         Raises:
             TypeError, ValueError: on setting what is no whole number from 0 on.
@@ -297,6 +344,9 @@ class Session:
 
     def get_adapter(self, url: str) -> BaseAdapter:
         """The adapter for a URL.
+
+        Args:
+            url: an absolute URL; its case does not count.
 
         Raises:
             InvalidSchema: none is mounted for it.
@@ -375,6 +425,9 @@ class Session:
     def prepare_request(self, request: Request) -> PreparedRequest:
         """Merge a request with the settings of the session, and encode it.
 
+        Args:
+            request: what the caller says; what it does not say, the session does.
+
         Raises:
             RequestException: a part of it can't be sent.
             TypeError, ValueError: auth, cookies or hooks are of no use.
@@ -420,7 +473,7 @@ class Session:
         """The call goes ahead of the session; the URL's userinfo and netrc come after both."""
         if request.auth is not None:
             return request.auth
-        if request.headers and "Authorization" in Headers(request.headers):
+        if request.headers and "Authorization" in Headers.of(request.headers):
             return None
         return self.auth
 
@@ -473,7 +526,7 @@ class Session:
         found: Mapping[str, str] = {}
         if around is not None and urls.is_http(url):
             found = around.proxies_for(urls.parse(url), no_proxy)
-        proxies = _Proxies(environment.merge_proxies(given, said, found))
+        proxies = _Proxies(merge_proxies(given, said, found))
         proxies.given = given
         return proxies
 
@@ -509,6 +562,11 @@ class Session:
             raise TypeError(
                 f"send() takes a PreparedRequest, not {type(request).__name__}: see prepare_request()"
             )
+        is_watched = self._trace is not None or here.teller is not None or is_logged()
+        if is_watched and not _is_told_of(request):
+            given: dict[str, Any] = {"stream": stream, "timeout": timeout, "allow_redirects": allow_redirects}
+            given.update(verify=verify, cert=cert, proxies=proxies, **adapter_settings)
+            return self._send_and_tell(request, given)
         settings: dict[str, Any] = {"stream": stream, "verify": verify, "cert": cert, "proxies": proxies}
         if stream is None or verify is None or not isinstance(proxies, _Proxies):  # which are merged already
             settings = self.merge_environment_settings(request.url, _spoken(proxies), stream, verify, cert)
@@ -527,6 +585,43 @@ class Session:
             _ = response.content
         return response
 
+    def _send_and_tell(self, request: PreparedRequest, given: dict[str, Any]) -> Response:
+        """Send a request that somebody looks at: whatever happens in this thread meanwhile is part of it.
+
+        A hop of a walk along redirects belongs to the request that the walk began with.
+        """
+        around = here.teller
+        is_hop = request.redirected_from is not None and around is not None and around.trace is self._trace
+        if is_hop and around is not None:
+            teller = Teller(self._trace, around.request_id, request)
+        else:
+            teller = teller_for(self._trace, request)
+        try:
+            here.teller = teller
+            if is_hop:
+                return Session.send(self, request, **given)
+            return self._walk_and_tell(teller, request, given)
+        finally:
+            here.teller = around
+
+    def _walk_and_tell(self, teller: Teller, request: PreparedRequest, given: dict[str, Any]) -> Response:
+        from . import events  # loaded only where somebody looks on, to keep start-up light
+
+        began = monotonic()
+        teller.tell(events.RequestStarted, request.method, urls.shown(request.url))
+        try:
+            response = Session.send(self, request, **given)
+        except BaseException as error:
+            teller.tell(events.RequestFailed, type(error).__name__, monotonic() - began)
+            raise
+        hops = sum(1 for each in response.history if each.is_redirect)
+        try:
+            teller.tell(events.RequestEnded, response.status_code, hops, monotonic() - began)
+        except BaseException:
+            response.close()  # nobody is going to see it
+            raise
+        return response
+
     def _exchange(self, request: PreparedRequest, settings: dict[str, Any]) -> Response:
         """One request and its response, which hooks may replace, and whose cookies stick."""
         adapter = self._adapter_for(request)
@@ -541,9 +636,9 @@ class Session:
             _complete(response, adapter)
             if request.hooks.get("response"):
                 response = _hooked(request, response, settings)
-            for each in (*response.history, response):
-                if each.has_field(b"set-cookie"):
-                    self._take_cookies(each.url or request.url, each)
+            for each in response.history:
+                self._take_cookies(request, each)
+            self._take_cookies(request, response)
         except BaseException:
             response.close()  # nobody is going to see it
             raise
@@ -558,7 +653,10 @@ class Session:
             error.request = request
             raise
 
-    def _take_cookies(self, url: str, response: Response) -> None:
+    def _take_cookies(self, request: PreparedRequest, response: Response) -> None:
+        if not response.has_field(b"set-cookie"):
+            return
+        url = response.url or request.url
         if urls.is_http(url):
             self.cookies.extract(urls.parse(url), response.headers.get_list("Set-Cookie"))
 
@@ -639,6 +737,10 @@ class Session:
         """Send the request that a redirect asks for."""
         history = [*response.history, response]
         response.keep_undecoded()
+        if here.teller is not None:
+            from .events import Redirected  # loaded only where somebody looks on, to keep start-up light
+
+            here.teller.tell(Redirected, response.status_code, request.method, urls.shown(request.url))
         try:
             # The body is read when it is known to be the last one's: a redirect's is never decoded.
             following = self.send(request, stream=True, allow_redirects=False, proxies=proxies, **settings)
@@ -702,7 +804,11 @@ class Session:
         )
 
     def get_redirect_target(self, resp: Response) -> str | None:
-        """The Location that a response sends its request to, as text, or None where it is no redirect."""
+        """The Location that a response sends its request to, as text, or None where it is no redirect.
+
+        Args:
+            resp: the response.
+        """
         return redirects.location_of(resp)
 
     def rebuild_method(self, prepared_request: PreparedRequest, response: Response) -> None:
@@ -734,6 +840,10 @@ class Session:
         """Whether credentials for one URL must not go to another one: it is of another origin.
 
         The way from http on port 80 to https on port 443 of the same host only makes the channel better.
+
+        Args:
+            old_url: the URL that the credentials were given for.
+            new_url: the URL that a redirect leads to.
         """
         return not redirects.keeps_secrets(urls.parse(old_url), urls.parse(new_url))
 
@@ -753,32 +863,35 @@ class Session:
     # `request` is looked up on the instance, so that one that was replaced there counts for all of these.
 
     def get(self, url: str, params: ParamTypes = None, **kwargs: Any) -> Response:
-        """GET; the arguments are those of `request`."""
+        """Send a GET request; the arguments are those of `request`."""
         return self.request("GET", url, params=params, **kwargs)
 
     def options(self, url: str, **kwargs: Any) -> Response:
-        """OPTIONS; the arguments are those of `request`."""
+        """Send an OPTIONS request; the arguments are those of `request`."""
         return self.request("OPTIONS", url, **kwargs)
 
     def head(self, url: str, **kwargs: Any) -> Response:
-        """HEAD; the arguments are those of `request`. Redirects are not followed unless it is asked for."""
+        """Send a HEAD request; the arguments are those of `request`.
+
+        Redirects are not followed unless `allow_redirects` is True.
+        """
         kwargs.setdefault("allow_redirects", False)
         return self.request("HEAD", url, **kwargs)
 
     def post(self, url: str, data: BodyTypes = None, json: Any = None, **kwargs: Any) -> Response:
-        """POST; the arguments are those of `request`."""
+        """Send a POST request; the arguments are those of `request`."""
         return self.request("POST", url, data=data, json=json, **kwargs)
 
     def put(self, url: str, data: BodyTypes = None, **kwargs: Any) -> Response:
-        """PUT; the arguments are those of `request`."""
+        """Send a PUT request; the arguments are those of `request`."""
         return self.request("PUT", url, data=data, **kwargs)
 
     def patch(self, url: str, data: BodyTypes = None, **kwargs: Any) -> Response:
-        """PATCH; the arguments are those of `request`."""
+        """Send a PATCH request; the arguments are those of `request`."""
         return self.request("PATCH", url, data=data, **kwargs)
 
     def delete(self, url: str, **kwargs: Any) -> Response:
-        """DELETE; the arguments are those of `request`."""
+        """Send a DELETE request; the arguments are those of `request`."""
         return self.request("DELETE", url, **kwargs)
 
     def close(self) -> None:
@@ -794,8 +907,30 @@ class Session:
             if self.cookies_file is not None and self._process == os.getpid():
                 self.cookies.save(self.cookies_file)
         finally:
-            for adapter in {self._own_adapter, *self.adapters.values()}:
-                adapter.close()
+            around = here.teller
+            try:
+                if self._trace is not None:
+                    here.teller = Teller(self._trace, 0)
+                for adapter in {self._own_adapter, *self.adapters.values()}:
+                    adapter.close()
+            finally:
+                here.teller = around
+
+    def stats(self) -> Stats:
+        """What its connections came to: how many were opened, reused, discarded and why, per host and in all.
+
+        They are counted since the session was made, unpickled or forked. Those of all `HTTPAdapter`s that are
+        mounted are taken together.
+        """
+        from .stats import Stats  # loaded only where somebody asks, to keep start-up light
+
+        adapters = {self._own_adapter, *self.adapters.values()}
+        return Stats.merged(each.pool.stats() for each in adapters if isinstance(each, HTTPAdapter))
+
+
+def _is_told_of(request: PreparedRequest) -> bool:
+    """Whether a request is the one that this thread has under way, and looks at already."""
+    return here.teller is not None and here.teller.request is request
 
 
 def _complete(response: Response, adapter: BaseAdapter) -> None:
@@ -836,7 +971,7 @@ def _proxy_of(request: PreparedRequest, proxies: ProxyTypes) -> str | None:
     """The URL of the proxy that a request goes through, or None."""
     if not proxies or not urls.is_http(request.url):
         return None
-    return environment.select_proxy(urls.parse(request.url), proxies)
+    return select_proxy(urls.parse(request.url), proxies)
 
 
 def _spoken(proxies: ProxyTypes) -> ProxyTypes:

@@ -10,6 +10,7 @@ plug-ins for requests that speak to sockets have agreed upon them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -25,6 +26,7 @@ ParamTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]] | str | b
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 UNIX: Final = "http+unix"  # the scheme of URLs whose host is the path of a unix socket
+_OURS: Final = frozenset({*DEFAULT_PORTS, UNIX})
 # Who is asked for over a unix socket: there is no host, and every request has to name one (RFC 9112, 3.2).
 UNIX_HOST_HEADER: Final = "localhost"
 # Bytes that a path may have; unix(7) and the BSDs keep room for one more, the NUL at its end.
@@ -42,7 +44,7 @@ _HOST_AND_PORT_ONLY = re.compile(r"[^/?#@:]+:\d+(?:[/?#]|$)")
 _REG_NAME = re.compile(r"[a-z0-9\-._~!$&'()*+,;=]+")  # RFC 3986, section 3.2.2, less %XX: DNS has none
 _ZONE: Final = r"[0-9A-Za-z\-._~]+"  # RFC 6874, section 2, less %XX
 # What stands ahead of the host, with too few slashes or too many, and without a scheme too.
-_UP_TO_AT = re.compile(r"\A([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@", re.DOTALL)
+_UP_TO_AT: Final = r"\A([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@"
 # A path that ends as most sockets' do, behind any number of slashes. No text is gone over twice (*+).
 _SOCKET_AS_TYPED: Final = r"[^:]*+:/*+(?P<socket>[^?#]*?\.sock(?:et)?)(?P<path>/[^?#]*+)?(?:[?#]|\Z)"
 _LINE_BREAKERS = re.compile(r"[\r\n\0]")
@@ -199,29 +201,32 @@ def parse(text: str) -> URL:
         raise InvalidURL(
             f"URL {redacted(text)!r} holds CR, LF or NUL: strip() it, or percent-encode what is data"
         )
-    parts = _split(text)
-    scheme = parts["scheme"]
+    match = _PARTS.fullmatch(text)
+    assert match is not None, "the expression of appendix B matches every text"
+    named, authority, path, query, fragment = match.groups()
+    scheme = (named or "").lower()
+    if not authority or scheme not in _OURS:
+        raise _unreadable(text, named)
+    return URL(
+        scheme,
+        *_authority_of(scheme, authority, text),
+        _quote(remove_dot_segments(path or "/"), _ILLEGAL_IN_PATH),
+        None if query is None else _quote(query, _ILLEGAL_IN_QUERY),
+        None if fragment is None else _quote(fragment, _ILLEGAL_IN_QUERY),
+    )
+
+
+def _unreadable(text: str, scheme: str | None) -> Exception:
+    """The error of a URL that has no host, or not one of our schemes."""
     if not text:
-        raise URLRequired("the URL is empty: give one such as https://example.com/")
+        return URLRequired("the URL is empty: give one such as https://example.com/")
     if scheme is None or _HOST_AND_PORT_ONLY.match(text):
-        raise MissingSchema(
+        return MissingSchema(
             f"URL {redacted(text)!r} has no scheme. Did you mean https://{redacted(text).lstrip('/')} ?"
         )
-    scheme = scheme.lower()
-    if scheme not in DEFAULT_PORTS and scheme != UNIX:
-        raise InvalidSchema(f"URL {redacted(text)!r} is neither http nor https")
-    if not parts["authority"]:
-        raise InvalidURL(f"URL {redacted(text)!r} has no host: write {_with_host(scheme, text)}")
-    userinfo, host, port = _split_authority(scheme, parts["authority"], text)
-    return URL(
-        scheme=scheme,
-        userinfo=userinfo,
-        host=host,
-        port=port,
-        path=_quote(remove_dot_segments(parts["path"] or "/"), _ILLEGAL_IN_PATH),
-        query=None if parts["query"] is None else _quote(parts["query"], _ILLEGAL_IN_QUERY),
-        fragment=None if parts["fragment"] is None else _quote(parts["fragment"], _ILLEGAL_IN_QUERY),
-    )
+    if scheme.lower() not in _OURS:
+        return InvalidSchema(f"URL {redacted(text)!r} is neither http nor https")
+    return InvalidURL(f"URL {redacted(text)!r} has no host: write {_with_host(scheme.lower(), text)}")
 
 
 def scheme_of(text: str) -> str | None:
@@ -397,7 +402,13 @@ def encode_form(data: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> str:
 
 def redacted(text: str) -> str:
     """A URL for messages and logs, without the userinfo, which holds a password, be it mistyped or not."""
-    return _UP_TO_AT.sub(r"\1", text)
+    return re.sub(_UP_TO_AT, r"\1", text)
+
+
+def shown(text: str) -> str:
+    """A URL for events and logs that are kept: without userinfo, and without query and fragment, which often
+    hold a token."""
+    return redacted(text).partition("#")[0].partition("?")[0]
 
 
 # --- unix sockets
@@ -511,6 +522,20 @@ def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None
         host,
         _port(port_text, text) if port_text else None,
     )
+
+
+def _authority_of(scheme: str, authority: str, text: str) -> tuple[str | None, str, int | None]:
+    """Userinfo, host and port."""
+    with contextlib.suppress(InvalidURL):
+        return _known_authority(scheme, authority)
+    # The error is to speak of the whole URL, and to know nothing of the first one, which may show a password.
+    return _split_authority(scheme, authority, text)
+
+
+# A program asks few servers for many things. As many as `parse` keeps.
+@lru_cache(maxsize=512)
+def _known_authority(scheme: str, authority: str) -> tuple[str | None, str, int | None]:
+    return _split_authority(scheme, authority, authority)
 
 
 def _encoded_socket(host: str, text: str) -> str:

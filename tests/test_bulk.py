@@ -57,6 +57,16 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+# A process that may have 512 MiB, where the system holds it to that, and a body that is said to be larger.
+SCARCE = """
+import resource
+from pystickyhttp.gathering import gathered
+resource.setrlimit(resource.RLIMIT_AS, (512 * 1024 * 1024,) * 2)
+piece = bytes(1024 * 1024)
+print(len(gathered((piece for _ in range(80)), 1000 * len(piece))) // len(piece))
+"""
+
+
 @pytest.fixture
 def session(ca_file: str) -> Iterator[Session]:
     with Session() as session:
@@ -192,6 +202,13 @@ def test_pieces_are_put_together_whatever_length_was_said(sizes: list[int], said
 def test_a_single_piece_is_not_copied() -> None:
     piece = BODY[:1000]
     assert gathered(iter([piece])) is piece
+
+
+def test_a_length_that_there_is_no_memory_for_is_not_believed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCARCE], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "80\n"
 
 
 def test_an_error_amid_the_pieces_is_raised_as_it_is() -> None:

@@ -133,6 +133,14 @@ def test_a_plain_request_is_prepared_as_any_other(session: Session, method: str)
     assert plain.has_auth == in_full.has_auth
 
 
+def test_a_field_that_is_given_twice_is_sent_twice(server: ScriptedServer, session: Session) -> None:
+    given = Headers()
+    given.add("X-Two", "1")
+    given.add("X-Two", b"2")
+    assert given["X-Two"] == "1, 2"
+    assert sent(server, session, headers=given).header_values("X-Two") == ["1", "2"]
+
+
 # --- one request does not see what was done to another
 
 
@@ -349,6 +357,8 @@ def test_what_is_kept_is_bounded() -> None:
         outgoing._encoded_text,
         timeouts._of_seconds,
         environment._at_home,
+        environment._is_direct,
+        environment._parsed_netrc,
     ]
     session = pystickyhttp.Session()
     for number in range(1100):

@@ -1,0 +1,75 @@
+"""The command line: `python -m pystickyhttp`, and the script `pystickyhttp`.
+
+One command sends a request; the other, `bench`, compares kept connections with fresh ones. Whatever a user
+can do wrong, and whatever can fail on the way, ends in one line on standard error and a code of curl's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from ..exceptions import RequestException
+from .arguments import PROGRAM, parse
+from .failures import CommandError, Exit, code_of, line_of
+from .terminal import Terminal
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out a command.
+
+    Args:
+        arguments: the words behind the program's name; by default those of the process.
+
+    Returns:
+        The exit code.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = _carried_out(given)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here its error can still be told
+        return code
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        return _left_alone()
+    except CommandError as error:
+        return _told(error, error.code)
+    except RequestException as error:
+        return _told(error, code_of(error))
+    except OSError as error:  # of a file of cookies, mostly
+        return _told(error, Exit.WRITE_FAILED)
+
+
+def _carried_out(arguments: list[str]) -> int:
+    try:
+        if arguments[:1] == ["bench"]:
+            # What only benchmarks need, and nothing else waits for.
+            return int(import_module(".bench", __name__).main(arguments[1:]))
+        options = parse(arguments)
+    except SystemExit as leaving:  # help and version were shown
+        return leaving.code if isinstance(leaving.code, int) else Exit.OK
+    from .fetch import run  # --help and a wrong option need none of it
+
+    return run(options)
+
+
+def _told(error: BaseException, code: Exit) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            Terminal(sys.stderr).line(f"{PROGRAM}: {line_of(error)}")
+    return code
+
+
+def _left_alone() -> int:
+    """Whoever read the output has left: end quietly, as programs do that the signal ends."""
+    with contextlib.suppress(OSError, ValueError):
+        # At its exit Python writes what is left in the buffer, and would complain.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    return Exit.PIPE_CLOSED

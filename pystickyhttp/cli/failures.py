@@ -1,0 +1,164 @@
+"""What a command ends with: its exit code, and one line that says what failed.
+
+The codes are those of curl, which scripts know already; where curl has none, the shell's.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from enum import IntEnum
+from typing import Final
+
+from .. import exceptions
+from ..cookies import CookieFileError
+from .terminal import harmless
+
+
+class Exit(IntEnum):
+    """The exit codes of the command line, by curl's names for them."""
+
+    OK = 0
+    UNSUPPORTED_SCHEME = 1
+    USAGE = 2
+    MALFORMED_URL = 3
+    PROXY_NOT_RESOLVED = 5
+    HOST_NOT_RESOLVED = 6
+    CONNECT_FAILED = 7
+    WEIRD_REPLY = 8
+    PARTIAL_FILE = 18
+    HTTP_ERROR = 22
+    WRITE_FAILED = 23
+    READ_FAILED = 26
+    TIMED_OUT = 28
+    RANGE_FAILED = 33
+    TLS_FAILED = 35
+    TOO_MANY_REDIRECTS = 47
+    EMPTY_REPLY = 52
+    SEND_FAILED = 55
+    RECEIVE_FAILED = 56
+    BAD_CLIENT_CERTIFICATE = 58
+    NOT_VERIFIED = 60
+    BAD_CODING = 61
+    CANNOT_REWIND = 65
+    BAD_CA_FILE = 77
+    SOCKS_FAILED = 97
+    # The shell's: 128, and the number of the signal, SIGINT or SIGPIPE.
+    INTERRUPTED = 130
+    PIPE_CLOSED = 141
+
+
+class CommandError(Exception):
+    """Something that the user has to hear of in one line.
+
+    Args:
+        message: what failed, and what to do about it.
+        code: the exit code.
+    """
+
+    def __init__(self, message: str, code: Exit = Exit.USAGE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+# The first that fits counts, so that the finer ones go first. What has to be asked closer is not in here.
+_CODES: Final[tuple[tuple[type[BaseException], Exit], ...]] = (
+    (CookieFileError, Exit.READ_FAILED),
+    (exceptions.Timeout, Exit.TIMED_OUT),
+    (exceptions.NameResolutionError, Exit.HOST_NOT_RESOLVED),
+    (exceptions.ConnectError, Exit.CONNECT_FAILED),
+    (exceptions.IncompleteBody, Exit.PARTIAL_FILE),
+    (exceptions.RemoteProtocolError, Exit.WEIRD_REPLY),
+    (exceptions.ChunkedEncodingError, Exit.RECEIVE_FAILED),
+    (exceptions.ContentDecodingError, Exit.BAD_CODING),
+    (exceptions.TooManyRedirects, Exit.TOO_MANY_REDIRECTS),
+    (exceptions.UnrewindableBodyError, Exit.CANNOT_REWIND),
+    (exceptions.InvalidProxyURL, Exit.PROXY_NOT_RESOLVED),
+    (exceptions.InvalidURL, Exit.MALFORMED_URL),
+    (exceptions.InvalidSchema, Exit.UNSUPPORTED_SCHEME),
+    (exceptions.InvalidMethod, Exit.USAGE),
+    (exceptions.InvalidHeader, Exit.USAGE),
+    (exceptions.InvalidBody, Exit.USAGE),
+    (exceptions.InvalidJSONError, Exit.USAGE),
+)
+
+
+def code_of(error: exceptions.RequestException) -> Exit:
+    """The exit code for an error of a request."""
+    if isinstance(error, exceptions.SSLError):
+        return _code_of_tls(error)
+    if isinstance(error, exceptions.TunnelError):
+        # curl: CONNECT that is refused is a failure to receive; of SOCKS there is a code of its own.
+        return Exit.SOCKS_FAILED if _speaks_socks(error) else Exit.RECEIVE_FAILED
+    if isinstance(error, exceptions.ProxyError):
+        unresolved = isinstance(error.__cause__, exceptions.NameResolutionError)
+        return Exit.PROXY_NOT_RESOLVED if unresolved else Exit.CONNECT_FAILED
+    if isinstance(error, exceptions.ConnectionLost):
+        return _code_of_loss(error)
+    fitting = (code for kind, code in _CODES if isinstance(error, kind))
+    return next(fitting, Exit.RECEIVE_FAILED)
+
+
+def _code_of_tls(error: exceptions.SSLError) -> Exit:
+    refused = any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(error))
+    return Exit.NOT_VERIFIED if refused else Exit.TLS_FAILED
+
+
+def _speaks_socks(error: exceptions.TunnelError) -> bool:
+    return error.reply is not None or error.wants_credentials
+
+
+def _code_of_loss(error: exceptions.ConnectionLost) -> Exit:
+    """curl: a reset is a failure to receive; an end before the first byte is an empty reply."""
+    if any(isinstance(each, (ConnectionResetError, BrokenPipeError)) for each in _causes(error)):
+        return Exit.RECEIVE_FAILED
+    return Exit.RECEIVE_FAILED if error.received else Exit.EMPTY_REPLY
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    following = error.__cause__ or error.__context__
+    while following is not None and following not in found:
+        found.append(following)
+        following = following.__cause__ or following.__context__
+    return found
+
+
+# The remedies of the package speak to programs; who types a command has options in their places.
+_REMEDIES: Final = (
+    (re.compile(r"\bverify='([^']*)'"), r"--cacert \1"),
+    (re.compile(r"\bverify=False\b"), "--insecure"),
+    (re.compile(r"\bverify="), "--cacert"),
+    (re.compile(r"\bcert=\(certificate, key\)"), "--cert and --key"),
+    (re.compile(r"\bsession's max_redirects\b"), "--max-redirects"),
+    (re.compile(r"\bpass (?=--)"), "give "),
+)
+# What an option would change, and the package can't know of.
+_HINTS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (exceptions.TooManyRedirects, "--max-redirects allows more, --no-follow shows the first"),
+    (exceptions.TotalTimeout, "--timeout allows more"),
+    (exceptions.ConnectTimeout, "--connect-timeout allows more"),
+)
+
+
+def line_of(error: BaseException) -> str:
+    """What failed, in one line, with the remedy in the words of the command line."""
+    text = str(error)
+    for pattern, option in _REMEDIES:
+        text = pattern.sub(option, text)
+    hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), None)
+    if hint is not None:
+        text = f"{text}: {hint}"
+    return harmless(" ".join(text.split()))
+
+
+def file_error(error: OSError, doing: str, path: str, code: Exit) -> CommandError:
+    """An error of the file system, told with what was being done.
+
+    Args:
+        error: the error.
+        doing: such as "read".
+        path: the file.
+        code: the exit code.
+    """
+    return CommandError(f"can't {doing} {path!r}: {error.strerror or error}", code)

@@ -1,0 +1,313 @@
+"""The command itself: one request, and what comes of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, TextIO
+
+from .. import urls
+from ..adapters import HTTPAdapter
+from ..decoding import charset_of
+from ..exceptions import InsecureRequestWarning, RequestException
+from ..models import PreparedRequest, Response
+from ..sessions import Session
+from ..transport import IncomingResponse
+from . import show
+from .arguments import Options
+from .failures import CommandError, Exit
+from .output import Output
+from .request import Order, cert_of, order_of, retries_of, socket_of, timeout_of, verify_of
+from .terminal import Terminal, harmless
+
+# A body of JSON is laid out as a whole. A larger one is no reading matter, and is shown as it comes.
+_MOST_TO_LAY_OUT = 4 * 1024 * 1024
+
+
+def run(options: Options) -> Exit:
+    """Send the request, and show or save what comes back.
+
+    Raises:
+        CommandError, RequestException, OSError: something failed.
+    """
+    talk = Terminal(sys.stderr, colours=options.color)
+    shown = standard_output()
+    output = Output(shown, Terminal(shown, colours=options.color))
+    with ExitStack() as opened:
+        order = order_of(options, opened)
+        if options.insecure:
+            talk.line(
+                "pystickyhttp: warning: --insecure: whoever answers is believed to be the server", "yellow"
+            )
+        session = opened.enter_context(_session(options, Heads(options, talk, output)))
+        return _carry_out(Job(session, order, options, talk, output))
+
+
+class Heads:
+    """Shows heads as they come and go.
+
+    Args:
+        options: say which, and whether with their secrets.
+        talk: where --verbose writes.
+        output: where --include and --head write.
+    """
+
+    def __init__(self, options: Options, talk: Terminal, output: Output) -> None:
+        self._verbose = options.verbose > 0
+        self._secrets = options.verbose > 1
+        self._include = options.include or options.head
+        self._talk = talk
+        self._output = output
+
+    def sent(self, request: PreparedRequest, target: str) -> None:
+        """A request is about to be sent."""
+        if not self._verbose:
+            return
+        fields = list(_text_lines(request.headers.lines()))
+        if "Host" not in request.headers:
+            fields.insert(0, ("Host", urls.parse(request.url).host_header))
+        self._say(">", f"{request.method} {target} HTTP/1.1", fields)
+
+    def received(self, response: IncomingResponse) -> None:
+        """The head of a response has come."""
+        start = f"HTTP/1.1 {response.status} {response.reason.decode('utf-8', 'replace')}".rstrip()
+        fields = list(_text_lines(response.fields))
+        if self._verbose:
+            self._say("<", start, fields)
+        if self._include:
+            # What is asked for on standard output goes to programs too, and is as it came.
+            for line in show.head_lines(start, fields, secrets=True):
+                self._output.line(line)
+            self._output.line()
+
+    def _say(self, mark: str, start: str, fields: list[tuple[str, str]]) -> None:
+        lines = show.head_lines(start, fields, secrets=self._secrets)
+        self._talk.line(f"{mark} {next(lines)}", "bold")
+        for line in lines:
+            self._talk.line(f"{mark} {line}")
+        self._talk.line(mark)
+
+
+def _text_lines(fields: Any) -> Iterator[tuple[str, str]]:
+    for name, value in fields:
+        yield _as_text(name), _as_text(value)
+
+
+def _as_text(value: str | bytes) -> str:
+    """RFC 9110 leaves bytes outside ASCII open; what is none in UTF-8 is the old latin-1."""
+    raw = value if isinstance(value, bytes) else value.encode("latin-1", "replace")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+class _WatchedAdapter(HTTPAdapter):
+    """An adapter that tells of the heads that go through it: redirects and answered challenges among them."""
+
+    def __init__(self, heads: Heads, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._heads = heads
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        proxies = kwargs.get("proxies")
+        self._heads.sent(request, self.request_url(request, proxies))
+        return super().send(request, *args, **kwargs)
+
+    def build_response(self, req: PreparedRequest, resp: IncomingResponse) -> Response:
+        self._heads.received(resp)
+        return super().build_response(req, resp)
+
+
+@contextmanager
+def _session(options: Options, heads: Heads) -> Iterator[Session]:
+    proxies = None if options.proxy is None else {"all": options.proxy} if options.proxy else {}
+    with warnings.catch_warnings():
+        # It is said in a line of our own already.
+        warnings.simplefilter("ignore", InsecureRequestWarning)
+        with Session(
+            cookies_file=options.session,
+            verify=verify_of(options),
+            cert=cert_of(options),
+            proxies=proxies,
+        ) as session:
+            adapter = _WatchedAdapter(heads, max_retries=retries_of(options), unix_socket=socket_of(options))
+            for scheme in ("http://", "https://", f"{urls.UNIX}://"):
+                session.mount(scheme, adapter)
+            if options.max_redirects is not None:
+                session.max_redirects = options.max_redirects
+            yield session
+
+
+class Job:
+    """All that it takes to carry out a request.
+
+    Attributes:
+        session, order, options: what to send, and how.
+        talk: standard error.
+        output: standard output.
+    """
+
+    def __init__(
+        self, session: Session, order: Order, options: Options, talk: Terminal, output: Output
+    ) -> None:
+        self.session = session
+        self.order = order
+        self.options = options
+        self.talk = talk
+        self.output = output
+        self._began = time.monotonic()
+
+    def send(self, fields: dict[str, str] | None = None) -> Response:
+        """Send the request.
+
+        Args:
+            fields: header fields beside those of the order, such as Range.
+
+        Raises:
+            RequestException: there is no response.
+        """
+        order = self.order
+        headers = order.headers.copy()
+        headers.update(fields or {})
+        return self.session.request(
+            order.method,
+            order.url,
+            params=order.params,
+            data=order.body.data,
+            json=order.body.json,
+            files=order.body.files,
+            headers=headers,
+            auth=order.auth,
+            timeout=timeout_of(self.options, time.monotonic() - self._began),
+            allow_redirects=self.options.follow,
+            stream=True,
+        )
+
+
+def _carry_out(job: Job) -> Exit:
+    if job.options.download:
+        from .download import download  # which most do not need
+
+        download(job)
+        return Exit.OK
+    with job.send() as response:
+        if job.options.fail and not response.ok:
+            raise http_error(response)
+        _put_out(job, response)
+        show_timing(job, response)
+    return Exit.OK
+
+
+def http_error(response: Response, what: str = "") -> CommandError:
+    """The error for a response whose status is one."""
+    status = f"{response.status_code} {response.reason}".strip()
+    return CommandError(f"{urls.redacted(response.url)} answered {status}{what}", Exit.HTTP_ERROR)
+
+
+def _put_out(job: Job, response: Response) -> None:
+    path = job.options.output
+    if path not in (None, "-"):
+        _save(response, path)
+    elif job.options.pretty or (job.options.pretty is None and job.output.is_terminal and path is None):
+        _show(job, response)
+    else:
+        for piece in response.iter_content(None):
+            job.output.write(piece)
+
+
+def _save(response: Response, path: str | None) -> None:
+    assert path is not None, "who asks has seen it"
+    try:
+        response.save(path)
+    except RequestException:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CommandError(f"can't write {path!r}: {reason}", Exit.WRITE_FAILED) from None
+
+
+# --- a body on a terminal
+
+
+def _show(job: Job, response: Response) -> None:
+    """The body for somebody who reads it."""
+    pieces = response.iter_content(None)
+    if not show.is_json(response.headers.get("Content-Type", "")):
+        _show_text(job, pieces)
+        return
+    begun, whole = _gathered(pieces)
+    text = show.pretty_json(_decoded(begun, response)) if whole else None
+    if text is None:
+        _show_text(job, _after(begun, pieces))
+    else:
+        job.output.json(text)
+
+
+def _gathered(pieces: Iterator[bytes]) -> tuple[bytes, bool]:
+    """What comes of a body up to the bound, and whether that is all."""
+    gathered = bytearray()
+    for piece in pieces:
+        gathered += piece
+        if len(gathered) > _MOST_TO_LAY_OUT:
+            return bytes(gathered), False
+    return bytes(gathered), True
+
+
+def _after(begun: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield begun
+    yield from rest
+
+
+def _decoded(content: bytes, response: Response) -> str:
+    charset = charset_of(response.headers.get("Content-Type", "")) or "utf-8-sig"
+    try:
+        return content.decode(charset)
+    except UnicodeDecodeError:
+        return ""  # which is no JSON
+
+
+def _show_text(job: Job, pieces: Iterator[bytes]) -> None:
+    """Text as it comes. On a terminal it ends in a line of its own, and before it is binary."""
+    last = b"\n"
+    for piece in pieces:
+        if job.output.is_terminal and show.looks_binary(piece):
+            job.talk.line("pystickyhttp: the body is binary, and not shown: -o FILE saves it", "yellow")
+            return
+        job.output.write(piece)
+        last = piece
+    if job.output.is_terminal and not last.endswith(b"\n"):
+        job.output.write(b"\n")
+
+
+# --- time
+
+
+def show_timing(job: Job, response: Response) -> None:
+    """Where the time went, for each hop, if that was asked for."""
+    if not job.options.timing:
+        return
+    job.output.flush()
+    for each in (*response.history, response):
+        timing = each.timing
+        request: Any = each.request
+        status = f"{each.status_code} {each.reason}".strip()
+        job.talk.line(harmless(f"{request.method} {urls.redacted(each.url)}: {status}"), "bold")
+        block = show.BLOCKS if job.talk.can_show(show.BLOCKS) else show.PLAIN_BLOCKS
+        lines = [] if timing is None else show.waterfall(timing, job.talk.width, block)
+        for line, style in lines:
+            job.talk.line(line, style)
+
+
+def standard_output() -> TextIO:
+    """Standard output.
+
+    Raises:
+        CommandError: it is closed.
+    """
+    if sys.stdout is None:
+        raise CommandError("standard output is closed", Exit.WRITE_FAILED)
+    return sys.stdout
