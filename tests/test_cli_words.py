@@ -203,6 +203,8 @@ def test_a_url_is_not_taken_for_an_item(word: str) -> None:
         ("attachment; filename=old.pdf; filename*=UTF-8''gr%C3%BC%C3%9Fe.pdf", "grüße.pdf"),
         ("attachment; filename*=nonsense''x.pdf; filename=old.pdf", "old.pdf"),
         ("attachment; filename*=UTF-8''%FF; filename=old.pdf", "old.pdf"),
+        ("attachment; filename*=idna''xn--a.pdf; filename=old.pdf", "old.pdf"),
+        ("attachment; filename*=undefined''x.pdf; filename=old.pdf", "old.pdf"),
         ('attachment; filename="gr\u00c3\u00bc\u00c3\u009fe.pdf"', "grüße.pdf"),
         ('attachment; filename="gr\u00fc\u00dfe.pdf"', "grüße.pdf"),
         ("attachment; notfilename=x", ""),

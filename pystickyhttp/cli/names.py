@@ -49,7 +49,7 @@ def filename_in(disposition: str) -> str:
         raw = unquote_to_bytes(extended[2])
         try:
             return raw.decode(extended[1])
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, UnicodeError):  # some codecs, such as idna's, raise nothing finer
             pass  # the other form may be better
     plain = _PLAIN.search(disposition)
     if plain is None:
