@@ -19,7 +19,7 @@ import pytest
 
 import pystickyhttp
 from pystickyhttp.cli.failures import CommandError, Exit
-from pystickyhttp.cli.partial import Part, begun_from
+from pystickyhttp.cli.partial import Part, begun_from, digest_of
 from pystickyhttp.cli.ranges import Answer, Known, Verdict, judge, validator_of
 from pystickyhttp.headers import Headers
 from tests.command import DEADLINE, Command, surroundings
@@ -382,6 +382,23 @@ def test_a_range_that_nobody_asked_for_is_refused(command: Command, answer: byte
         outcome = command("--download", server.url("/a"))
     assert outcome.code == Exit.RANGE_FAILED
     assert words in outcome.err
+
+
+def test_no_server_plants_the_beginning_of_the_file_of_another(command: Command) -> None:
+    note = {"version": 1, "validator": '"v1"', "size": len(BODY)}
+
+    def plant(request: Request) -> bytes:
+        name, body = "a.part", b"#!/bin/sh\n"
+        if request.target == "/note":
+            name, body = "a.part.json", json.dumps(note).encode()
+        return respond(body, headers={"Content-Disposition": f"attachment; filename={name}"})
+
+    with ScriptedServer(keep_alive(plant)) as other, ScriptedServer(ranged()) as server:
+        note["url"] = digest_of(f"{server.url('/a')} []")
+        assert command("--download", other.url("/note")).code == 0
+        assert command("--download", other.url("/part")).code == 0
+        assert command("-c", server.url("/a")).code == 0
+    assert files()["a"] == BODY
 
 
 def test_the_part_of_another_url_is_gone_on_with_only_by_its_name_and_etag(command: Command) -> None:

@@ -12,6 +12,7 @@ from pystickyhttp.cli.arguments import parse
 from pystickyhttp.cli.failures import CommandError, Exit
 from pystickyhttp.cli.items import SEPARATORS, Item, gather, is_item, split
 from pystickyhttp.cli.names import LONGEST_NAME, filename_in, name_of, safe
+from pystickyhttp.cli.partial import NOTE, PART
 from pystickyhttp.cli.request import full_url
 
 
@@ -230,6 +231,10 @@ def test_the_name_in_content_disposition_is_read_as_rfc_6266_has_it(disposition:
         ("file.txt:stream", "file.txt_stream"),
         ("trailing. . ", "trailing"),
         ("folder/", ""),
+        ("a.sh.part", "a.sh_part"),
+        ("a.sh.Part.JSON", "a.sh_Part.JSON"),
+        ("a.part.part.json", "a.part_part.json"),
+        ("a.part.gz", "a.part.gz"),
         ("ok name (1).tar.gz", "ok name (1).tar.gz"),
     ],
 )
@@ -243,6 +248,7 @@ def test_whatever_is_proposed_stays_in_the_folder(proposed: str) -> None:
     assert "/" not in name
     assert "\\" not in name
     assert not name.startswith((".", "-"))
+    assert not name.lower().endswith((PART, NOTE))
     assert name.isprintable()
     assert len(name.encode()) <= LONGEST_NAME
 
