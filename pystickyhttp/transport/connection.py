@@ -542,7 +542,7 @@ class HTTPConnection:
         while (event := self._next_event()) is not h11.NEED_DATA:
             self.fields = event.headers.raw_items()
             if self.received > MAX_HEAD:
-                self._check_size(self.fields)
+                self._check_size([(bytes(event.reason), b""), *self.fields])
             if type(event) is h11.Response:
                 self._begin_body(request.method, event.status_code)
                 return event
@@ -589,7 +589,7 @@ class HTTPConnection:
         size = sum(len(name) + len(value) + 4 for name, value in fields)
         if size > MAX_HEAD:
             raise RemoteProtocolError(
-                f"{self.route} sent header fields of {size} bytes, above the limit of {MAX_HEAD}"
+                f"{self.route} sent a head or trailers of {size} bytes, above the limit of {MAX_HEAD}"
             )
 
     def _read_piece(self, deadline: Deadline) -> bytes:
