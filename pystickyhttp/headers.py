@@ -269,13 +269,12 @@ def encode_field(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
 def _text(part: str | bytes, name: str | bytes) -> str:
     if isinstance(part, bytes):
         return part.decode("latin-1")
-    try:
-        part.encode("latin-1")
-    except UnicodeEncodeError:
+    # The codec's own error would hold the value, and stay behind ours as its context.
+    if not part.isascii() and max(part) > "\xff":
         raise InvalidHeader(
             f"header {name!r} with the value {_NOT_SHOWN} can't be written in latin-1: "
             f"pass bytes in the encoding that the server expects"
-        ) from None
+        )
     return part
 
 

@@ -329,7 +329,9 @@ class PreparedRequest(RequestHooksMixin):
         """
         try:
             plain = _plain(method, url, fields)
-        except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so later
+        except (TypeError, BytesWarning):
+            # What can't be looked up in a cache is neither str nor bytes, and is told so later. With -bb
+            # Python does not let a value of bytes meet the same one of text there.
             plain = _plain.__wrapped__(method, url, fields)
         prepared = cls.__new__(cls)
         prepared.method, prepared.url, headers = plain

@@ -36,7 +36,7 @@ def outgoing_request(request: PreparedRequest, url: URL, target: str, route: Rou
     said = request.method, target, url.host_header, request.headers.snapshot(), own_fields
     try:
         bare = _without_body(*said)
-    except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so
+    except (TypeError, BytesWarning):  # neither str nor bytes, which is told; or both, where -bb is strict
         bare = _without_body.__wrapped__(*said)
     return bare if body is None else bare.with_body(body)
 

@@ -183,6 +183,31 @@ def test_a_full_record_is_handed_on_though_no_other_follows(
             seen.release()
 
 
+def test_what_breaks_a_stream_behind_a_full_record_is_told_as_what_it_is(
+    tls_context: ssl.SSLContext, session: Session
+) -> None:
+    """X5: and the record ahead of it is handed on."""
+
+    def forges(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(respond(BODY)[: -len(BODY)])
+        peer.send(BODY[:TLS_RECORD])
+        peer.send_beneath_tls(b"\x17\x03\x03\x00\x20" + bytes(32))
+        is_sent.set()
+        peer.read_until_eof()
+
+    is_sent = threading.Event()
+    with (
+        ScriptedServer(forges, tls=tls_context) as server,
+        session.get(server.url(), stream=True) as response,
+    ):
+        assert is_sent.wait(10)
+        pieces = response.iter_content(None)
+        assert next(pieces) == BODY[:TLS_RECORD]
+        with pytest.raises(IncompleteBody, match="bad record mac"):
+            next(pieces)
+
+
 # --- put together
 
 

@@ -19,7 +19,7 @@ import pytest
 
 import pystickyhttp
 from pystickyhttp.cli.failures import CommandError, Exit
-from pystickyhttp.cli.partial import Part, begun_from
+from pystickyhttp.cli.partial import Part, begun_from, digest_of
 from pystickyhttp.cli.ranges import Answer, Known, Verdict, judge, validator_of
 from pystickyhttp.headers import Headers
 from tests.command import DEADLINE, Command, surroundings
@@ -328,6 +328,48 @@ def test_a_part_that_does_not_fit_is_refused_and_what_is_here_stays(
     assert files()["a.part"] == BODY[:HALF]
 
 
+@pytest.mark.parametrize("said", [f"{HALF}-{HALF + 8}/{len(BODY)}", f"{HALF}-{HALF + 8}/*"])
+@pytest.mark.parametrize("came", [0, 5, 10])
+def test_a_part_of_another_length_than_it_says_is_refused(command: Command, said: str, came: int) -> None:
+    """X5: neither is a file saved of it, nor is the server asked for ever."""
+    fields = {"Content-Range": f"bytes {said}", **STRONG}
+    lie = keep_alive(lambda _: respond(BODY[HALF:][:came], status=206, headers=fields))
+    with ScriptedServer([cut(), lie]) as server:
+        left_by_a_cut(command, server.url("/a"))
+        outcome = command("-c", server.url("/a"))
+        assert len(server.requests) == 2
+    assert outcome.code == Exit.RANGE_FAILED
+    assert "said that it ends" in outcome.err
+    assert "a" not in files()
+    assert BODY.startswith(files()["a.part"])
+
+
+def test_a_part_of_an_unknown_whole_is_of_the_size_that_is_known(command: Command) -> None:
+    def piecewise(request: Request) -> bytes:
+        begin = int((request.header("Range") or "bytes=0-")[6:-1])
+        fields = {"Content-Range": f"bytes {begin}-{min(begin + 30_000, len(BODY)) - 1}/*", **STRONG}
+        return respond(BODY[begin : begin + 30_000], status=206, headers=fields)
+
+    with ScriptedServer([cut(), keep_alive(piecewise)]) as server:
+        left_by_a_cut(command, server.url("/a"))
+        assert command("-c", server.url("/a")).code == 0
+    assert files() == {"a": BODY}
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (respond(b"x", status=206, headers={"Content-Range": f"bytes {HALF}-{HALF}/{'9' * 5000}"}), 33),
+        (respond(b"x", status=206, headers={"Content-Range": f"bytes {HALF}-{len(BODY)}/*"}), 33),
+        (respond(status=416, headers={"Content-Range": f"bytes */{'9' * 5000}"}), 33),
+    ],
+)
+def test_numbers_that_no_file_has_are_refused(command: Command, answer: bytes, code: int) -> None:
+    with ScriptedServer([cut(), keep_alive(lambda _: answer)]) as server:
+        left_by_a_cut(command, server.url("/a"))
+        assert command("-c", server.url("/a")).code == code
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -340,6 +382,23 @@ def test_a_range_that_nobody_asked_for_is_refused(command: Command, answer: byte
         outcome = command("--download", server.url("/a"))
     assert outcome.code == Exit.RANGE_FAILED
     assert words in outcome.err
+
+
+def test_no_server_plants_the_beginning_of_the_file_of_another(command: Command) -> None:
+    note = {"version": 1, "validator": '"v1"', "size": len(BODY)}
+
+    def plant(request: Request) -> bytes:
+        name, body = "a.part", b"#!/bin/sh\n"
+        if request.target == "/note":
+            name, body = "a.part.json", json.dumps(note).encode()
+        return respond(body, headers={"Content-Disposition": f"attachment; filename={name}"})
+
+    with ScriptedServer(keep_alive(plant)) as other, ScriptedServer(ranged()) as server:
+        note["url"] = digest_of(f"{server.url('/a')} []")
+        assert command("--download", other.url("/note")).code == 0
+        assert command("--download", other.url("/part")).code == 0
+        assert command("-c", server.url("/a")).code == 0
+    assert files()["a"] == BODY
 
 
 def test_the_part_of_another_url_is_gone_on_with_only_by_its_name_and_etag(command: Command) -> None:

@@ -280,6 +280,15 @@ def test_an_error_that_nobody_can_be_told_of_still_has_its_code(monkeypatch: pyt
     assert main(["--bogus"]) == Exit.USAGE
 
 
+def test_a_closed_standard_error_keeps_nobody_from_the_body_and_the_code() -> None:
+    program = "import sys; sys.stderr = None; from pystickyhttp.cli import main; sys.exit(main())"
+    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server:
+        outcome = start("-v", server.url(), program=("-c", program))
+    assert (outcome.code, outcome.out) == (Exit.OK, b"ok")
+    outcome = start(server.url(), program=("-c", program))
+    assert outcome.code == Exit.CONNECT_FAILED
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

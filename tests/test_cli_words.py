@@ -12,6 +12,7 @@ from pystickyhttp.cli.arguments import parse
 from pystickyhttp.cli.failures import CommandError, Exit
 from pystickyhttp.cli.items import SEPARATORS, Item, gather, is_item, split
 from pystickyhttp.cli.names import LONGEST_NAME, filename_in, name_of, safe
+from pystickyhttp.cli.partial import NOTE, PART
 from pystickyhttp.cli.request import full_url
 
 
@@ -203,6 +204,8 @@ def test_a_url_is_not_taken_for_an_item(word: str) -> None:
         ("attachment; filename=old.pdf; filename*=UTF-8''gr%C3%BC%C3%9Fe.pdf", "grüße.pdf"),
         ("attachment; filename*=nonsense''x.pdf; filename=old.pdf", "old.pdf"),
         ("attachment; filename*=UTF-8''%FF; filename=old.pdf", "old.pdf"),
+        ("attachment; filename*=idna''xn--a.pdf; filename=old.pdf", "old.pdf"),
+        ("attachment; filename*=undefined''x.pdf; filename=old.pdf", "old.pdf"),
         ('attachment; filename="gr\u00c3\u00bc\u00c3\u009fe.pdf"', "grüße.pdf"),
         ('attachment; filename="gr\u00fc\u00dfe.pdf"', "grüße.pdf"),
         ("attachment; notfilename=x", ""),
@@ -228,6 +231,10 @@ def test_the_name_in_content_disposition_is_read_as_rfc_6266_has_it(disposition:
         ("file.txt:stream", "file.txt_stream"),
         ("trailing. . ", "trailing"),
         ("folder/", ""),
+        ("a.sh.part", "a.sh_part"),
+        ("a.sh.Part.JSON", "a.sh_Part.JSON"),
+        ("a.part.part.json", "a.part_part.json"),
+        ("a.part.gz", "a.part.gz"),
         ("ok name (1).tar.gz", "ok name (1).tar.gz"),
     ],
 )
@@ -241,6 +248,7 @@ def test_whatever_is_proposed_stays_in_the_folder(proposed: str) -> None:
     assert "/" not in name
     assert "\\" not in name
     assert not name.startswith((".", "-"))
+    assert not name.lower().endswith((PART, NOTE))
     assert name.isprintable()
     assert len(name.encode()) <= LONGEST_NAME
 

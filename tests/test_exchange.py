@@ -372,6 +372,13 @@ def test_a_response_head_within_128_kib_is_read() -> None:
         assert session.get(server.url()).ok
 
 
+def test_the_reason_phrase_is_a_part_of_the_head_that_is_bounded() -> None:
+    """X5: also where the read that completes a head brings more than is allowed."""
+    head = b"HTTP/1.1 200 " + b"a" * (MAX_HEAD + 1000) + b"\r\nContent-Length: 0\r\n\r\n"
+    with answered_by(head) as server, Session() as session, pytest.raises(RemoteProtocolError):
+        session.get(server.url())
+
+
 @pytest.mark.parametrize("size", [MAX_HEAD + 1, MAX_HEAD + 30_000, 10 * MAX_HEAD])
 def test_a_response_head_above_128_kib_is_an_error(size: int) -> None:
     """X5."""

@@ -246,6 +246,15 @@ def test_a_name_that_is_no_token_is_refused(name: str | bytes) -> None:
         encode_field(name, "value")
 
 
+@pytest.mark.parametrize("value", ["secret €", "secret\n", " secret"])
+def test_nothing_that_an_error_of_a_value_knows_of_holds_the_value(value: str) -> None:
+    with pytest.raises(InvalidHeader) as raised:
+        encode_field("X", value)
+    assert "secret" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__context__ is None
+
+
 @pytest.mark.parametrize("value", ["€", "日本", "\ud800"])
 def test_a_value_outside_latin_1_is_refused_as_text_and_taken_as_bytes(value: str) -> None:
     with pytest.raises(InvalidHeader):

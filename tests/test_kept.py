@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,6 +144,20 @@ def test_a_field_that_is_given_twice_is_sent_twice(server: ScriptedServer, sessi
 
 
 # --- one request does not see what was done to another
+
+
+def test_text_and_bytes_of_the_same_letters_are_sent_where_python_lets_them_not_meet(
+    server: ScriptedServer,
+) -> None:
+    """python -bb raises where both are compared, as in the keys of a cache."""
+    program = (
+        "import sys, pystickyhttp; session = pystickyhttp.Session()\n"
+        "for value in ('a', b'a'):\n"
+        "    session.headers['X-A'] = value\n"
+        "    session.get(sys.argv[1])"
+    )
+    subprocess.run([sys.executable, "-bb", "-c", program, server.url()], check=True, timeout=60)
+    assert [request.header("X-A") for request in server.requests] == ["a", "a"]
 
 
 def test_what_is_done_to_one_request_stays_with_it(session: Session) -> None:

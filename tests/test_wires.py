@@ -243,6 +243,29 @@ def test_a_response_is_closed_by_a_signal_handler_amid_the_wait_for_its_body() -
         assert pool._ledger.open == 0
 
 
+def test_what_a_signal_handler_raises_amid_the_wait_is_its_program_s() -> None:
+    """P1: it is no death of a connection, upon which the request would go out once more."""
+
+    class Alarm(RuntimeError):
+        pass
+
+    def ring(_: int, frame: FrameType | None) -> None:
+        if waits_for_bytes(frame):
+            raise Alarm
+        signal.setitimer(signal.ITIMER_REAL, 0.01)  # not there yet
+
+    with response_without_end() as (pool, response):
+        before = signal.signal(signal.SIGALRM, ring)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            with pytest.raises(Alarm):
+                response.read_piece()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert pool._ledger.open == 0
+
+
 # --- the same of an exchange
 
 

@@ -20,7 +20,7 @@ from .bench_measure import Run, ways_for
 from .bench_options import Options, read_options
 from .bench_table import Screen, report
 from .failures import CommandError, Exit
-from .terminal import Terminal
+from .terminal import Terminal, standard_error
 
 
 def main(arguments: list[str]) -> int:
@@ -89,7 +89,7 @@ def _announce(options: Options, ways: list[str]) -> None:
         pause=options.pause,
         max_time=options.max_time,
     )
-    Terminal(sys.stderr).line(told)
+    Terminal(standard_error()).line(told)
 
 
 class _Progress:
@@ -99,7 +99,7 @@ class _Progress:
     _EVERY: Final = 0.2
 
     def __init__(self) -> None:
-        self._is_seen = sys.stderr.isatty()
+        self._is_seen = standard_error().isatty()
         self._last = time.monotonic()
         self._length = 0
 

@@ -16,7 +16,7 @@ from .fetch import Job, http_error, show_timing
 from .names import name_of
 from .partial import PART, Part, begun_from, digest_of
 from .progress import Progress, amount, progress_of
-from .ranges import Answer, Known, Verdict, judge, size_of, validator_of, whole_of
+from .ranges import Answer, Known, Verdict, check_came, end_of, judge, size_of, validator_of, whole_of
 from .terminal import harmless, is_interactive
 
 # As between the tries at a request: none before the first, then 1, 2, 4 ... seconds.
@@ -166,11 +166,12 @@ class Download:
             self._forget_part()
             return False
         if verdict is Verdict.ANEW:
-            part, whole = self._begun(response), size_of(response.headers)
+            part, whole, end = self._begun(response), size_of(response.headers), None
         else:
             assert self._part is not None, "a part is asked for where there is one"
-            part, whole = self._part, whole_of(answer)
-        self._receive(response, part, whole)
+            assert asked is not None, "as it was"
+            part, whole, end = self._part, whole_of(answer, asked), end_of(answer)
+        self._receive(response, part, whole, end)
         # A server may send less of a range than it was asked for (RFC 9110, section 15.3.7).
         return whole is None or part.have >= whole
 
@@ -190,12 +191,16 @@ class Download:
         self._had = 0
         return self._part
 
-    def _receive(self, response: Response, part: Part, whole: int | None) -> None:
+    def _receive(self, response: Response, part: Part, whole: int | None, end: int | None) -> None:
         progress = progress_of(self._job.talk, harmless(os.path.basename(part.target)), part.have, whole)
         with _closing(progress):
             for piece in response.iter_content(None):
+                if end is not None and part.have + len(piece) > end:
+                    check_came(part.have + len(piece), end)
                 part.write(piece)
                 progress.advance(part.have)
+        if end is not None:
+            check_came(part.have, end)
 
     # --- where it is cut off
 

@@ -21,7 +21,7 @@ from .arguments import Options
 from .failures import CommandError, Exit
 from .output import Output
 from .request import Order, cert_of, order_of, retries_of, socket_of, timeout_of, verify_of
-from .terminal import Terminal, harmless
+from .terminal import Terminal, harmless, standard_error
 
 # A body of JSON is laid out as a whole. A larger one is no reading matter, and is shown as it comes.
 _MOST_TO_LAY_OUT = 4 * 1024 * 1024
@@ -33,7 +33,7 @@ def run(options: Options) -> Exit:
     Raises:
         CommandError, RequestException, OSError: something failed.
     """
-    talk = Terminal(sys.stderr, colours=options.color)
+    talk = Terminal(standard_error(), colours=options.color)
     shown = standard_output()
     output = Output(shown, Terminal(shown, colours=options.color))
     with ExitStack() as opened:

@@ -18,6 +18,8 @@ from .. import urls
 LONGEST_NAME: Final = 240
 # What separates folders, and what some system takes for a device, a stream, a pattern or a drive.
 _UNSAFE: Final = re.compile(r'[<>:"/\\|?*]')
+# What `partial` keeps beside a file. Somebody else's bytes there would be taken for the beginning of a file.
+_OF_A_PART: Final = re.compile(r"\.(part(?:\.json)?)$", re.IGNORECASE)
 _EXTENDED: Final = re.compile(r"(?:^|[;\s])filename\*\s*=\s*([\w-]+)'[^']*'([^\s;]+)", re.IGNORECASE)
 _PLAIN: Final = re.compile(r'(?:^|[;\s])filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))', re.IGNORECASE)
 # What is at the root of a server, as wget calls it.
@@ -49,7 +51,7 @@ def filename_in(disposition: str) -> str:
         raw = unquote_to_bytes(extended[2])
         try:
             return raw.decode(extended[1])
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, UnicodeError):  # some codecs, such as idna's, raise nothing finer
             pass  # the other form may be better
     plain = _PLAIN.search(disposition)
     if plain is None:
@@ -71,7 +73,7 @@ def _last_of(url: str) -> str:
 
 
 def safe(proposed: str) -> str:
-    """A name that is only a name: no folders, nothing hidden, nothing that looks like an option.
+    """A name that is only a name: no folders, nothing hidden, nothing that looks like an option or a part.
 
     Args:
         proposed: what somebody else proposes.
@@ -82,7 +84,8 @@ def safe(proposed: str) -> str:
     # Windows' separator counts everywhere: the name that a user is shown is the name that it gets.
     last = re.split(r"[/\\]", proposed)[-1]
     visible = "".join(char if char.isprintable() else "_" for char in last)
-    return _shortened(_UNSAFE.sub("_", visible).lstrip(".- ").rstrip(". "))
+    name = _shortened(_UNSAFE.sub("_", visible).lstrip(".- ").rstrip(". "))
+    return _OF_A_PART.sub(r"_\1", name)
 
 
 def _shortened(name: str) -> str:

@@ -12,8 +12,10 @@ from typing import Final, NamedTuple
 from ..headers import Headers
 from .failures import CommandError, Exit
 
-_CONTENT_RANGE: Final = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/([0-9]+|\*)", re.IGNORECASE)
-_UNSATISFIED: Final = re.compile(r"bytes\s+\*/([0-9]+)", re.IGNORECASE)
+_CONTENT_RANGE: Final = re.compile(
+    r"bytes\s+([0-9]{1,20})-([0-9]{1,20})/([0-9]{1,20}|\*)", re.IGNORECASE
+)  # of no more digits than a Content-Length may have: int() refuses a few thousand
+_UNSATISFIED: Final = re.compile(r"bytes\s+\*/([0-9]{1,20})", re.IGNORECASE)
 # RFC 9110, section 8.8.2.2: the clock of a server counts seconds, so that a file may change twice in one.
 _STRONG_AFTER: Final = timedelta(seconds=1)
 
@@ -118,7 +120,8 @@ def _check_part(answer: Answer, known: Known, have: int) -> None:
     begin, end, whole = int(found[1]), int(found[2]), found[3]
     if begin != have or end < begin:
         raise _unfit(f"sent the part {said!r}, and that from {have} on was asked for")
-    if whole != "*" and (int(whole) <= end or known.size not in (None, int(whole))):
+    size = known.size if whole == "*" else int(whole)
+    if size is not None and (size <= end or known.size not in (None, size)):
         raise _unfit(f"sent the part {said!r} of a file that had {known.size} bytes when it was begun")
     if not _validator_fits(answer.headers, known) or "Content-Encoding" in answer.headers:
         raise _unfit("sent a part of another file than the one that was begun")
@@ -130,10 +133,31 @@ def _validator_fits(headers: Headers, known: Known) -> bool:
     return said is None or said == known.validator
 
 
-def whole_of(answer: Answer) -> int | None:
-    """The size of the whole file that a part is of, None where it does not say."""
+def whole_of(answer: Answer, known: Known) -> int | None:
+    """The size of the whole file that a part is of, None where nobody has said."""
     found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
-    return None if found is None or found[3] == "*" else int(found[3])
+    return known.size if found is None or found[3] == "*" else int(found[3])
+
+
+def end_of(answer: Answer) -> int:
+    """How much of the file is here behind the part that a response says it sends."""
+    found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
+    assert found is not None, "it was judged"
+    return int(found[2]) + 1
+
+
+def check_came(have: int, end: int) -> None:
+    """Hold what has come of a part against what its response said (law X5).
+
+    Args:
+        have: how much of the file is here.
+        end: how much there has to be.
+
+    Raises:
+        CommandError: the server has sent another number of bytes than it said.
+    """
+    if have != end:
+        raise _unfit(f"sent a part up to {have}, and said that it ends at {end}")
 
 
 def _unfit(what: str) -> CommandError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, Final, TextIO
@@ -84,6 +85,11 @@ class Terminal:
 def colours_are_welcome() -> bool:
     """Whether the environment has nothing against colours (https://no-color.org)."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def standard_error() -> TextIO:
+    """Standard error; where it is closed, what is said goes nowhere, and the work is done all the same."""
+    return io.StringIO() if sys.stderr is None else sys.stderr
 
 
 def is_interactive() -> bool:

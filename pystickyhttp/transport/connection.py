@@ -9,7 +9,6 @@ during an exchange closes it: after an error nobody knows what the next byte wou
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import os
 import socket
@@ -168,6 +167,7 @@ class HTTPConnection:
         "_ambiguous",
         "_body_length",
         "_body_received",
+        "_broken_by",
         "_created",
         "_cut",
         "_h11",
@@ -223,6 +223,7 @@ class HTTPConnection:
         self._head: h11.Request | None = None  # of the present request
         self._last_head: h11.Request | None = None
         self._last_bytes = b""
+        self._broken_by: OSError | None = None  # what broke it behind bytes that are read first
         self._cut = False  # the request was not sent whole
         self._ambiguous = False  # the response had two framing fields
         self._informational = 0
@@ -542,7 +543,7 @@ class HTTPConnection:
         while (event := self._next_event()) is not h11.NEED_DATA:
             self.fields = event.headers.raw_items()
             if self.received > MAX_HEAD:
-                self._check_size(self.fields)
+                self._check_size([(bytes(event.reason), b""), *self.fields])
             if type(event) is h11.Response:
                 self._begin_body(request.method, event.status_code)
                 return event
@@ -589,7 +590,7 @@ class HTTPConnection:
         size = sum(len(name) + len(value) + 4 for name, value in fields)
         if size > MAX_HEAD:
             raise RemoteProtocolError(
-                f"{self.route} sent header fields of {size} bytes, above the limit of {MAX_HEAD}"
+                f"{self.route} sent a head or trailers of {size} bytes, above the limit of {MAX_HEAD}"
             )
 
     def _read_piece(self, deadline: Deadline) -> bytes:
@@ -646,6 +647,8 @@ class HTTPConnection:
 
     def _receive_body(self, deadline: Deadline) -> bytes:
         """Read what has come of the body, and give it to h11; b"" is the end that the server has set."""
+        if self._broken_by is not None:
+            raise self._incomplete(self._reason_of(self._broken_by)) from self._broken_by
         try:
             data = self._recv(deadline, self._read_size())
         except ReadTimeout as error:
@@ -664,10 +667,13 @@ class HTTPConnection:
         """The next records that have come: no read gives more than one, and h11 takes its time for each."""
         self._wire.do_not_block()
         records: list[bytes] = []
-        # What goes wrong here does so again, and has its say, when the next piece is read.
-        with contextlib.suppress(OSError):
+        try:
             while len(records) < TLS_RECORDS - 1 and (record := sock.recv(TLS_RECORD)):
                 records.append(record)
+        except OSError as error:
+            if not would_block(error):
+                # What came ahead of it goes first. OpenSSL tells it once, and of a mere end from then on.
+                self._broken_by = error.with_traceback(None)  # which would hold on to this connection
         return b"".join(records)
 
     def _read_size(self) -> int:

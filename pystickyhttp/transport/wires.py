@@ -83,6 +83,9 @@ class PlainWire:
         except RuntimeError as error:
             # A poll object waits once at a time. It does so for another thread, or for what was interrupted
             # by the signal handler that we are in: whoever ends a response that way closes its connection.
+            # What comes from further down is not poll()'s: a signal handler has raised it, for its program.
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise
             raise OSError(errno.EBUSY, "somebody else waits for the same bytes") from error
         raise TimeoutError(_TIMED_OUT)
 
