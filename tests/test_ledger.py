@@ -602,18 +602,19 @@ NEWCOMERS = {
 def traced_before() -> None:
     """Python 3.12 gives no events of single instructions to the first frame that asks for them."""
     ledger, leases = crowded()
+    before = sys.gettrace()
     sys.settrace(strike_at(-1))
     try:
         ledger.discard(leases[0])
     finally:
-        sys.settrace(None)
+        sys.settrace(before)
 
 
 @pytest.mark.usefixtures("traced_before")
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_exception_between_any_two_steps_loses_no_permit(operation: str) -> None:
     """L3: struck at each bytecode instruction in turn, then cleaned up after as the pool does."""
-    step = 0
+    before, step = sys.gettrace(), 0
     while True:
         step += 1
         ledger, leases = crowded()
@@ -629,7 +630,7 @@ def test_an_exception_between_any_two_steps_loses_no_permit(operation: str) -> N
         else:
             break
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
         subject = leases[-1] if operation in NEWCOMERS else leases[0]
         if operation not in ("expire", "raise the limits"):
             ledger.discard(subject)

@@ -362,12 +362,13 @@ def test_an_interrupt_while_cleaning_up_loses_no_permit() -> None:
             pool = ConnectionPool(Limits(max_per_host=1))
             route = Route("http", "127.0.0.1", port)
             struck = Striker(step, {"_give_up", "_reclaim"})
+            before = sys.gettrace()
             sys.settrace(struck.trace)
             try:
                 with pytest.raises((ConnectionError, Boom)):
                     pool.send(route, REQUEST, Timeout().start())
             finally:
-                sys.settrace(None)
+                sys.settrace(before)
             with pytest.raises(ConnectionError):
                 pool.send(route, REQUEST, Timeout(pool=1).start())
             assert pool._ledger.open == 0
