@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from . import environment, urls
+from . import urls
 from .exceptions import RequestException, RetryError, TunnelError
 from .headers import Headers
 from .identity import UNVERIFIED, CertTypes, VerifyTypes, identity_of, whom_to_trust
@@ -21,6 +21,7 @@ from .proxies import (
     proxy_of,
     read_proxy_url,
 )
+from .proxy_choice import select_proxy
 from .retries import Retry, RetryTypes
 from .routing import Way, check_context, checked_server_hostname, route_for
 from .timeouts import UNSET, Deadline, TimeoutTypes
@@ -352,7 +353,7 @@ class HTTPAdapter(BaseAdapter):
         """The URL of the proxy that a request goes through, or None; to a unix socket none ever leads."""
         if not proxies or self._way.unix_socket is not None or url.unix_socket is not None:
             return None
-        return environment.select_proxy(url, proxies)
+        return select_proxy(url, proxies)
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
         """The header fields for the eyes of a proxy; a subclass may have others for each.

@@ -16,7 +16,7 @@ import stat
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import NoneType
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from .exceptions import InvalidBody, InvalidHeader, InvalidJSONError, UnrewindableBodyError
 from .headers import TOKEN
@@ -40,7 +40,7 @@ BodyTypes: TypeAlias = Any  # str, bytes, file, form or iterable; checked where 
 FileTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None"
 
 
-class EncodedBody(NamedTuple):
+class EncodedBody:
     """A body as a PreparedRequest holds it.
 
     Attributes:
@@ -50,13 +50,22 @@ class EncodedBody(NamedTuple):
         position: where the file stood, or None where it is no file that can tell.
     """
 
-    content: Any = None
-    length: int | None = 0
-    content_type: str | None = None
-    position: int | None = None
+    __slots__ = ("content", "content_type", "length", "position")
+
+    def __init__(
+        self,
+        content: Any,
+        length: int | None,
+        content_type: str | None = None,
+        position: int | None = None,
+    ) -> None:
+        self.content = content
+        self.length = length
+        self.content_type = content_type
+        self.position = position
 
 
-NO_BODY: Final = EncodedBody()
+NO_BODY: Final = EncodedBody(None, 0)
 
 # Of these an empty one is no body; an empty file or iterable is a body of no bytes.
 _SIZED: Final = (str, bytes, bytearray, memoryview, list, tuple, Mapping)  # the cheapest to tell first

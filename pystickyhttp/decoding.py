@@ -46,8 +46,8 @@ _ZSTD_WINDOW: Final = 8 * 1024 * 1024
 # What a block is at most, coded and decoded (RFC 8878, section 3.1.1.2.4).
 _ZSTD_BLOCK: Final = 128 * 1024
 
-# A parameter of a media type (RFC 9110, section 5.6.6), its value quoted or not.
-_PARAMETER = re.compile(r";\s*([^\s;=]+)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^;]*)")
+# A parameter of a media type (RFC 9110, section 5.6.6), its value quoted or not. Compiled for the first text.
+_PARAMETER: Final = r";\s*([^\s;=]+)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^;]*)"
 # Codecs that Python counts among those of text, and that are no character sets: what they are for is Python
 # source and domain names, and some of them can't be read piece by piece.
 _PYTHON_ONLY: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined"})
@@ -511,7 +511,7 @@ def _decode_one(pieces: Iterable[bytes], decoder: Decoder) -> Iterator[bytes]:
 
 def charset_of(content_type: str) -> str | None:
     """The charset parameter of a Content-Type, or None where there is none, or none that Python knows."""
-    for name, value in _PARAMETER.findall(content_type):
+    for name, value in re.findall(_PARAMETER, content_type):
         charset = value.strip(" \t\"'")
         if name.lower() == "charset" and is_known_charset(charset):
             return str(charset)

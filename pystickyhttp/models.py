@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, overload
 
 from . import bodies, decoding, urls
 from .auth import AuthCallable, AuthTypes, as_auth
@@ -239,7 +239,7 @@ class PreparedRequest(RequestHooksMixin):
         if twin._auth_changes is not None:
             for hook in twin._auth_changes.hooks:
                 twin.deregister_hook("response", hook)
-            twin._auth_changes = twin._auth_changes._replace(hooks=())
+            twin._auth_changes = twin._auth_changes.without_hooks()
         twin._auth = None
         return twin
 
@@ -317,9 +317,8 @@ class PreparedRequest(RequestHooksMixin):
         except TypeError:  # what can't be looked up in a cache is neither str nor bytes, and is told so later
             plain = _plain.__wrapped__(method, url, fields)
         prepared = cls.__new__(cls)
-        prepared.method = plain.method
-        prepared.url = plain.url
-        prepared.headers = plain.headers.copy()
+        prepared.method, prepared.url, headers = plain
+        prepared.headers = headers.copy()
         prepared.hooks = default_hooks()
         prepared._jar = jar
         if cookies or jar:
@@ -620,12 +619,9 @@ class PreparedRequest(RequestHooksMixin):
                 self.register_hook(event, registered)
 
 
-class _Plain(NamedTuple):
-    """A request without a body as it is prepared, up to its cookies, auth and hooks."""
-
-    method: str
-    url: str
-    headers: Headers  # to be copied, and never changed
+# A request without a body as it is prepared, up to its cookies, auth and hooks: method, URL, and the fields,
+# which are to be copied and never changed.
+_Plain: TypeAlias = "tuple[str, str, Headers]"
 
 
 # A program sends the same few requests over and over. What this gives follows from its arguments alone, so
@@ -637,19 +633,22 @@ def _plain(method: str | None, url: str, fields: tuple[Field, ...]) -> _Plain:
     prepared.prepare_url(url)
     prepared.headers = Headers.from_snapshot(fields).without_none()
     prepared.prepare_body(None)
-    return _Plain(prepared.method, prepared.url, prepared.headers)
+    return prepared.method, prepared.url, prepared.headers
 
 
-class _Unsigned(NamedTuple):
+class _Unsigned:
     """What a request was before its auth object saw it."""
 
-    headers: Headers
-    body: Any
-    body_position: int | None
-    hooks: list[Hook]
+    __slots__ = ("body", "body_position", "headers", "hooks")
+
+    def __init__(self, headers: Headers, body: Any, body_position: int | None, hooks: list[Hook]) -> None:
+        self.headers = headers
+        self.body = body
+        self.body_position = body_position
+        self.hooks = hooks
 
 
-class _AuthChanges(NamedTuple):
+class _AuthChanges:
     """What an auth object did to a request, so that it can be taken back where a redirect leads elsewhere.
 
     Attributes:
@@ -659,10 +658,19 @@ class _AuthChanges(NamedTuple):
         hooks: the hooks that it registered.
     """
 
-    fields: dict[str, tuple[list[Any], list[Any]]]
-    unsigned: _Unsigned
-    body: Any
-    hooks: tuple[Hook, ...]
+    __slots__ = ("body", "fields", "hooks", "unsigned")
+
+    def __init__(
+        self,
+        fields: dict[str, tuple[list[Any], list[Any]]],
+        unsigned: _Unsigned,
+        body: Any,
+        hooks: tuple[Hook, ...],
+    ) -> None:
+        self.fields = fields
+        self.unsigned = unsigned
+        self.body = body
+        self.hooks = hooks
 
     @classmethod
     def between(cls, unsigned: _Unsigned, signed: PreparedRequest) -> _AuthChanges:
@@ -677,10 +685,15 @@ class _AuthChanges(NamedTuple):
 
     def that_travel(self) -> _AuthChanges:
         """As they are pickled: files, iterators and functions without a name stay in their process."""
-        bodies_travel = _travels(self.unsigned.body) and _travels(self.body)
-        unsigned = self.unsigned._replace(hooks=[], body=self.unsigned.body if bodies_travel else None)
+        before, body = self.unsigned, self.body
+        bodies_travel = _travels(before.body) and _travels(body)
+        unsigned = _Unsigned(before.headers, before.body if bodies_travel else None, before.body_position, [])
         hooks = tuple(filter(_has_name, self.hooks))
-        return self._replace(unsigned=unsigned, body=self.body if bodies_travel else None, hooks=hooks)
+        return _AuthChanges(self.fields, unsigned, body if bodies_travel else None, hooks)
+
+    def without_hooks(self) -> _AuthChanges:
+        """The same for a copy of the request, from which the hooks are gone."""
+        return _AuthChanges(self.fields, self.unsigned, self.body, ())
 
     def take_back(self, request: PreparedRequest) -> None:
         """Take off a request what is still as the auth object left it."""

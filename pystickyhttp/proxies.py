@@ -1,6 +1,6 @@
 """From the URL of a proxy, and what is said beside it, to the `Proxy` of a Route.
 
-Which proxy a request goes through is decided in `environment`. Here is read how that one is spoken to, and
+Which proxy a request goes through is decided in `proxy_choice`. Here is read how that one is spoken to, and
 what it is shown: credentials and fields of a proxy are part of its identity (law R1), so that a connection
 through it serves nobody who has others.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from . import urls
 from .credentials import basic_credentials
@@ -29,7 +29,7 @@ _ABOUT_THE_REQUEST: Final = frozenset({"content-length", "host", "transfer-encod
 _SCHEME: Final = "[a-z][a-z0-9+.-]*"
 
 
-class ProxyURL(NamedTuple):
+class ProxyURL:
     """The URL of a proxy in its parts.
 
     Attributes:
@@ -38,10 +38,13 @@ class ProxyURL(NamedTuple):
         credentials: user and password, percent-decoded, or None. Their bytes are as the URL has them.
     """
 
-    scheme: str
-    host: str
-    port: int
-    credentials: tuple[bytes, bytes] | None
+    __slots__ = ("credentials", "host", "port", "scheme")
+
+    def __init__(self, scheme: str, host: str, port: int, credentials: tuple[bytes, bytes] | None) -> None:
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        self.credentials = credentials
 
     def __repr__(self) -> str:
         return f"<ProxyURL {self.scheme}://{self.host}:{self.port}>"  # no secret is part of it
@@ -166,17 +169,17 @@ def proxy_of(text: str, fields: Mapping[str, str | bytes], tls: TLSIdentity | No
 
 @lru_cache(maxsize=512)  # as many as `read_proxy_url` has
 def _made(text: str, fields: tuple[tuple[str, str | bytes], ...], tls: TLSIdentity | None) -> Proxy:
-    scheme, host, port, credentials = read_proxy_url(text)
-    if is_socks(scheme):
-        return Proxy(scheme, host, port, credentials=credentials)
+    url = read_proxy_url(text)
+    if is_socks(url.scheme):
+        return Proxy(url.scheme, url.host, url.port, credentials=url.credentials)
     encoded = [encode_field(name, value) for name, value in fields]
     shown = [value for name, value in encoded if name.lower() == b"proxy-authorization"]
     others = tuple(field for field in encoded if field[0].lower() != b"proxy-authorization")
     return Proxy(
-        scheme,
-        host,
-        port,
+        url.scheme,
+        url.host,
+        url.port,
         authorization=shown[-1] if shown else None,
         fields=others,
-        tls=tls if scheme == "https" else None,
+        tls=tls if url.scheme == "https" else None,
     )

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from functools import partial
 from types import MappingProxyType, NoneType, TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from . import environment, redirects, urls
 from .__version__ import __version__
@@ -23,6 +23,7 @@ from .hooks import default_hooks, dispatch_hook, merge_hooks
 from .identity import CertTypes, VerifyTypes
 from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response
 from .models import REDIRECT_STATI as REDIRECT_STATI  # programs import it from here
+from .proxy_choice import merge_proxies, select_proxy
 from .retries import RetryTypes
 from .timeouts import UNSET, Deadline, TimeoutTypes, one_clock
 from .transport import Limits, Resolver
@@ -61,12 +62,15 @@ _ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorizati
 _DIRECT: Final[Mapping[str, str | None]] = MappingProxyType({"all": None})
 
 
-class _RedirectPolicy(NamedTuple):
+class _RedirectPolicy:
     """How far a walk along redirects goes, and which fields it loses on the way besides the usual ones."""
 
-    limit: int
-    gives_up_quietly: bool = False
-    secrets: tuple[str, ...] = ()
+    __slots__ = ("gives_up_quietly", "limit", "secrets")
+
+    def __init__(self, limit: int, gives_up_quietly: bool = False, secrets: tuple[str, ...] = ()) -> None:
+        self.limit = limit
+        self.gives_up_quietly = gives_up_quietly
+        self.secrets = secrets
 
 
 class Session:
@@ -473,7 +477,7 @@ class Session:
         found: Mapping[str, str] = {}
         if around is not None and urls.is_http(url):
             found = around.proxies_for(urls.parse(url), no_proxy)
-        proxies = _Proxies(environment.merge_proxies(given, said, found))
+        proxies = _Proxies(merge_proxies(given, said, found))
         proxies.given = given
         return proxies
 
@@ -839,7 +843,7 @@ def _proxy_of(request: PreparedRequest, proxies: ProxyTypes) -> str | None:
     """The URL of the proxy that a request goes through, or None."""
     if not proxies or not urls.is_http(request.url):
         return None
-    return environment.select_proxy(urls.parse(request.url), proxies)
+    return select_proxy(urls.parse(request.url), proxies)
 
 
 def _spoken(proxies: ProxyTypes) -> ProxyTypes:

@@ -43,7 +43,7 @@ _HOST_AND_PORT_ONLY = re.compile(r"[^/?#@:]+:\d+(?:[/?#]|$)")
 _REG_NAME = re.compile(r"[a-z0-9\-._~!$&'()*+,;=]+")  # RFC 3986, section 3.2.2, less %XX: DNS has none
 _ZONE: Final = r"[0-9A-Za-z\-._~]+"  # RFC 6874, section 2, less %XX
 # What stands ahead of the host, with too few slashes or too many, and without a scheme too.
-_UP_TO_AT = re.compile(r"\A([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@", re.DOTALL)
+_UP_TO_AT: Final = r"\A([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@"
 # A path that ends as most sockets' do, behind any number of slashes. No text is gone over twice (*+).
 _SOCKET_AS_TYPED: Final = r"[^:]*+:/*+(?P<socket>[^?#]*?\.sock(?:et)?)(?P<path>/[^?#]*+)?(?:[?#]|\Z)"
 _LINE_BREAKERS = re.compile(r"[\r\n\0]")
@@ -407,7 +407,7 @@ def encode_form(data: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> str:
 
 def redacted(text: str) -> str:
     """A URL for messages and logs, without the userinfo, which holds a password, be it mistyped or not."""
-    return _UP_TO_AT.sub(r"\1", text)
+    return re.sub(_UP_TO_AT, r"\1", text)
 
 
 # --- unix sockets

@@ -24,7 +24,7 @@ from typing import Any, AnyStr, BinaryIO, Final, TypeVar, overload
 from urllib.parse import quote, unquote, urlparse, urlsplit, urlunparse
 from urllib.request import parse_http_list
 
-from . import bodies, certs, decoding, environment, files, urls
+from . import bodies, certs, decoding, environment, files, proxy_choice, urls
 from .bodies import StreamedBody
 from .cookies import CookieJar, cookiejar_from_dict
 from .exceptions import InvalidURL
@@ -322,7 +322,7 @@ def get_environ_proxies(url: str, no_proxy: str | None = None) -> dict[str, str]
 
 
 def select_proxy(url: str, proxies: Mapping[str, str | None] | None) -> str | None:
-    """The proxy for a URL, or None: see `environment.select_proxy`.
+    """The proxy for a URL, or None: see `proxy_choice.select_proxy`.
 
     Args:
         url: the URL, of any scheme.
@@ -331,7 +331,7 @@ def select_proxy(url: str, proxies: Mapping[str, str | None] | None) -> str | No
     Raises:
         InvalidURL: it is of http or https, and can't be used.
     """
-    return environment.select_proxy(_as_url(url), proxies) if proxies else None
+    return proxy_choice.select_proxy(_as_url(url), proxies) if proxies else None
 
 
 def resolve_proxies(
@@ -352,7 +352,7 @@ def resolve_proxies(
     """
     said = proxies or {}
     around = get_environ_proxies(str(request.url), said.get("no_proxy")) if trust_env else {}
-    return dict(environment.merge_proxies(said or None, None, around))
+    return dict(proxy_choice.merge_proxies(said or None, None, around))
 
 
 def get_netrc_auth(url: str | bytes, raise_errors: bool = False) -> tuple[str, str] | None:

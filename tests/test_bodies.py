@@ -71,7 +71,7 @@ def file(tmp_path: Path) -> Iterator[BinaryIO]:
 
 @pytest.mark.parametrize("data", [None, "", b"", bytearray(), memoryview(b""), {}, [], ()], ids=repr)
 def test_nothing_is_no_body(data: Any) -> None:
-    assert encode(data) == NO_BODY
+    assert encode(data) is NO_BODY
     assert NO_BODY.content is None
     assert NO_BODY.content_type is None
     assert sent(NO_BODY) == b""

@@ -31,17 +31,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pystickyhttp import environment
-from pystickyhttp.environment import (
-    Environment,
-    NoProxy,
-    bypasses_proxy,
-    current,
-    is_loopback,
-    merge_proxies,
-    netrc,
-    netrc_credentials,
-    select_proxy,
-)
+from pystickyhttp.environment import Environment, current, netrc, netrc_credentials
+from pystickyhttp.no_proxy import NoProxy, bypasses_proxy, is_loopback
+from pystickyhttp.proxy_choice import merge_proxies, select_proxy
 from pystickyhttp.urls import parse
 
 # The machine that runs the tests may be busy, and how long an example takes is not what is asked here.

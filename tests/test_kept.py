@@ -357,6 +357,8 @@ def test_what_is_kept_is_bounded() -> None:
         outgoing._encoded_text,
         timeouts._of_seconds,
         environment._at_home,
+        environment._is_direct,
+        environment._parsed_netrc,
     ]
     session = pystickyhttp.Session()
     for number in range(1100):

@@ -50,6 +50,11 @@ def sent(encoded: EncodedBody) -> bytes:
     return b"".join(streamed(encoded))
 
 
+def facts(encoded: EncodedBody) -> tuple[Any, ...]:
+    """All that makes one encoded body equal to another."""
+    return encoded.content, encoded.length, encoded.content_type, encoded.position
+
+
 def streamed(encoded: EncodedBody) -> StreamedBody:
     assert isinstance(encoded.content, MultipartBody)
     return StreamedBody(encoded.content, encoded.position, encoded.length)
@@ -269,8 +274,8 @@ def test_bytes_of_any_kind_are_the_value_of_a_field(kind: Callable[[bytes], Any]
 
 @pytest.mark.parametrize("files", [None, {}, [], ()], ids=repr)
 def test_no_files_are_no_upload(files: Any) -> None:
-    assert encode({"a": "1"}, None, files) == encode({"a": "1"})
-    assert encode(None, {"a": "1"}, files) == encode(None, {"a": "1"})
+    assert facts(encode({"a": "1"}, None, files)) == facts(encode({"a": "1"}))
+    assert facts(encode(None, {"a": "1"}, files)) == facts(encode(None, {"a": "1"}))
 
 
 def test_json_beside_files_is_left_out_as_requests_does() -> None:
@@ -548,7 +553,7 @@ def test_a_body_that_is_framed_anew_is_the_same_body() -> None:
     assert isinstance(body, StreamedBody)
     assert b"".join(body) == whole
     once = encode(None, None, {"a": Unseekable(b"once")})
-    assert encode(once.content) == EncodedBody(once.content, None, None, None)
+    assert facts(encode(once.content)) == (once.content, None, None, None)
 
 
 # -- files that change ------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ import pytest
 import pystickyhttp
 from pystickyhttp import Limits, Request, Session
 from pystickyhttp.auth import HTTPBasicAuth
-from pystickyhttp.environment import select_proxy
 from pystickyhttp.exceptions import InvalidSchema, InvalidURL, MissingSchema, SSLError
+from pystickyhttp.proxy_choice import select_proxy
 from pystickyhttp.testing import MockAdapter
 from pystickyhttp.testing import respond as respond_with
 from pystickyhttp.timeouts import Timeout

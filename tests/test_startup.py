@@ -72,6 +72,8 @@ HEAVY = frozenset(
         "pystickyhttp.digest",
         "pystickyhttp.digest_auth",
         "pystickyhttp.files",
+        "pystickyhttp.netrc_file",
+        "pystickyhttp.no_proxy",
         "pystickyhttp.status_codes",
         "pystickyhttp.structures",
         "pystickyhttp.testing",

@@ -31,8 +31,9 @@ from pystickyhttp import Limits, Response, Retry, Session, exceptions, utils
 from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.auth import HTTPDigestAuth, HTTPNetrcAuth
 from pystickyhttp.cookies import CookieJar
-from pystickyhttp.environment import Environment, netrc_machine, select_proxy
+from pystickyhttp.environment import Environment, netrc_machine
 from pystickyhttp.exceptions import InvalidSchema, InvalidURL
+from pystickyhttp.proxy_choice import select_proxy
 from pystickyhttp.redirects import keeps_secrets, redirect_target
 from pystickyhttp.testing import MockAdapter, WSGIAdapter
 from pystickyhttp.testing import respond as answer

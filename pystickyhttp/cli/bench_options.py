@@ -7,9 +7,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, NoReturn
 
-from .. import environment, urls
+from .. import urls
 from ..headers import Headers
 from ..identity import VerifyTypes
+from ..no_proxy import is_loopback
 from .arguments import PROGRAM
 from .arguments import Options as Given
 from .failures import CommandError
@@ -141,7 +142,7 @@ def read_options(arguments: list[str]) -> Options:
 def default_pause(url: str, unix_socket: str | None) -> float:
     """Seconds between two requests where nobody says: none on this machine, some manners elsewhere."""
     parsed = urls.parse(url)
-    if unix_socket is not None or parsed.is_unix or environment.is_loopback(parsed.host):
+    if unix_socket is not None or parsed.is_unix or is_loopback(parsed.host):
         return 0.0
     return POLITE_PAUSE
 

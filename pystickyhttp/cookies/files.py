@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ..exceptions import RequestException
 from ..files import replacing
-from .rules import CONTROLS, Cookie, canonical
+from .rules import Cookie, canonical, has_controls
 
 _NETSCAPE_HEADER: Final = "# Netscape HTTP Cookie File\n# Written by pystickyhttp; curl reads it too.\n\n"
 _HTTP_ONLY: Final = "#HttpOnly_"
@@ -104,7 +104,7 @@ def read(path: str | os.PathLike[str], format: str, now: float) -> list[tuple[Co
 
 def _flaw(cookie: Cookie) -> str | None:
     """Why no file may hold the cookie, or None: it could never be sent, or would break a line."""
-    if any(map(CONTROLS.search, (cookie.name, cookie.value, cookie.domain, cookie.path))):
+    if any(map(has_controls, (cookie.name, cookie.value, cookie.domain, cookie.path))):
         return "the cookie holds a control character"
     if not (cookie.name or cookie.value):
         return "the cookie has neither name nor value"

@@ -28,7 +28,7 @@ _MOST_OF_PAIR: Final = 4096
 _MOST_OF_ATTRIBUTE: Final = 1024
 
 _WSP: Final = " \t"
-CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # section 5.6, step 1: all but the tab
+_CONTROLS: Final = r"[\x00-\x08\x0a-\x1f\x7f]"  # section 5.6, step 1: all but the tab
 _MAX_AGE: Final = r"-?[0-9]+"  # section 5.6.2, steps 1 to 3
 # Patterns of what few cookies have are compiled where they are first needed, and kept by `re`.
 # A host whose last label is a number is an IPv4 address, in one of its spellings, or nothing at all.
@@ -172,7 +172,7 @@ def parse_set_cookie(
     Returns:
         The cookie, or None where it has to be ignored. One that takes a cookie away has expired already.
     """
-    if CONTROLS.search(text):
+    if has_controls(text):
         return None
     pair, *attribute_texts = text.split(";")
     name, equals, value = pair.partition("=")
@@ -200,6 +200,11 @@ def parse_set_cookie(
         same_site=_SAME_SITE.get(_last(attributes, "samesite").lower(), ""),
     )
     return cookie if _may_be_set(cookie, url, "path" in attributes) else None
+
+
+def has_controls(text: str) -> bool:
+    """Whether a text holds a control character, for which no cookie has room."""
+    return not text.isprintable() and re.search(_CONTROLS, text) is not None  # most have nothing to look for
 
 
 def _attributes(texts: Iterable[str]) -> dict[str, list[str]]:

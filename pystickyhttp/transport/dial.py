@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from ..exceptions import (
     ConnectError,
@@ -349,9 +349,14 @@ def connect(
             attempts.wait(budget.left(f"connecting to {route} ({attempts.summary()})", ConnectError.leg))
 
 
-class _Failure(NamedTuple):
-    address: Address
-    error: OSError
+class _Failure:
+    """What came of an address of a race."""
+
+    __slots__ = ("address", "error")
+
+    def __init__(self, address: Address, error: OSError) -> None:
+        self.address = address
+        self.error = error
 
     def __str__(self) -> str:
         return f"{self.address}: {self.error.strerror or self.error}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Protocol, TypeAlias
 
 import h11
 
@@ -59,11 +59,16 @@ class Body(Protocol):
         """
 
 
-class _Head(NamedTuple):
-    event: h11.Request
-    has_idempotency_key: bool
-    expects_continue: bool
-    is_framed: bool
+class _Head:
+    """A head that h11 takes, and what its fields say."""
+
+    __slots__ = ("event", "expects_continue", "has_idempotency_key", "is_framed")
+
+    def __init__(self, event: h11.Request, names: Mapping[bytes, bytes]) -> None:
+        self.event = event
+        self.has_idempotency_key = b"idempotency-key" in names
+        self.expects_continue = names.get(b"expect", b"").lower() == b"100-continue"
+        self.is_framed = b"content-length" in names or b"transfer-encoding" in names
 
 
 class OutgoingRequest:
@@ -145,12 +150,7 @@ def _validated(method: str, target: str, fields: Fields) -> _Head:
         event = h11.Request(method=method, target=target, headers=list(fields))
     except h11.LocalProtocolError as error:
         raise InvalidHeader(f"{method} {target}: the request can't be sent: {error}") from error
-    return _Head(
-        event=event,
-        has_idempotency_key=b"idempotency-key" in names,
-        expects_continue=names.get(b"expect", b"").lower() == b"100-continue",
-        is_framed=b"content-length" in names or b"transfer-encoding" in names,
-    )
+    return _Head(event, names)
 
 
 def may_replay(request: OutgoingRequest, *, reused: bool, sent: int, received: int) -> bool:

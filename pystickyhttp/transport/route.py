@@ -27,7 +27,7 @@ def is_socks(scheme: str) -> bool:
 
 
 # X7, and what else no field may hold (RFC 9110, section 5.5): h11 would refuse it too, and show the value.
-_UNSENDABLE: Final = re.compile(rb"[\x00-\x1f\x7f]|\A | \Z")
+_UNSENDABLE: Final = rb"[\x00-\x1f\x7f]|\A | \Z"
 
 
 def file_version(path: str) -> FileVersion:
@@ -171,7 +171,7 @@ class Proxy(Value):
         if self.scheme == "https" and self.tls is None:  # nobody's oversight sends it a word without TLS
             settle(self, tls=TLSIdentity())
         parts = self.host.encode("utf-8", "surrogatepass"), self.authorization or b""
-        if any(map(_UNSENDABLE.search, parts)):
+        if any(re.search(_UNSENDABLE, part) for part in parts):
             raise InvalidProxyURL(
                 f"the proxy {str(self)!r} has a control character such as CR, LF or NUL in its host or its "
                 f"credentials, or a space at an end: strip() them"
