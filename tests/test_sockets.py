@@ -443,6 +443,33 @@ def test_a_pooled_connection_whose_peer_has_vanished_is_not_used_again() -> None
         pool.close()
 
 
+def refusing(monkeypatch: pytest.MonkeyPatch, option: int, code: int) -> None:
+    """A system that refuses an option of TCP, as an old kernel or a sandbox may."""
+    set_option = socket.socket.setsockopt
+
+    def setsockopt(sock: socket.socket, level: int, name: int, *value: Any) -> None:
+        if (level, name) == (socket.IPPROTO_TCP, option):
+            raise OSError(code, os.strerror(code))
+        set_option(sock, level, name, *value)
+
+    monkeypatch.setattr(socket.socket, "setsockopt", setsockopt)
+
+
+def test_probes_that_the_system_does_not_know_are_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X1: they are ours, and nobody asked for them; the switch for all of them is on all the same."""
+    refusing(monkeypatch, socket.TCP_KEEPCNT, errno.ENOPROTOOPT)
+    with ScriptedServer(stalling) as server, dialled(route_to(server), keepalive=KeepAlive(7, 8, 9)) as sock:
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert probes(sock)[:2] == (7, 8)
+
+
+def test_what_a_system_says_of_probes_that_it_knows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X1: only that they are not known is passed over."""
+    refusing(monkeypatch, socket.TCP_KEEPCNT, errno.EPERM)
+    with ScriptedServer(stalling) as server, pytest.raises(ConnectError, match="Operation not permitted"):
+        dialled(route_to(server))
+
+
 # --- R1: local addresses
 
 
