@@ -692,6 +692,20 @@ def test_a_local_port_that_somebody_listens_on_is_an_error_that_names_it() -> No
             dialled(route_to(server, ("127.0.0.1", taken.port)))
 
 
+def test_that_a_local_address_has_no_port_left_is_an_error_that_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Some 28 000 connections are all that an address can have where ports are not shared."""
+
+    def bind(sock: socket.socket, address: Any) -> None:
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+    with ScriptedServer([]) as server, no_socket_left():
+        monkeypatch.setattr(socket.socket, "bind", bind)
+        with pytest.raises(ConnectError, match=r"127\.0\.0\.1 can't be used: .*in use: it has no port left"):
+            dialled(route_to(server, ("127.0.0.1", 0)))
+
+
 def test_a_local_address_that_is_a_name_is_never_looked_up() -> None:
     """T2: a Route is made by hand here; the adapter has told it before."""
     with ScriptedServer([]) as server, no_socket_left():
