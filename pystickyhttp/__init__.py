@@ -58,16 +58,23 @@ from .sessions import Session, session
 from .transport import Address, KeepAlive, Limits
 
 if TYPE_CHECKING:
-    from . import certs, compat, status_codes, structures, testing, utils
+    from . import certs, compat, events, stats, status_codes, structures, testing, timing, utils
+    from .stats import Stats
     from .status_codes import codes
+    from .timing import Timing
 
 # What a program may never touch is loaded when it does: a start is a cost that everybody pays.
-_LATE: Final = frozenset({"certs", "compat", "status_codes", "structures", "testing", "utils"})
+_LATE: Final = frozenset(
+    {"certs", "compat", "events", "stats", "status_codes", "structures", "testing", "timing", "utils"}
+)
+_LATE_CLASSES: Final = {"Timing": "timing", "Stats": "stats"}
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATE:
         return import_module(f".{name}", __name__)
+    if name in _LATE_CLASSES:
+        return getattr(import_module(f".{_LATE_CLASSES[name]}", __name__), name)
     if name == "codes":
         from .status_codes import codes
 
@@ -106,6 +113,8 @@ __all__ = [
     "Request",
     "PreparedRequest",
     "Response",
+    "Timing",
+    "Stats",
     "codes",
     # errors
     "RequestException",
@@ -140,13 +149,16 @@ __all__ = [
     "certs",
     "compat",
     "cookies",
+    "events",
     "exceptions",
     "hooks",
     "models",
     "sessions",
+    "stats",
     "status_codes",
     "structures",
     "testing",
     "timeouts",
+    "timing",
     "utils",
 ]

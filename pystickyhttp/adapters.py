@@ -24,6 +24,7 @@ from .proxies import (
 from .proxy_choice import select_proxy
 from .retries import Retry, RetryTypes
 from .routing import Way, check_context, checked_server_hostname, route_for
+from .telling import Teller, here
 from .timeouts import UNSET, Deadline, TimeoutTypes
 from .transport import (
     ConnectionPool,
@@ -281,7 +282,7 @@ class HTTPAdapter(BaseAdapter):
             TypeError, ValueError: timeout, verify or cert are of no use.
         """
         tries = _Tries(self._max_retries, request, Deadline.of(timeout))
-        started = time.perf_counter()
+        started = time.monotonic()
         try:
             # First of all, since a Proxy-Authorization that it adds is part of the Route.
             self.add_headers(
@@ -291,15 +292,20 @@ class HTTPAdapter(BaseAdapter):
             proxy = self._proxy(url, proxies, request.headers, verify) if proxies else None
             route = self._route(url, verify, cert, proxy)
             response = self._send_until_it_will_do(request, url, route, proxies, tries)
-            response._seconds = time.perf_counter() - started
+            marks = response._marks  # a subclass may make responses of its own
+            response._started = started
+            response._seconds = (time.monotonic() if marks is None else marks.head) - started
             return response
         except RequestException as error:
             if isinstance(error, TunnelError) and error.status is not None and error.response is None:
                 error.response = self._answer_of_proxy(request, error)
-                error.response._seconds = time.perf_counter() - started
+                error.response._seconds = time.monotonic() - started
+            if isinstance(error, RetryError) and error.response is not None:
+                error.response._started = started
+                error.response._seconds = time.monotonic() - started
             if error.request is None:  # a body may be made of other requests, which have errors of their own
                 error.request = request
-                _tell_what_was_tried(error, request, time.perf_counter() - started, tries.count)
+                _tell_what_was_tried(error, request, time.monotonic() - started, tries.count)
             raise
 
     def _send_until_it_will_do(
@@ -308,14 +314,20 @@ class HTTPAdapter(BaseAdapter):
         target = self.request_url(request, proxies)
         while True:
             outgoing = outgoing_request(request, url, target, route)
+            if tries.teller is not None:
+                tries.tell_start()
             try:
                 incoming = self.pool.send(route, outgoing, tries.deadline)
             except RequestException as error:
+                if tries.teller is not None:
+                    tries.tell_failure(error)
                 # An error that has a request already is that one's: a body may be made of other requests.
                 if error.request is not None or not outgoing.rewindable or not tries.go_on_after_error(error):
                     raise
                 continue
             response = self.build_response(request, incoming)
+            if tries.teller is not None:
+                tries.tell_end(response)
             if tries.end_with(response):
                 return response
             if not (outgoing.rewindable and tries.go_on_after_response(response)):
@@ -403,6 +415,7 @@ class HTTPAdapter(BaseAdapter):
         if resp.tls is not None:
             response.tls = resp.tls
         response._body = resp
+        response._marks = resp.marks
         return response
 
     def _answer_of_proxy(self, request: PreparedRequest, error: TunnelError) -> Response:
@@ -426,12 +439,13 @@ class _Tries:
         deadline: the limits of time over all tries.
     """
 
-    __slots__ = ("_request", "_retry", "deadline")
+    __slots__ = ("_request", "_retry", "deadline", "teller")
 
     def __init__(self, retry: Retry, request: PreparedRequest, deadline: Deadline) -> None:
         self._retry = retry
         self._request = request
         self.deadline = deadline
+        self.teller: Teller | None = here.teller  # who is told of each, if anybody wants to know
 
     @property
     def count(self) -> int:
@@ -467,8 +481,37 @@ class _Tries:
         if response is not None:
             response.close()  # its connection may serve the next try
         self._retry = following
+        if self.teller is not None:
+            from .events import Retrying  # loaded only where somebody looks on, to keep start-up light
+
+            self.teller.tell(Retrying, seconds, self.count)
         time.sleep(seconds)
         return True
+
+    def tell_start(self) -> None:
+        """Tell that a try begins."""
+        from .events import AttemptStarted  # loaded only where somebody looks on, to keep start-up light
+
+        assert self.teller is not None, "who asks has seen it"
+        self.teller.tell(AttemptStarted, self.count, self._request.method, urls.shown(self._request.url))
+
+    def tell_failure(self, error: RequestException) -> None:
+        """Tell that a try has come to an error."""
+        from .events import AttemptFailed  # loaded only where somebody looks on, to keep start-up light
+
+        assert self.teller is not None, "who asks has seen it"
+        self.teller.tell(AttemptFailed, self.count, type(error).__name__)
+
+    def tell_end(self, response: Response) -> None:
+        """Tell that a try has come to a response."""
+        from .events import AttemptEnded  # loaded only where somebody looks on, to keep start-up light
+
+        assert self.teller is not None, "who asks has seen it"
+        try:
+            self.teller.tell(AttemptEnded, self.count, response.status_code)
+        except BaseException:
+            response.close()  # nobody is going to see it
+            raise
 
     def accept(self, response: Response) -> Response:
         """The response of the last try.

@@ -10,6 +10,7 @@ import json as jsonlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, overload
 
@@ -38,6 +39,8 @@ from .urls import ParamTypes
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from .telling import Marks
+    from .timing import Timing
     from .transport import TLSInfo
 
 Progress: TypeAlias = Callable[[int, int | None], object]
@@ -147,7 +150,7 @@ class Request(RequestHooksMixin):
             **self.__dict__,
             "files": [],
             "data": self.data if isinstance(self.data, forms) else [],
-            "auth": self.auth if _has_name(self.auth) else None,
+            "auth": self.auth if has_name(self.auth) else None,
             "hooks": _hooks_that_travel(self.hooks),
         }
 
@@ -227,7 +230,7 @@ class PreparedRequest(RequestHooksMixin):
             "_stream": None,
             "_jar": None,
             "_handed": None,
-            "_auth": self._auth if _has_name(self._auth) else None,
+            "_auth": self._auth if has_name(self._auth) else None,
             "_auth_changes": None if self._auth_changes is None else self._auth_changes.that_travel(),
             "body": self.body if _travels(self.body) else None,
             "hooks": _hooks_that_travel(self.hooks),
@@ -688,7 +691,7 @@ class _AuthChanges:
         before, body = self.unsigned, self.body
         bodies_travel = _travels(before.body) and _travels(body)
         unsigned = _Unsigned(before.headers, before.body if bodies_travel else None, before.body_position, [])
-        hooks = tuple(filter(_has_name, self.hooks))
+        hooks = tuple(filter(has_name, self.hooks))
         return _AuthChanges(self.fields, unsigned, body if bodies_travel else None, hooks)
 
     def without_hooks(self) -> _AuthChanges:
@@ -714,13 +717,13 @@ def _travels(body: Any) -> bool:
     return body is None or isinstance(body, (str, bytes))
 
 
-def _has_name(function: Any) -> bool:
+def has_name(function: Any) -> bool:
     """Whether a function, or the class of an object, can be found by its name, as pickle does."""
     return "<" not in getattr(function, "__qualname__", type(function).__qualname__)
 
 
 def _hooks_that_travel(hooks: Mapping[str, Any]) -> Hooks:
-    return {event: list(filter(_has_name, registered)) for event, registered in as_hooks(hooks).items()}
+    return {event: list(filter(has_name, registered)) for event, registered in as_hooks(hooks).items()}
 
 
 def _text_of(value: Any) -> str | None:
@@ -754,6 +757,9 @@ class Response:
     _body: RawBody | None = None
     _raw: Any = None  # the file that `raw` is, once somebody asked for it
     _seconds: float = 0.0
+    _started: float = 0.0  # `time.monotonic()`
+    _marks: Marks | None = None  # of an exchange over a connection of a pool
+    _timing: Timing | None = None  # once it is pickled: clocks of others say nothing here
     _tries: tuple[RequestHistory, ...] = ()  # those before the one that it came by
     _next: Callable[[Response], PreparedRequest | None] | None = None
     _content: bytes | None = None
@@ -801,8 +807,8 @@ class Response:
         request = self.request
         if isinstance(request, PreparedRequest):
             request = request.without_auth_object()
-        gone = dict.fromkeys(("_body", "_raw", "_next", "connection"))
-        return {**self.__dict__, **gone, "request": request}
+        gone = dict.fromkeys(("_body", "_raw", "_next", "_marks", "connection"))
+        return {**self.__dict__, **gone, "request": request, "_timing": self.timing}
 
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}]>"
@@ -868,11 +874,32 @@ class Response:
 
     @property
     def attempts(self) -> tuple[RequestHistory, ...]:
-        """Every try that it took: those that the policy of retries did not leave it at, and itself last."""
+        """Every try that it took: those that the policy of retries did not leave it at, and itself last.
+
+        Each has `method`, `url`, `error` (the exception that it ended with, or None), `status` and
+        `redirect_location`. A replay over a new connection (see `Timing.replayed`) is part of its try, and a
+        redirect is a request of its own, whose tries are those of its response in `history`.
+        """
         method = None if self.request is None else self.request.method
         location = self.headers.get("Location") if self.is_redirect else None
         own = RequestHistory(method, self.url, None, self.status_code, location)
         return tuple(each._replace(url=urls.redacted(each.url or "")) for each in (*self._tries, own))
+
+    @property
+    def timing(self) -> Timing | None:
+        """How long each step took, from the wait for a connection to the end of the body, and whether the
+        connection was reused; see `Timing`. While the body lasts it counts up to now.
+
+        None where the response did not come over a connection of an `HTTPAdapter`. Each response in
+        `history` has its own.
+        """
+        marks = self._marks
+        if marks is None:
+            return self._timing
+        from .timing import Timing  # loaded only where it is asked for, to keep start-up light
+
+        resumed = self.tls is not None and self.tls.resumed
+        return Timing.of(marks, started=self._started, resumed=resumed, now=monotonic())
 
     @property
     def raw(self) -> Any:

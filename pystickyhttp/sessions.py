@@ -6,8 +6,9 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from functools import partial
+from time import monotonic
 from types import MappingProxyType, NoneType, TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from . import environment, redirects, urls
 from .__version__ import __version__
@@ -21,14 +22,18 @@ from .exceptions import InvalidSchema, RequestException, TooManyRedirects, Unrew
 from .headers import Headers, HeaderTypes, merge_headers
 from .hooks import default_hooks, dispatch_hook, merge_hooks
 from .identity import CertTypes, VerifyTypes
-from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response
+from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response, has_name
 from .models import REDIRECT_STATI as REDIRECT_STATI  # programs import it from here
 from .proxy_choice import merge_proxies, select_proxy
 from .retries import RetryTypes
+from .telling import Teller, Trace, here, is_logged, teller_for
 from .timeouts import UNSET, Deadline, TimeoutTypes, one_clock
 from .transport import Limits, Resolver
 from .transport.route import SYSTEM_STORE
 from .urls import ParamTypes
+
+if TYPE_CHECKING:
+    from .stats import Stats
 
 
 def default_user_agent(name: str = "pystickyhttp") -> str:
@@ -96,6 +101,7 @@ class Session:
         cookies_file: a file that the cookies are loaded from, if it is there, and saved to when the session
             is closed: JSON where its name ends in .json, else cookies.txt as curl writes it. `cookies` are
             added to what it holds.
+        trace: see the attributes.
         retries: what is tried again: a `Retry`, or how many times a connection that could not be made is.
             By default nothing, but for the replay on a connection that turned out to be dead.
         limits: how many connections there may be; by default `Limits()`.
@@ -118,6 +124,7 @@ class Session:
         trust_env: whether the environment is asked for proxies, the netrc file and CA files. Default True.
         base_url: as the argument.
         adapters: what `mount` has mounted, the longest prefix first.
+        trace: a function that is called with each event of its requests, or None, the default.
 
     Raises:
         TypeError, ValueError: limits, retries or base_url are of no use.
@@ -143,7 +150,9 @@ class Session:
         limits: Limits | None = None,
         resolver: Resolver | None = None,
         trust_env: bool = True,
+        trace: Trace | None = None,
     ) -> None:
+        self.trace = trace
         self._headers = default_headers()
         if headers is not None:
             self._headers = merge_headers(headers, self._headers)
@@ -173,7 +182,7 @@ class Session:
 
     def __repr__(self) -> str:
         adapters = dict.fromkeys(self.adapters.values())
-        return f"<Session with {', '.join(map(repr, adapters))}>"
+        return f"<Session with {len(self.cookies)} cookies and {', '.join(map(repr, adapters))}>"
 
     def __enter__(self) -> Self:
         return self
@@ -185,7 +194,8 @@ class Session:
 
     def __getstate__(self) -> dict[str, Any]:
         # The file has one owner: a copy elsewhere that is closed must not write its cookies over it.
-        return {**self.__dict__, "cookies_file": None}
+        trace = self._trace if has_name(self._trace) else None
+        return {**self.__dict__, "cookies_file": None, "_trace": trace}
 
     # --- settings
 
@@ -244,6 +254,26 @@ class Session:
     def proxies(self, value: ProxyTypes) -> None:
         self._speaks_of_proxies = value is not None
         self._proxies: Any = {} if value is None else _checked_proxies(value)
+
+    @property
+    def trace(self) -> Trace | None:
+        """A function that is called with each event of its requests (see `pystickyhttp.events`), or None.
+
+        It is called with one event at a time, in the thread in which that happens. It may use the session:
+        what it sends needs a connection of its own, and is told to nobody. An error that it raises is a
+        RuntimeWarning, and does not reach the request. It travels in a pickle if it has a name. Setting it
+        counts from the next request on.
+
+        Raises:
+            TypeError: on setting what can't be called.
+        """
+        return self._trace
+
+    @trace.setter
+    def trace(self, value: Trace | None) -> None:
+        if value is not None and not callable(value):
+            raise TypeError(f"trace is {value!r}: give a function that takes one event, such as print")
+        self._trace = value
 
     @property
     def max_redirects(self) -> int:
@@ -513,6 +543,11 @@ class Session:
             raise TypeError(
                 f"send() takes a PreparedRequest, not {type(request).__name__}: see prepare_request()"
             )
+        is_watched = self._trace is not None or here.teller is not None or is_logged()
+        if is_watched and not _is_told_of(request):
+            given: dict[str, Any] = {"stream": stream, "timeout": timeout, "allow_redirects": allow_redirects}
+            given.update(verify=verify, cert=cert, proxies=proxies, **adapter_settings)
+            return self._send_and_tell(request, given)
         settings: dict[str, Any] = {"stream": stream, "verify": verify, "cert": cert, "proxies": proxies}
         if stream is None or verify is None or not isinstance(proxies, _Proxies):  # which are merged already
             settings = self.merge_environment_settings(request.url, _spoken(proxies), stream, verify, cert)
@@ -529,6 +564,43 @@ class Session:
                 response = hop
         if not settings["stream"]:
             _ = response.content
+        return response
+
+    def _send_and_tell(self, request: PreparedRequest, given: dict[str, Any]) -> Response:
+        """Send a request that somebody looks at: whatever happens in this thread meanwhile is part of it.
+
+        A hop of a walk along redirects belongs to the request that the walk began with.
+        """
+        around = here.teller
+        is_hop = request.redirected_from is not None and around is not None and around.trace is self._trace
+        if is_hop and around is not None:
+            teller = Teller(self._trace, around.request_id, request)
+        else:
+            teller = teller_for(self._trace, request)
+        try:
+            here.teller = teller
+            if is_hop:
+                return Session.send(self, request, **given)
+            return self._walk_and_tell(teller, request, given)
+        finally:
+            here.teller = around
+
+    def _walk_and_tell(self, teller: Teller, request: PreparedRequest, given: dict[str, Any]) -> Response:
+        from . import events  # loaded only where somebody looks on, to keep start-up light
+
+        began = monotonic()
+        teller.tell(events.RequestStarted, request.method, urls.shown(request.url))
+        try:
+            response = Session.send(self, request, **given)
+        except BaseException as error:
+            teller.tell(events.RequestFailed, type(error).__name__, monotonic() - began)
+            raise
+        hops = sum(1 for each in response.history if each.is_redirect)
+        try:
+            teller.tell(events.RequestEnded, response.status_code, hops, monotonic() - began)
+        except BaseException:
+            response.close()  # nobody is going to see it
+            raise
         return response
 
     def _exchange(self, request: PreparedRequest, settings: dict[str, Any]) -> Response:
@@ -646,6 +718,10 @@ class Session:
         """Send the request that a redirect asks for."""
         history = [*response.history, response]
         response.keep_undecoded()
+        if here.teller is not None:
+            from .events import Redirected  # loaded only where somebody looks on, to keep start-up light
+
+            here.teller.tell(Redirected, response.status_code, request.method, urls.shown(request.url))
         try:
             # The body is read when it is known to be the last one's: a redirect's is never decoded.
             following = self.send(request, stream=True, allow_redirects=False, proxies=proxies, **settings)
@@ -801,8 +877,30 @@ class Session:
             if self.cookies_file is not None and self._process == os.getpid():
                 self.cookies.save(self.cookies_file)
         finally:
-            for adapter in {self._own_adapter, *self.adapters.values()}:
-                adapter.close()
+            around = here.teller
+            try:
+                if self._trace is not None:
+                    here.teller = Teller(self._trace, 0)
+                for adapter in {self._own_adapter, *self.adapters.values()}:
+                    adapter.close()
+            finally:
+                here.teller = around
+
+    def stats(self) -> Stats:
+        """What its connections came to: how many were opened, reused, discarded and why, per host and in all.
+
+        They are counted since the session was made, unpickled or forked. Those of all `HTTPAdapter`s that are
+        mounted are taken together.
+        """
+        from .stats import Stats  # loaded only where somebody asks, to keep start-up light
+
+        adapters = {self._own_adapter, *self.adapters.values()}
+        return Stats.merged(each.pool.stats() for each in adapters if isinstance(each, HTTPAdapter))
+
+
+def _is_told_of(request: PreparedRequest) -> bool:
+    """Whether a request is the one that this thread has under way, and looks at already."""
+    return here.teller is not None and here.teller.request is request
 
 
 def _complete(response: Response, adapter: BaseAdapter) -> None:

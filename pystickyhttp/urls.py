@@ -10,6 +10,7 @@ plug-ins for requests that speak to sockets have agreed upon them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -206,15 +207,9 @@ def parse(text: str) -> URL:
     scheme = (named or "").lower()
     if not authority or scheme not in _OURS:
         raise _unreadable(text, named)
-    try:
-        userinfo, host, port = _known_authority(scheme, authority)
-    except InvalidURL:
-        userinfo, host, port = _split_authority(scheme, authority, text)  # which shows all of it in its error
     return URL(
         scheme,
-        userinfo,
-        host,
-        port,
+        *_authority_of(scheme, authority, text),
         _quote(remove_dot_segments(path or "/"), _ILLEGAL_IN_PATH),
         None if query is None else _quote(query, _ILLEGAL_IN_QUERY),
         None if fragment is None else _quote(fragment, _ILLEGAL_IN_QUERY),
@@ -410,6 +405,12 @@ def redacted(text: str) -> str:
     return re.sub(_UP_TO_AT, r"\1", text)
 
 
+def shown(text: str) -> str:
+    """A URL for events and logs that are kept: without userinfo, and without query and fragment, which often
+    hold a token."""
+    return redacted(text).partition("#")[0].partition("?")[0]
+
+
 # --- unix sockets
 
 
@@ -521,6 +522,14 @@ def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None
         host,
         _port(port_text, text) if port_text else None,
     )
+
+
+def _authority_of(scheme: str, authority: str, text: str) -> tuple[str | None, str, int | None]:
+    """Userinfo, host and port."""
+    with contextlib.suppress(InvalidURL):
+        return _known_authority(scheme, authority)
+    # The error is to speak of the whole URL, and to know nothing of the first one, which may show a password.
+    return _split_authority(scheme, authority, text)
 
 
 # A program asks few servers for many things. As many as `parse` keeps.

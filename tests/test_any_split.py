@@ -71,7 +71,7 @@ def test_any_split_of_a_response_gives_the_same_response_and_a_connection_to_be_
             head = connection.exchange(REQUEST, DEADLINE.start())
             got = b"".join(iter(lambda: connection.read_piece(DEADLINE.start()), b""))
             assert (head.status_code, got) == (200, body)
-            assert connection.may_be_pooled()
+            assert connection.why_not_pooled() is None
             connection.become_idle(float(number))
             connection.become_active()
 

@@ -343,6 +343,8 @@ def test_the_time_is_shown_apart_from_the_body(command: Command) -> None:
     assert outcome.out == b"there"
     lines = [line for line in outcome.err.splitlines() if line.startswith("GET ")]
     assert [line.rpartition("/")[2] for line in lines] == ["from: 302 Found", "to: 200 OK"]
+    totals = [line.split("ms")[-1].strip() for line in outcome.err.splitlines() if line.startswith("total")]
+    assert totals == ["new connection", "reused connection"]
 
 
 def test_help_and_version_are_for_standard_output(command: Command) -> None:

@@ -60,7 +60,7 @@ def exchanged(connection: HTTPConnection, request: OutgoingRequest, peer: socket
     deadline = Timeout().start()
     connection.exchange(request, deadline)
     assert connection.read_piece(deadline) == b"ok"
-    assert connection.may_be_pooled()
+    assert connection.why_not_pooled() is None
     connection.become_idle(0.0)
     connection.become_active()
     return peer.recv(1 << 20)
@@ -111,7 +111,7 @@ def test_an_answer_that_came_ahead_of_a_request_that_could_not_be_sent_is_read(t
         head = connection.exchange(request, deadline)
         assert (head.status_code, connection.read_piece(deadline)) == (503, b"go away")
         assert connection.sent == 0
-        assert not connection.may_be_pooled()
+        assert connection.why_not_pooled() is not None
         connection.close()
 
 

@@ -295,10 +295,10 @@ def test_a_connection_idle_for_longer_than_the_limit_is_expired() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         connection = HTTPConnection(ours, Route("http", "a", 80), now=100.0)
-        assert not connection.is_expired(159.9, idle_timeout=60.0, max_age=None)
-        assert connection.is_expired(160.0, idle_timeout=60.0, max_age=None)
-        assert not connection.is_expired(1e9, idle_timeout=None, max_age=None)
-        assert connection.is_expired(130.0, idle_timeout=None, max_age=30.0)
+        assert not connection.why_expired(159.9, idle_timeout=60.0, max_age=None)
+        assert connection.why_expired(160.0, idle_timeout=60.0, max_age=None)
+        assert not connection.why_expired(1e9, idle_timeout=None, max_age=None)
+        assert connection.why_expired(130.0, idle_timeout=None, max_age=30.0)
         connection.close()
 
 
@@ -310,11 +310,11 @@ def test_the_servers_keep_alive_timeout_counts_with_a_second_to_spare() -> None:
         request = OutgoingRequest.make("GET", "/", [(b"Host", b"a")])
         theirs.sendall(respond(b"", headers={"Keep-Alive": "timeout=5, max=100"}))
         connection.exchange(request, Timeout().start())
-        assert connection.may_be_pooled()
+        assert connection.why_not_pooled() is None
         connection.become_idle(now=100.0)
-        assert not connection.is_expired(103.9, idle_timeout=60.0, max_age=None)
-        assert connection.is_expired(104.0, idle_timeout=60.0, max_age=None)
-        assert connection.is_expired(102.0, idle_timeout=2.0, max_age=None)
+        assert not connection.why_expired(103.9, idle_timeout=60.0, max_age=None)
+        assert connection.why_expired(104.0, idle_timeout=60.0, max_age=None)
+        assert connection.why_expired(102.0, idle_timeout=2.0, max_age=None)
         connection.close()
 
 

@@ -1105,7 +1105,7 @@ def exchanged(client: TLSInTLS, request: OutgoingRequest = REQUEST) -> HTTPConne
     deadline = Timeout(read=PATIENCE, write=PATIENCE).start()
     assert connection.exchange(request, deadline).status_code == 200
     assert b"".join(iter(lambda: connection.read_piece(deadline), b"")) == b"ok"
-    assert connection.may_be_pooled()
+    assert connection.why_not_pooled() is None
     connection.become_idle(0.0)
     return connection
 
@@ -1264,7 +1264,7 @@ def test_a_connection_makes_exchange_after_exchange(contexts: Contexts) -> None:
             assert connection.exchange(upload, deadline).status_code == 200
             body = b"".join(iter(lambda: connection.read_piece(deadline), b""))
             assert body == b"%d" % len(LARGE)
-            assert connection.may_be_pooled()
+            assert connection.why_not_pooled() is None
             connection.become_idle(0.0)
         assert connection.tls == TLSInfo.of(client)
         connection.close()
@@ -1304,7 +1304,7 @@ def test_a_final_response_that_comes_early_stops_an_upload(contexts: Contexts) -
         assert connection.exchange(upload, deadline).status_code == 413
         assert connection.sent < int(size)
         assert b"".join(iter(lambda: connection.read_piece(deadline), b"")) == b"no"
-        assert not connection.may_be_pooled()
+        assert connection.why_not_pooled() is not None
         connection.close()
 
 

@@ -372,7 +372,7 @@ def _reply(response: Response, seconds: float, options: Options) -> Reply:
             is_asked_to=asks_to_close(options.headers),
         ),
         # Made by the library from what it knows of each response; older ones have none.
-        steps=steps_of(getattr(response, "timing", None)),
+        steps=steps_of(response.timing),
     )
 
 

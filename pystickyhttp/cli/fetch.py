@@ -292,7 +292,7 @@ def show_timing(job: Job, response: Response) -> None:
         return
     job.output.flush()
     for each in (*response.history, response):
-        timing = getattr(each, "timing", None)
+        timing = each.timing
         request: Any = each.request
         status = f"{each.status_code} {each.reason}".strip()
         job.talk.line(harmless(f"{request.method} {urls.redacted(each.url)}: {status}"), "bold")

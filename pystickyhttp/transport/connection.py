@@ -16,6 +16,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import h11
@@ -40,6 +41,7 @@ from .sockets import is_timeout_of_ours, reason_of, speaks_tls, wants_to_read, w
 from .wires import PlainWire, TLSWire, Wire
 
 if TYPE_CHECKING:
+    from ..telling import Teller
     from . import tls
     from .duplex import DuplexStream
     from .tls_info import TLSInfo
@@ -108,6 +110,24 @@ def _small_body(request: OutgoingRequest) -> bytes | None:
     return body if len(body) <= SMALL_BODY else None
 
 
+# Why a connection is not used again (laws R3 and R4), in the words of `Session.stats()` and of the log.
+NOT_WHOLE: Final = "a request was not sent whole, or a response not read whole"
+AMBIGUOUS: Final = "the response was framed in two ways"
+LEFT_OVER: Final = "something came behind the response"
+SERVER_CLOSES: Final = "the server asked to close it"
+REQUEST_CLOSES: Final = "the request asked to close it"
+CLOSED_AS_END: Final = "the server closed it to end a body"
+USED_UP: Final = "the server's Keep-Alive allowed no more"
+IDLE_TOO_LONG: Final = "idle for too long"
+IDLE_FOR_SERVER: Final = "idle for as long as the server's Keep-Alive allowed"
+TOO_OLD: Final = "over the age limit"
+CLOSED_WHILE_IDLE: Final = "the server closed it while it was idle"
+CAME_WHILE_IDLE: Final = "something came in while it was idle"
+
+# What tells one connection from the next in the log: the first of the process is #1.
+_numbers: Final = count(1)
+
+
 class State(enum.Enum):
     """What a connection is doing."""
 
@@ -132,6 +152,10 @@ class HTTPConnection:
 
     Attributes:
         route: the Route.
+        number: what tells it from every other one of this process.
+        why_discarded: why the pool has given it up; "" before.
+        asked: `time.monotonic()` when the present request was sent.
+        answered: `time.monotonic()` when the head of the present response had come.
         served: the exchanges that ran to their end.
         sent: bytes of the present request that were written.
         received: bytes of the present response that came.
@@ -147,6 +171,7 @@ class HTTPConnection:
         "_created",
         "_cut",
         "_h11",
+        "_head",
         "_idle_limit",
         "_idle_since",
         "_informational",
@@ -158,17 +183,24 @@ class HTTPConnection:
         "_state",
         "_tls",
         "_wire",
+        "answered",
+        "asked",
         "ended",
         "fields",
+        "number",
         "received",
         "route",
         "sent",
         "served",
         "tls",
+        "why_discarded",
     )
 
     def __init__(self, sock: tls.AnySocket, route: Route, now: float) -> None:
         self.route = route
+        self.number = next(_numbers)
+        self.why_discarded = ""
+        self.asked = self.answered = now
         self.served = 0
         self.sent = 0
         self.received = 0
@@ -188,6 +220,7 @@ class HTTPConnection:
         self.ended = False
         self.fields: Fields = ()
         # The head that was sent last with nothing behind it, and its bytes as h11 made them.
+        self._head: h11.Request | None = None  # of the present request
         self._last_head: h11.Request | None = None
         self._last_bytes = b""
         self._cut = False  # the request was not sent whole
@@ -196,7 +229,12 @@ class HTTPConnection:
         self._may_continue = False
 
     def __repr__(self) -> str:
-        return f"<HTTPConnection to {self.route}: {self._state.value}, {self.served} served>"
+        state = self._state.value
+        if self._state is _IDLE:
+            state += f" for {self.idle_for(time.monotonic()):.1f} s"
+        elif self.why_discarded:
+            state += f", {self.why_discarded}"
+        return f"<HTTPConnection #{self.number} to {self.route}: {state}, {self.served} served>"
 
     @property
     def reused(self) -> bool:
@@ -209,18 +247,26 @@ class HTTPConnection:
         return self._state is _CLOSED
 
     @property
+    def body_received(self) -> int:
+        """Bytes of the body that have come."""
+        return self._body_received
+
+    @property
     def body_left(self) -> int:
         """Bytes of the body that have yet to come; 0 where nobody can tell."""
         return 0 if self._body_length is None else self._body_length - self._body_received
 
     # --- the exchange
 
-    def exchange(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead:
+    def exchange(
+        self, request: OutgoingRequest, deadline: Deadline, teller: Teller | None = None
+    ) -> ResponseHead:
         """Send a request and read the head of its response.
 
         Args:
             request: the request; the connection must be ACTIVE and between exchanges.
             deadline: the limits of time.
+            teller: who is told when it was sent, if anybody wants to know.
 
         Returns:
             The head of the final response, or of a 101. The body is read by `read_piece`.
@@ -234,12 +280,24 @@ class HTTPConnection:
         """
         self.sent = self.received = self._informational = 0
         self.ended = self._cut = self._ambiguous = self._may_continue = False
+        began = 0.0 if teller is None else time.monotonic()
         try:
             early = self._send(request, deadline)
-            return self._read_head(request, deadline) if early is None else early
+            self.asked = time.monotonic()
+            if teller is not None:
+                self._tell_sent(teller, request, self.asked - began)
+            head = self._read_head(request, deadline) if early is None else early
+            self.answered = time.monotonic()
+            return head
         except BaseException:
             self.close()
             raise
+
+    def _tell_sent(self, teller: Teller, request: OutgoingRequest, seconds: float) -> None:
+        from ..events import RequestSent  # loaded only where somebody looks on, to keep start-up light
+
+        path = request.head.target.decode("ascii").partition("?")[0]  # a query may hold anything
+        teller.tell(RequestSent, self.number, request.method, path, self.sent, seconds)
 
     def read_piece(self, deadline: Deadline) -> bytes:
         """The next piece of the body, as it comes; b"" at its end.
@@ -275,6 +333,7 @@ class HTTPConnection:
 
     def _begin(self, head: h11.Request) -> bytes:
         """Tell h11 that the next exchange begins: the bytes of the request's head."""
+        self._head = head
         if self.served:
             self._h11.start_next_cycle()
         return self._h11.send(head)
@@ -706,18 +765,31 @@ class HTTPConnection:
 
     # --- the rules of reuse
 
-    def may_be_pooled(self) -> bool:
-        """R3: both sides are done and want to go on, nothing is left over, and Keep-Alive allows it."""
+    def why_not_pooled(self) -> str | None:
+        """R3: None where both sides are done and want to go on, nothing is left over, and Keep-Alive allows.
+
+        Returns:
+            None, or why it can't be used again.
+        """
         connection = self._h11
-        return (
-            self._state is _ACTIVE
-            and not self._ambiguous
-            and not self._cut  # h11 may think that a request was sent whole whose last bytes were not
-            and connection.our_state is h11.DONE
-            and connection.their_state is h11.DONE
-            and connection.trailing_data == (b"", False)
-            and self._keep_alive_allows()
-        )
+        if self._ambiguous:
+            return AMBIGUOUS
+        # Of _cut h11 knows nothing: it may think that a request was sent whole whose last bytes were not.
+        if self._state is not _ACTIVE or self._cut:
+            return NOT_WHOLE
+        if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
+            return self._why_not_done()
+        if connection.trailing_data != (b"", False):
+            return LEFT_OVER if connection.trailing_data[0] else CLOSED_AS_END
+        return None if self._keep_alive_allows() else USED_UP
+
+    def _why_not_done(self) -> str:
+        """Who did not want to go on."""
+        if not self.ended:
+            return NOT_WHOLE
+        asked = () if self._head is None else self._head.headers
+        says_close = any(name == b"connection" and b"close" in value.lower() for name, value in asked)
+        return REQUEST_CLOSES if says_close else SERVER_CLOSES
 
     def _keep_alive_allows(self) -> bool:
         """R3: N - 1 s leave time for a request to arrive before the server's own clock runs out."""
@@ -735,7 +807,7 @@ class HTTPConnection:
             self._remaining = most if self._remaining is None else min(self._remaining, most)
 
     def become_idle(self, now: float) -> None:
-        """The exchange is over, and `may_be_pooled` said yes; h11 hears of the next one when it begins."""
+        """The exchange is over, and `why_not_pooled` said None; h11 hears of the next one when it begins."""
         self.served += 1
         self.fields = ()  # they are the response's, and may be many
         if self._remaining is not None:
@@ -743,8 +815,12 @@ class HTTPConnection:
         self._idle_since = now
         self._state = _IDLE
 
-    def is_expired(self, now: float, idle_timeout: float | None, max_age: float | None) -> bool:
-        """R4: whether it was idle for too long, or is too old.
+    def idle_for(self, now: float) -> float:
+        """The seconds since its last exchange; `now` is `time.monotonic()`."""
+        return now - self._idle_since
+
+    def why_expired(self, now: float, idle_timeout: float | None, max_age: float | None) -> str | None:
+        """R4: None, or that it was idle for too long, or is too old.
 
         Args:
             now: `time.monotonic()`.
@@ -753,10 +829,10 @@ class HTTPConnection:
         """
         idle = now - self._idle_since
         if self._idle_limit is not None and idle >= self._idle_limit:
-            return True
+            return IDLE_FOR_SERVER
         if idle_timeout is not None and idle >= idle_timeout:
-            return True
-        return max_age is not None and now - self._created >= max_age
+            return IDLE_TOO_LONG
+        return TOO_OLD if max_age is not None and now - self._created >= max_age else None
 
     def is_quiet(self) -> bool:
         """R4: whether nothing has come in while it was idle; an end or an error is something too."""
@@ -767,6 +843,15 @@ class HTTPConnection:
             return not (self._wire.news(0) or self._tls.pending()) or self._only_tls_news(self._tls)
         except (OSError, ValueError):  # ValueError: poll() of a socket that somebody closed
             return False
+
+    def why_not_quiet(self) -> str:
+        """What `is_quiet` has found: an end, or bytes that nobody asked for."""
+        try:
+            self._wire.do_not_block()
+            came = self._socket.recv(1)
+        except (OSError, ValueError):
+            came = b""
+        return CAME_WHILE_IDLE if came else CLOSED_WHILE_IDLE
 
     def _only_tls_news(self, sock: tls.TLSSocket) -> bool:
         # A TLS 1.3 server sends session tickets when it likes. OpenSSL takes them in, and then wants more.

@@ -7,12 +7,14 @@ shell around it: every step draws on one `Budget` of time, and a socket that did
 from __future__ import annotations
 
 import _thread
+import contextlib
 import errno
+import os
 import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
@@ -29,6 +31,7 @@ from ..exceptions import (
     TotalTimeout,
     TunnelError,
 )
+from ..telling import DialTimes, here
 from ..timeouts import Deadline
 from .route import Route
 from .sockets import (
@@ -73,11 +76,17 @@ def resolve(host: str, port: int) -> list[Address]:
 
 
 class Budget:
-    """The time of one dial: what the connect timeout and the total deadline leave of it."""
+    """The time of one dial: what the connect timeout and the total deadline leave of it.
 
-    __slots__ = ("_connect_by", "_deadline")
+    Args:
+        deadline: the deadline.
+        times: where it is written down what the steps took, if anybody wants to know.
+    """
 
-    def __init__(self, deadline: Deadline) -> None:
+    __slots__ = ("_connect_by", "_deadline", "times")
+
+    def __init__(self, deadline: Deadline, times: DialTimes | None = None) -> None:
+        self.times = DialTimes() if times is None else times
         limit = deadline.timeout.connect
         self._deadline = deadline
         self._connect_by = None if limit is None else time.monotonic() + limit
@@ -127,12 +136,13 @@ class Dialer:
         self._resolver = resolver or resolve
         self._settings = settings or SocketSettings()
 
-    def dial(self, route: Route, deadline: Deadline) -> tls.AnySocket:
+    def dial(self, route: Route, deadline: Deadline, times: DialTimes | None = None) -> tls.AnySocket:
         """Connect to the far end of a Route, tunnel and TLS included, or to the proxy that forwards to it.
 
         Args:
             route: where to.
             deadline: its connect timeout counts from here, over all steps together.
+            times: where it is written down what the steps took, if anybody wants to know.
 
         Returns:
             The socket, made with the settings; TLS, and TLS within the proxy's TLS, behave as a socket does.
@@ -146,7 +156,7 @@ class Dialer:
             ConnectTimeout, TotalTimeout: the time ran out.
             InsecureRequestWarning: where warnings are errors: nobody is going to be verified.
         """
-        budget = Budget(deadline)
+        budget = Budget(deadline, times)
         if route.tls is not None:
             return self._dial_securely(route, budget)
         sock = self._reach(route, budget)
@@ -223,18 +233,32 @@ class Dialer:
             if route.unix_socket is not None:
                 from . import unix  # loaded only where there is one, to keep start-up light
 
-                return unix.connect(route, self._settings, budget.left)
-            return connect(self._addresses(route, budget), route, budget, self._settings)
+                began = time.monotonic()
+                sock = unix.connect(route, self._settings, budget.left)
+            else:
+                addresses = self._addresses(route, budget)
+                began = time.monotonic()
+                sock = connect(addresses, route, budget, self._settings)
         except RequestException:
             raise
         except OSError as error:  # of the system's making, such as too many open files
             raise ConnectError(f"connecting to {route} failed: {error.strerror or error}") from error
+        _note_connected(sock, route, budget, began)
+        return sock
 
     def _addresses(self, route: Route, budget: Budget) -> Sequence[Address]:
         address = literal(route.host, route.port)
         if address is not None:
             return [address]
-        return _resolve_within(self._resolver, route, budget)
+        began = time.monotonic()
+        found = _resolve_within(self._resolver, route, budget)
+        seconds = time.monotonic() - began
+        budget.times.dns += seconds
+        if here.teller is not None:
+            from ..events import DNSResolved  # loaded only where somebody looks on
+
+            here.teller.tell(DNSResolved, route.host, len(found), seconds)
+        return found
 
 
 def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequence[Address]:
@@ -483,7 +507,9 @@ def _tunnel(sock: socket.socket, route: Route, budget: Budget) -> None:
 
         tunnels.connect_tunnel(sock, route, seconds)
 
+    began = time.monotonic()
     _step(sock, budget, f"asking for the tunnel to {route}", TunnelError, ask)
+    _note_tunnel(sock, route, budget, began)
 
 
 def _socks_tunnel(sock: socket.socket, route: Route, host: str, budget: Budget) -> None:
@@ -493,7 +519,9 @@ def _socks_tunnel(sock: socket.socket, route: Route, host: str, budget: Budget) 
         # A zone is of this machine, and means nothing to the proxy.
         tunnels.socks_tunnel(sock, route, host.partition("%")[0], route.port, seconds)
 
+    began = time.monotonic()
     _step(sock, budget, f"asking for the tunnel to {route}", TunnelError, ask)
+    _note_tunnel(sock, route, budget, began)
 
 
 def _secure(
@@ -506,7 +534,55 @@ def _secure(
         sock.settimeout(seconds)
         return handshake(sock, route)
 
-    return _step(sock, budget, f"the TLS handshake with {route}", HandshakeLost, shake_hands)
+    began = time.monotonic()
+    secured = _step(sock, budget, f"the TLS handshake with {route}", HandshakeLost, shake_hands)
+    seconds = time.monotonic() - began
+    budget.times.tls += seconds
+    if here.teller is not None:
+        from ..events import TLSHandshaked  # loaded only where somebody looks on
+
+        version, resumed = secured.version() or "", bool(secured.session_reused)
+        with _closing_upon_error(secured):
+            here.teller.tell(TLSHandshaked, str(route), version, resumed, seconds)
+    return secured
+
+
+def _note_connected(sock: socket.socket, route: Route, budget: Budget, began: float) -> None:
+    seconds = time.monotonic() - began
+    budget.times.connect += seconds
+    if here.teller is not None:
+        from ..events import Connected  # loaded only where somebody looks on
+
+        with _closing_upon_error(sock):
+            here.teller.tell(Connected, str(route), _peer_of(sock), seconds)
+
+
+def _note_tunnel(sock: socket.socket, route: Route, budget: Budget, began: float) -> None:
+    seconds = time.monotonic() - began
+    budget.times.tunnel += seconds
+    if here.teller is not None:
+        from ..events import TunnelMade  # loaded only where somebody looks on
+
+        with _closing_upon_error(sock):
+            here.teller.tell(TunnelMade, str(route), seconds)
+
+
+@contextlib.contextmanager
+def _closing_upon_error(sock: tls.AnySocket) -> Iterator[None]:
+    """L3: a trace runs while nobody but this thread knows the socket, and an interrupt may strike in it."""
+    try:
+        yield
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _peer_of(sock: socket.socket) -> str:
+    try:
+        peer = sock.getpeername()
+    except OSError:  # it is gone again already
+        return "?"
+    return str(Address(sock.family, peer)) if isinstance(peer, tuple) else os.fsdecode(peer)
 
 
 _T = TypeVar("_T")

@@ -18,17 +18,33 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from itertools import count
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from ..values import Value, settle, value_class
 from .route import Route
 
 C = TypeVar("C")
 
+# Of one Route, as `Stats.of` takes them: the origin, "" for that of many; opened, reused, replayed, resumed,
+# idle, active and waiting; and the reasons for which connections were discarded.
+Figures: TypeAlias = "tuple[str, tuple[int, int, int, int, int, int, int], dict[str, int]]"
+
 # How many leases that came to wait later may overtake one of another Route that waits at the total limit.
 # Each turn that is given away costs a connection and a dial, so one request in a hundred at most pays for it;
 # and a queue gets through a hundred requests well within a pool timeout.
 MOST_OVERTAKING: Final = 100
+
+# Of how many hosts the tallies are kept that nothing leads to any more. More than anybody reads, and a few
+# hundred kilobytes; a crawler's millions are summed up.
+MOST_PAST_HOSTS: Final = 1000
+
+# Why the ledger gives up connections that could have served on.
+OVER_IDLE_LIMIT: Final = "over the limit of idle connections"
+MADE_ROOM: Final = "made room for another host"
+LIMITS_LOWERED: Final = "the limits were lowered"
+POOL_CLOSED: Final = "the pool was closed"
+FORGOTTEN: Final = "nobody gave it back"
+MISLAID: Final = "an interrupt left it behind"
 
 
 @value_class()
@@ -141,13 +157,43 @@ class Lease(Generic[C]):
         """Called when a lease that waited has got its slot; may be called again. It must not block."""
 
 
+class Tally:
+    """What the connections to one host came to. It is for people alone: nothing is decided by it.
+
+    An operation that is cut short may leave one uncounted. What permits are counted by are sets.
+    """
+
+    __slots__ = ("discarded", "opened", "replayed", "resumed", "reused")
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.reused = 0
+        self.replayed = 0
+        self.resumed = 0
+        self.discarded: dict[str, int] = {}
+
+    def discard(self, reason: str) -> None:
+        """Count a connection that was given up."""
+        self.discarded[reason] = self.discarded.get(reason, 0) + 1
+
+    def add(self, other: Tally) -> None:
+        """Take in another one."""
+        self.opened += other.opened
+        self.reused += other.reused
+        self.replayed += other.replayed
+        self.resumed += other.resumed
+        for reason, number in other.discarded.items():
+            self.discarded[reason] = self.discarded.get(reason, 0) + number
+
+
 class _RouteState(Generic[C]):
     """What the ledger keeps of one Route."""
 
-    __slots__ = ("idle", "route", "slots", "waiting")
+    __slots__ = ("idle", "route", "slots", "tally", "waiting")
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, tally: Tally) -> None:
         self.route = route
+        self.tally = tally
         self.slots: set[Slot[C]] = set()
         self.idle: dict[Slot[C], None] = {}  # a stack: the last one in is the first one out
         self.waiting: OrderedDict[Lease[C], int] = OrderedDict()  # lease -> its number in the queue of all
@@ -161,13 +207,20 @@ class Ledger(Generic[C]):
 
     Args:
         limits: the limits.
+        note_why: called with each connection that it gives up, and why, ahead of handing it back. It runs
+            under the owner's lock, and must neither wait nor raise.
 
     Attributes:
         limits: the limits in force; `set_limits` changes them.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, note_why: Callable[[C, str], object] | None = None) -> None:
         self.limits = limits
+        self._note_why = note_why
+        # The tallies of hosts that no Route of `_states` leads to, the one that was last so at the end; and
+        # of those that were before them, together.
+        self._past: OrderedDict[str, Tally] = OrderedDict()
+        self._beyond = Tally()
         self._states: dict[Route, _RouteState[C]] = {}
         self._slots: set[Slot[C]] = set()
         self._idle: OrderedDict[Slot[C], None] = OrderedDict()  # least recently used first
@@ -201,7 +254,7 @@ class Ledger(Generic[C]):
         try:
             state = self._states.get(lease.route)
             if state is None:
-                state = self._states[lease.route] = _RouteState(lease.route)
+                state = self._states[lease.route] = self._new_state(lease.route)
             if not state.idle:
                 return self._dial_or_wait(state, lease)
             self._take_idle(state, lease)
@@ -224,8 +277,12 @@ class Ledger(Generic[C]):
             self._recover()
             raise
 
-    def discard(self, lease: Lease[C]) -> list[C]:
+    def discard(self, lease: Lease[C], reason: str = "") -> list[C]:
         """Give up the slot of a lease, or its place in the queue. May be called again.
+
+        Args:
+            lease: the lease.
+            reason: why its connection is not used again, for the tally.
 
         Returns:
             Connections to be closed: the slot's own, if there is one, and idle ones that made room.
@@ -235,34 +292,43 @@ class Ledger(Generic[C]):
             slot = lease.slot
             if slot is None or not slot.is_held_by(lease):
                 return []
-            return self._drop(slot) + self._admit()
+            return self._drop(slot, reason) + self._admit()
         except BaseException:
             self._recover()
             raise
 
-    def renew(self, lease: Lease[C]) -> list[C]:
+    def renew(self, lease: Lease[C], reason: str = "") -> list[C]:
         """The connection in the lease's slot is dead: put the next idle one in its place, or empty the slot.
 
         The lease keeps its slot, so nobody who came later can overtake it.
+
+        Args:
+            lease: the lease.
+            reason: why the connection is not used, for the tally.
 
         Returns:
             Connections to be closed: the dead one, and idle ones that made room.
         """
         try:
-            return self._renew(self._held(lease))
+            return self._renew(self._held(lease), reason)
         except BaseException:
             self._recover()
             raise
 
-    def expire(self, is_expired: Callable[[C], bool]) -> list[C]:
-        """Drop idle connections from the least recently used on, as far as they are expired; return them."""
+    def expire(self, why_expired: Callable[[C], str | None]) -> list[C]:
+        """Drop idle connections from the least recently used on, as far as they are expired; return them.
+
+        Args:
+            why_expired: why one is expired, or None where it is not.
+        """
         expired: list[C] = []
         try:
             while self._idle:
                 slot = next(iter(self._idle))
-                if slot.connection is not None and not is_expired(slot.connection):
+                why = MISLAID if slot.connection is None else why_expired(slot.connection)
+                if why is None:
                     break
-                expired += self._drop(slot)
+                expired += self._drop(slot, why)
             return expired + self._admit()
         except BaseException:
             self._recover()
@@ -277,7 +343,7 @@ class Ledger(Generic[C]):
         closing: list[C] = []
         try:
             for slot in [slot for slot in self._slots if slot.holder is not None and slot.holder() is None]:
-                closing += self._drop(slot)
+                closing += self._drop(slot, FORGOTTEN)
             return closing + self._admit()
         except BaseException:
             self._recover()
@@ -287,7 +353,7 @@ class Ledger(Generic[C]):
         """Drop every idle connection, and let none in use be pooled again; return the idle ones."""
         for slot in self._slots:
             slot.retired = True
-        return self.expire(lambda _: True)
+        return self.expire(lambda _: POOL_CLOSED)
 
     def set_limits(self, limits: Limits) -> list[C]:
         """Change the limits: leases that they now let in are granted; returns connections to be closed."""
@@ -305,6 +371,55 @@ class Ledger(Generic[C]):
         """Every connection, idle or in use."""
         return [slot.connection for slot in self._slots if slot.connection is not None]
 
+    # --- what it all came to
+
+    def count_opened(self, lease: Lease[C], *, resumed: bool) -> None:
+        """A connection was dialled into the slot of a lease.
+
+        Args:
+            lease: the lease.
+            resumed: whether its TLS began with a ticket.
+        """
+        tally = self._held(lease).state.tally
+        tally.opened += 1
+        tally.resumed += resumed
+
+    def count_lost(self, lease: Lease[C], reason: str, *, replayed: bool = False) -> None:
+        """The connection is gone from the slot of a lease, which keeps it: to dial anew, or to give it up.
+
+        Args:
+            lease: the lease.
+            reason: why it is gone.
+            replayed: whether the request goes out once more (law P1).
+        """
+        tally = self._held(lease).state.tally
+        tally.discard(reason)
+        tally.replayed += replayed
+
+    def figures(self) -> list[Figures]:
+        """The tally of each Route, and the state that the connections over it are in now."""
+        figures = [_figures_of("", self._beyond, 0, 0, 0)]
+        figures += [_figures_of(origin, tally, 0, 0, 0) for origin, tally in self._past.items()]
+        for state in self._states.values():
+            idle = len(state.idle)
+            origin, active = state.route.origin, len(state.slots) - idle
+            figures.append(_figures_of(origin, state.tally, idle, active, len(state.waiting)))
+        return figures
+
+    def _new_state(self, route: Route) -> _RouteState[C]:
+        tally = self._past.pop(route.origin, None) if self._past else None
+        return _RouteState(route, Tally() if tally is None else tally)
+
+    def _keep_tally(self, state: _RouteState[C]) -> None:
+        """Nothing leads to a Route any more: what it came to is kept, be it among that of many."""
+        origin = state.route.origin
+        tally = self._past.pop(origin, None)
+        if tally is not None:  # of another Route to the same host
+            state.tally.add(tally)
+        self._past[origin] = state.tally
+        while len(self._past) > MOST_PAST_HOSTS:
+            self._beyond.add(self._past.popitem(last=False)[1])
+
     # --- the rules
 
     def _may_dial(self, state: _RouteState[C]) -> bool:
@@ -317,14 +432,16 @@ class Ledger(Generic[C]):
             return False
         return limits.max_connections is None or len(self._slots) < limits.max_connections or bool(self._idle)
 
-    def _must_close(self, slot: Slot[C]) -> bool:
-        """Whether a connection that could be pooled is not: the pool was closed, or a limit lowered."""
+    def _why_close(self, slot: Slot[C]) -> str | None:
+        """Why one that could be pooled is not: the pool was closed, or a limit lowered; None where it is."""
+        if slot.retired:
+            return POOL_CLOSED
         limits = self.limits
-        return (
-            slot.retired
-            or (limits.max_per_host is not None and len(slot.state.slots) > limits.max_per_host)
-            or (limits.max_connections is not None and len(self._slots) > limits.max_connections)
-        )
+        if limits.max_per_host is not None and len(slot.state.slots) > limits.max_per_host:
+            return LIMITS_LOWERED
+        if limits.max_connections is not None and len(self._slots) > limits.max_connections:
+            return LIMITS_LOWERED
+        return None
 
     def _holds_up_others(self, state: _RouteState[C]) -> bool:
         """L2: whether a Route that never runs out of leases has had the slots of all for too long.
@@ -365,14 +482,16 @@ class Ledger(Generic[C]):
 
     def _release(self, slot: Slot[C]) -> list[C]:
         state = slot.state
-        if self._must_close(slot):
-            return self._drop(slot) + self._admit()
+        why = self._why_close(slot)
+        if why is not None:
+            return self._drop(slot, why) + self._admit()
         if state.waiting:
             if self._holds_up_others(state):
-                return self._drop(slot) + self._admit()
+                return self._drop(slot, MADE_ROOM) + self._admit()
             lease = next(iter(state.waiting))
             lease.slot = slot
             self._deliver(lease)
+            state.tally.reused += 1
             return []
         state.idle[slot] = None
         self._idle[slot] = None
@@ -380,15 +499,19 @@ class Ledger(Generic[C]):
         closing = self._trim(state)
         return closing + self._admit() if self._queued else closing
 
-    def _renew(self, slot: Slot[C]) -> list[C]:
+    def _renew(self, slot: Slot[C], reason: str) -> list[C]:
         dead = [] if slot.connection is None else [slot.connection]
-        slot.connection = None
         state = slot.state
+        if slot.connection is not None:
+            self._note(state, slot.connection, reason)
+            state.tally.reused -= 1  # it was counted when it was taken
+        slot.connection = None
         if not state.idle:
             return dead
         spare = next(reversed(state.idle))
-        self._drop(spare)
+        self._remove(spare)
         slot.connection = spare.connection
+        state.tally.reused += 1
         return dead + self._admit()
 
     def _take_idle(self, state: _RouteState[C], lease: Lease[C]) -> None:
@@ -397,6 +520,7 @@ class Ledger(Generic[C]):
         slot.holder = weakref.ref(lease)
         del state.idle[slot]
         del self._idle[slot]
+        state.tally.reused += 1
 
     def _open_slot(self, state: _RouteState[C], lease: Lease[C]) -> None:
         slot = Slot(state, lease)
@@ -428,16 +552,16 @@ class Ledger(Generic[C]):
         limit = self.limits.max_connections
         if limit is None or len(self._slots) < limit:
             return []
-        return self._drop(next(iter(self._idle)))
+        return self._drop(next(iter(self._idle)), MADE_ROOM)
 
     def _trim(self, state: _RouteState[C]) -> list[C]:
         """L1: idle connections above the limits go, the least recently used first."""
         limits = self.limits
         closing: list[C] = []
         while limits.max_idle_per_host is not None and len(state.idle) > limits.max_idle_per_host:
-            closing += self._drop(next(iter(state.idle)))
+            closing += self._drop(next(iter(state.idle)), OVER_IDLE_LIMIT)
         while limits.max_idle is not None and len(self._idle) > limits.max_idle:
-            closing += self._drop(next(iter(self._idle)))
+            closing += self._drop(next(iter(self._idle)), OVER_IDLE_LIMIT)
         return closing
 
     def _shrink(self, state: _RouteState[C]) -> list[C]:
@@ -448,11 +572,24 @@ class Ledger(Generic[C]):
             (limits.max_per_host is not None and len(state.slots) > limits.max_per_host)
             or (limits.max_connections is not None and len(self._slots) > limits.max_connections)
         ):
-            closing += self._drop(next(iter(state.idle)))
+            closing += self._drop(next(iter(state.idle)), LIMITS_LOWERED)
         return closing
 
-    def _drop(self, slot: Slot[C]) -> list[C]:
-        """End a slot, wherever it stands; returns its connection."""
+    def _drop(self, slot: Slot[C], reason: str) -> list[C]:
+        """End a slot, wherever it stands, and its connection with it, which is returned."""
+        self._remove(slot)
+        if slot.connection is None:
+            return []
+        self._note(slot.state, slot.connection, reason)
+        return [slot.connection]
+
+    def _note(self, state: _RouteState[C], connection: C, reason: str) -> None:
+        state.tally.discard(reason)
+        if self._note_why is not None:
+            self._note_why(connection, reason)
+
+    def _remove(self, slot: Slot[C]) -> None:
+        """Take a slot from wherever it stands."""
         state = slot.state
         state.idle.pop(slot, None)
         self._idle.pop(slot, None)
@@ -460,7 +597,6 @@ class Ledger(Generic[C]):
         self._slots.discard(slot)
         slot.holder = None  # last: a lease that holds its slot still can be discarded once more
         self._forget_if_empty(state)
-        return [] if slot.connection is None else [slot.connection]
 
     def _leave_queue(self, lease: Lease[C]) -> None:
         state = self._queued.get(lease.route)
@@ -475,6 +611,7 @@ class Ledger(Generic[C]):
         """A program may visit any number of hosts: what is over leaves nothing behind."""
         if not state.slots and not state.waiting and self._states.get(state.route) is state:
             del self._states[state.route]
+            self._keep_tally(state)
 
     def _held(self, lease: Lease[C]) -> Slot[C]:
         slot = lease.slot
@@ -501,7 +638,12 @@ class Ledger(Generic[C]):
                 self._idle.pop(slot, None)
                 state.idle.pop(slot, None)
             elif not counted or slot not in self._idle or slot not in state.idle:
-                self._drop(slot)
+                self._drop(slot, MISLAID)
         for state in list(self._states.values()):
             self._forget_if_empty(state)
         self._admit()
+
+
+def _figures_of(origin: str, tally: Tally, idle: int, active: int, waiting: int) -> Figures:
+    counted = tally.opened, tally.reused, tally.replayed, tally.resumed
+    return origin, (*counted, idle, active, waiting), dict(tally.discarded)

@@ -14,13 +14,22 @@ import time
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from ..exceptions import ConnectionLost, PoolTimeout, TotalTimeout, UnrewindableBodyError
+from ..exceptions import (
+    ChunkedEncodingError,
+    ConnectionLost,
+    IncompleteBody,
+    PoolTimeout,
+    RemoteProtocolError,
+    TotalTimeout,
+    UnrewindableBodyError,
+)
 from ..forks import after_fork_in_child
 from ..gathering import gathered
+from ..telling import DialTimes, Marks, Teller, here, teller_of_now
 from ..timeouts import Deadline, Timeout
 from .connection import HTTPConnection, ResponseHead
 from .dial import Dialer
@@ -29,7 +38,18 @@ from .request import OutgoingRequest, may_replay
 from .route import Route
 
 if TYPE_CHECKING:
+    from ..stats import Stats
     from .duplex import DuplexStream
+
+# Why a connection is given up while it is in use, in the words of `stats()` and of the log.
+BROKE: Final = "it broke"
+TIMED_OUT: Final = "the time ran out"
+NOT_HTTP: Final = "what came was not HTTP/1.1"
+BROKEN_OFF: Final = "an error or an interrupt ended its exchange"
+DIED_IDLE: Final = "it was dead when it was used again"
+NOT_READ: Final = "a body was not read to its end"
+FORGOTTEN: Final = "a response was forgotten before its body was read"
+HANDED_OVER: Final = "it was handed over after a change of protocol"
 
 # R5: what is left of a body is read to its end only if that costs less than a new connection would: as many
 # bytes as one read takes, and no longer than a handshake over some distance.
@@ -57,12 +77,16 @@ class _Claim(Lease[HTTPConnection]):
     a lock, a list and some Python between them.
     """
 
-    __slots__ = ("gate",)
+    __slots__ = ("gate", "marks", "teller", "why")
 
     def __init__(self, route: Route) -> None:
         self.route = route
         self.slot = None
         self.gate: threading.Lock | None = None
+        self.marks = Marks()
+        # Who is told what happens to it, if anybody wants to know; the body may be read by another thread.
+        self.teller = here.teller
+        self.why = BROKEN_OFF  # its connection is given up, unless somebody says more
 
     def __repr__(self) -> str:
         return f"<a request's claim on {self.route}>"
@@ -101,7 +125,7 @@ class ConnectionPool:
         # waits, closes or talks under it. What is in a slot belongs to the claim that holds the slot, and is
         # its thread's to change without the lock; limits are replaced whole, and may be read at any time.
         self._lock = threading.Lock()
-        self._ledger: Ledger[HTTPConnection] = Ledger(limits)
+        self._ledger: Ledger[HTTPConnection] = Ledger(limits, _note_why)
         # Claims whose slots have to be freed: of responses that were collected unread (R6), and of calls that
         # an exception has ended (L3). To put one here is a single step, that nothing can interrupt and that
         # waits for no lock; `_reclaim` does the rest.
@@ -120,7 +144,8 @@ class ConnectionPool:
         if is_finalizing():
             return
         with contextlib.suppress(AttributeError):  # __init__ may have failed
-            _close_all(self._ledger.retire())
+            for connection in self._ledger.retire():  # nobody is told: the collector strikes anywhere
+                connection.close()
 
     @property
     def limits(self) -> Limits:
@@ -165,16 +190,26 @@ class ConnectionPool:
         try:
             connection = self._acquire(claim, deadline)
             try:
-                head = connection.exchange(request, deadline)
+                head = connection.exchange(request, deadline, claim.teller)
             except ConnectionLost as lost:
                 if not may_replay(request, reused=connection.reused, sent=lost.sent, received=lost.received):
                     raise
                 connection = self._replay_connection(claim, request, deadline, lost)
-                head = connection.exchange(request, deadline)
+                head = connection.exchange(request, deadline, claim.teller)
+            if claim.teller is not None:
+                _tell_head(claim.teller, connection, head)
             return IncomingResponse(self, claim, connection, head, deadline)
-        except BaseException:
-            self._give_up(claim)
+        except BaseException as error:
+            self._give_up(claim, _why_given_up(error))
             raise
+
+    def stats(self) -> Stats:
+        """What its connections came to since it was made, and the state that they are in."""
+        from ..stats import Stats  # loaded only when somebody asks, to keep start-up light
+
+        with self._lock:
+            figures = self._ledger.figures()
+        return Stats.of(figures)
 
     def close(self) -> None:
         """Close the idle connections; those in use are closed when their responses end.
@@ -190,7 +225,7 @@ class ConnectionPool:
         """L4: in the child of a fork, where the connections are the parent's, and so is who held the lock."""
         inherited = self._ledger.connections()
         self._lock = threading.Lock()
-        self._ledger = Ledger(self._ledger.limits)
+        self._ledger = Ledger(self._ledger.limits, _note_why)
         self._abandoned = deque()
         self._waiting = set()
         for connection in inherited:
@@ -211,27 +246,41 @@ class ConnectionPool:
             _close_all(closing)
         slot = claim.slot
         if slot is None:
-            slot = self._wait(claim, deadline)
+            slot = self._wait_and_tell(claim, deadline)
         while (connection := slot.connection) is not None:
-            if self._is_reusable(connection):
+            claim.marks.taken = now = time.monotonic()
+            why = self._why_not_reusable(connection, now)
+            if why is None:
                 connection.become_active()
+                if claim.teller is not None:
+                    _tell_reused(claim.teller, connection, now)
                 return connection
             with self._lock:
-                closing = self._ledger.renew(claim)
+                closing = self._ledger.renew(claim, why)
             _close_all(closing)
         return self._dial(claim, deadline)
 
-    def _is_reusable(self, connection: HTTPConnection) -> bool:
-        """R4: young enough, not idle for too long, and nothing has come in."""
+    def _why_not_reusable(self, connection: HTTPConnection, now: float) -> str | None:
+        """R4: None where it is young enough, was not idle for too long, and nothing has come in; else why."""
         limits = self._ledger.limits
-        return (
-            not connection.is_expired(time.monotonic(), limits.idle_timeout, limits.max_age)
-            and connection.is_quiet()
-        )
+        why = connection.why_expired(now, limits.idle_timeout, limits.max_age)
+        if why is not None or connection.is_quiet():
+            return why
+        return connection.why_not_quiet()
 
-    def _is_expired(self, connection: HTTPConnection) -> bool:
+    def _why_expired(self, connection: HTTPConnection) -> str | None:
         limits = self._ledger.limits
-        return connection.is_expired(time.monotonic(), limits.idle_timeout, limits.max_age)
+        return connection.why_expired(time.monotonic(), limits.idle_timeout, limits.max_age)
+
+    def _wait_and_tell(self, claim: _Claim, deadline: Deadline) -> Slot[HTTPConnection]:
+        began = time.monotonic()
+        slot = self._wait(claim, deadline)
+        claim.marks.waited = time.monotonic() - began
+        if claim.teller is not None:
+            from ..events import ConnectionWaited  # loaded only where somebody looks on
+
+            claim.teller.tell(ConnectionWaited, str(claim.route), claim.marks.waited)
+        return slot
 
     def _wait(self, claim: _Claim, deadline: Deadline) -> Slot[HTTPConnection]:
         """L2, L3: wait in the queue, and leave it when the pool timeout or the deadline has passed."""
@@ -271,22 +320,40 @@ class ConnectionPool:
     def _dial(self, claim: _Claim, deadline: Deadline) -> HTTPConnection:
         # Whoever dials has time to look after what nobody used: a warm request has not.
         with self._lock:
-            expired = self._ledger.expire(self._is_expired)
+            expired = self._ledger.expire(self._why_expired)
         _close_all(expired)
-        sock = self._dialer.dial(claim.route, deadline)
+        began = time.monotonic()
+        claim.marks.dialled = times = DialTimes()
+        sock = self._dialer.dial(claim.route, deadline, times)
         try:
-            connection = HTTPConnection(sock, claim.route, time.monotonic())
+            claim.marks.taken = now = time.monotonic()
+            connection = HTTPConnection(sock, claim.route, now)
         except BaseException:
             sock.close()
             raise
         claim.held().connection = connection
+        with self._lock:
+            self._ledger.count_opened(claim, resumed=connection.tls is not None and connection.tls.resumed)
+        if (teller := teller_of_now()) is not None:
+            _tell_opened(teller, connection, now - began)
         return connection
 
     def _replay_connection(
         self, claim: _Claim, request: OutgoingRequest, deadline: Deadline, lost: ConnectionLost
     ) -> HTTPConnection:
         """P1: a connection dialled fresh, in the slot of the dead one; the request is made ready again."""
+        dead = claim.held().connection
         claim.held().connection = None
+        with self._lock:
+            self._ledger.count_lost(claim, DIED_IDLE, replayed=True)
+        claim.marks.replayed = True
+        assert dead is not None, "it is the one that died"
+        dead.why_discarded = DIED_IDLE
+        _tell_discarded([dead], claim.teller)
+        if claim.teller is not None:
+            from ..events import Replayed  # loaded only where somebody looks on
+
+            claim.teller.tell(Replayed, dead.number, str(dead.route))
         try:
             request.rewind()
         except UnrewindableBodyError as error:
@@ -295,41 +362,63 @@ class ConnectionPool:
 
     # --- giving back
 
-    def _release(self, claim: _Claim, connection: HTTPConnection) -> None:
-        """The exchange is over: pool the connection if R3 allows, else close it."""
-        if not connection.may_be_pooled():
-            self._give_up(claim)
-            return
-        connection.become_idle(time.monotonic())
+    def _release(self, claim: _Claim, connection: HTTPConnection) -> bool:
+        """The exchange is over: pool the connection if R3 allows, else close it.
+
+        Returns:
+            Whether it is pooled.
+        """
+        claim.marks.ended = now = time.monotonic()
+        why = connection.why_not_pooled()
+        if why is not None:
+            self._give_up(claim, why)
+            return False
+        connection.become_idle(now)
         with self._lock:
             closing = self._ledger.release(claim)
         if closing:
-            _close_all(closing)
+            _close_all(closing, claim.teller)
+        return connection not in closing
 
-    def _give_up(self, claim: _Claim) -> None:
+    def _give_up(self, claim: _Claim, why: str = BROKEN_OFF) -> None:
         """Free the claim's slot, or its place in the queue, and close its connection. May be called again."""
+        claim.why = why
         self._abandoned.append(claim)
-        self._reclaim()
+        self._reclaim(claim.teller)
+
+    def _let_go(self, claim: _Claim, connection: HTTPConnection) -> None:
+        """The connection belongs to the caller from now on, and its slot is free."""
+        claim.held().connection = None
+        connection.why_discarded = HANDED_OVER
+        with self._lock:
+            self._ledger.count_lost(claim, HANDED_OVER)
+        self._give_up(claim)
 
     def _abandon(self, claim: _Claim) -> None:
         """R6: a response was collected unread. The collector calls this at any instant: it waits for nothing.
 
         The slot goes to who waits, or is seen to by the next request.
         """
+        claim.why = FORGOTTEN
         self._abandoned.append(claim)
         for waiting in tuple(self._waiting):
             waiting.wake()
 
-    def _reclaim(self) -> None:
-        """Free the slots of claims that were given up, and close their connections."""
+    def _reclaim(self, teller: Teller | None = None) -> None:
+        """Free the slots of claims that were given up, and close their connections.
+
+        Args:
+            teller: whom to tell of it, if not the one of the request that this thread has under way.
+        """
         while self._abandoned:
             with self._lock:
                 closing: list[HTTPConnection] = []
                 while self._abandoned:
                     # It stays in the deque until it is done, so that who is interrupted here loses none.
-                    closing += self._ledger.discard(self._abandoned[0])
+                    claim = self._abandoned[0]
+                    closing += self._ledger.discard(claim, claim.why)
                     self._abandoned.popleft()
-            _close_all(closing)
+            _close_all(closing, teller)
 
 
 class IncomingResponse:
@@ -343,9 +432,21 @@ class IncomingResponse:
         reason: the reason phrase as it came.
         fields: names as they came, and values, in order.
         tls: facts of the TLS with the server, None where there is none.
+        marks: what the clock said on its way.
     """
 
-    __slots__ = ("_claim", "_connection", "_deadline", "_http", "_pool", "fields", "reason", "status", "tls")
+    __slots__ = (
+        "_claim",
+        "_connection",
+        "_deadline",
+        "_http",
+        "_pool",
+        "fields",
+        "marks",
+        "reason",
+        "status",
+        "tls",
+    )
 
     def __init__(
         self,
@@ -360,6 +461,9 @@ class IncomingResponse:
         self._http = head.http_version
         self.fields = connection.fields
         self.tls = connection.tls
+        self.marks = marks = claim.marks
+        marks.sent = connection.asked
+        marks.head = connection.answered
         self._pool = pool
         self._claim = claim
         self._deadline = deadline
@@ -414,8 +518,9 @@ class IncomingResponse:
             if connection.ended:
                 self._finish(connection)
             return piece
-        except BaseException:
-            self._give_up()
+        except BaseException as error:
+            if self._connection is not None:
+                self._fail(connection, error)
             raise
 
     def check_time(self) -> None:
@@ -450,6 +555,7 @@ class IncomingResponse:
             The bytes, undecoded, or None where it was too much, took too long or broke.
         """
         self._deadline = Timeout(total=DRAIN_SECONDS).start()
+        self._claim.why = NOT_READ  # whatever stops it now
         limit = DRAIN_BYTES
         pieces: list[bytes] = []
         if self._connection is not None and self._connection.body_left > limit:
@@ -484,18 +590,49 @@ class IncomingResponse:
         if connection is None:
             raise ValueError("the response has ended, and its connection is gone")
         stream = connection.hand_over()
-        self._claim.held().connection = None
-        self._give_up()
+        self.marks.ended = time.monotonic()
+        self._pool._let_go(self._claim, connection)
+        self._connection = None
+        try:
+            _tell_discarded([connection], self._claim.teller)
+        except BaseException:
+            stream.close()  # nobody is going to see it
+            raise
         return stream
 
     def _finish(self, connection: HTTPConnection) -> None:
-        self._pool._release(self._claim, connection)
+        teller = self._claim.teller
+        # Behind the release it may serve another request.
+        received, served = (0, 0) if teller is None else (connection.body_received, connection.served + 1)
+        is_pooled = self._pool._release(self._claim, connection)
+        self._connection = None
+        if teller is not None:
+            self._tell_ended(teller, connection.number, received, served if is_pooled else None)
+
+    def _give_up(self, why: str = NOT_READ) -> None:
+        # A claim that was released already holds nothing, and giving it up does nothing.
+        self.marks.ended = time.monotonic()
+        self._pool._give_up(self._claim, why)
         self._connection = None
 
-    def _give_up(self) -> None:
-        # A claim that was released already holds nothing, and giving it up does nothing.
-        self._pool._give_up(self._claim)
-        self._connection = None
+    def _fail(self, connection: HTTPConnection, error: BaseException) -> None:
+        received = connection.body_received
+        why = self._claim.why
+        self._give_up(_why_given_up(error) if why is BROKEN_OFF else why)
+        if self._claim.teller is not None:
+            from ..events import ResponseFailed  # loaded only where somebody looks on
+
+            self._claim.teller.tell(ResponseFailed, connection.number, received, type(error).__name__)
+
+    def _tell_ended(self, teller: Teller, connection: int, received: int, served: int | None) -> None:
+        """Tell that the body has ended, and how often the connection has served if it is pooled."""
+        from ..events import ConnectionReleased, ResponseEnded  # loaded only where somebody looks on
+
+        ended = self.marks.ended
+        assert ended is not None, "the body has ended"
+        teller.tell(ResponseEnded, connection, received, ended - self.marks.head)
+        if served is not None:
+            teller.tell(ConnectionReleased, connection, served)
 
 
 def _check_limits(limits: Any) -> None:
@@ -503,6 +640,57 @@ def _check_limits(limits: Any) -> None:
         raise TypeError(f"limits are {limits!r}: give Limits(max_per_host=...)")
 
 
-def _close_all(connections: Iterable[HTTPConnection]) -> None:
+def _close_all(connections: Sequence[HTTPConnection], teller: Teller | None = None) -> None:
+    """Close what the ledger has given up, and tell of it; no lock is held."""
     for connection in connections:
         connection.close()
+    if connections:
+        _tell_discarded(connections, teller)
+
+
+def _note_why(connection: HTTPConnection, why: str) -> None:
+    connection.why_discarded = why
+
+
+def _why_given_up(error: BaseException) -> str:
+    """Why a connection is closed upon an error: in a few words, so that they can be counted."""
+    if isinstance(error, TimeoutError):
+        return TIMED_OUT
+    if isinstance(error, (ConnectionLost, IncompleteBody)):
+        return BROKE
+    return NOT_HTTP if isinstance(error, (RemoteProtocolError, ChunkedEncodingError)) else BROKEN_OFF
+
+
+# --- what is told; `events` is loaded only where somebody looks on, to keep start-up light
+
+
+def _tell_reused(teller: Teller, connection: HTTPConnection, now: float) -> None:
+    from ..events import ConnectionReused
+
+    teller.tell(ConnectionReused, connection.number, str(connection.route), connection.idle_for(now))
+
+
+def _tell_opened(teller: Teller, connection: HTTPConnection, seconds: float) -> None:
+    from ..events import ConnectionOpened
+
+    tls = connection.tls
+    version, resumed = (None, False) if tls is None else (tls.version, tls.resumed)
+    teller.tell(ConnectionOpened, connection.number, str(connection.route), version, resumed, seconds)
+
+
+def _tell_head(teller: Teller, connection: HTTPConnection, head: ResponseHead) -> None:
+    from ..events import ResponseStarted
+
+    seconds = connection.answered - connection.asked
+    teller.tell(ResponseStarted, connection.number, head.status_code, seconds)
+
+
+def _tell_discarded(connections: Sequence[HTTPConnection], teller: Teller | None) -> None:
+    # A body is read, and a response closed, when its request is under way no more.
+    teller = teller or teller_of_now()
+    if teller is None:
+        return
+    from ..events import ConnectionDiscarded
+
+    for connection in connections:
+        teller.tell(ConnectionDiscarded, connection.number, str(connection.route), connection.why_discarded)

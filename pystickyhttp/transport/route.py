@@ -257,6 +257,13 @@ class Route(Value):
         return self.proxy is not None and self.scheme == "http" and not self.proxy.is_socks
 
     @property
+    def origin(self) -> str:
+        """The far end as "scheme://host:port", by which its figures are shown; no secret is part of it."""
+        if self.unix_socket is not None:
+            return f"{self.scheme}+unix://{self.unix_socket}"
+        return f"{self.scheme}://{_authority(self.host, self.port)}"
+
+    @property
     def authority(self) -> str:
         """Host and port of the far end (RFC 9112, section 3.2.3), without the zone that only we know."""
         return _authority(self.host.partition("%")[0], self.port)
