@@ -24,8 +24,10 @@ from pystickyhttp.cli import main
 DEADLINE = 60.0
 ROOT = Path(__file__).parent.parent
 # Who runs the tests in the background may let them ignore interrupts, as shells do, and children inherit that.
+# Nor are they measured by `make coverage`: an interrupt amid coverage's own work leaves its lock locked.
 INTERRUPTIBLE = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.environ.pop('COVERAGE_PROCESS_CONFIG', None); "
     "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 )
 # The terminal becomes the one that the process is controlled by, so that Ctrl-C reaches it as a signal.
