@@ -270,6 +270,20 @@ def test_only_so_many_tickets_are_kept_and_the_oldest_go_first(
     assert resumed == [False, False, True, False]
 
 
+def test_what_a_context_of_the_callers_has_to_say_is_told() -> None:
+    """One that was derived may refuse for reasons of its own, as the standard library's may."""
+
+    class Picky(ssl.SSLContext):
+        def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+            raise ValueError("not on a Saturday")
+
+    context = Picky(ssl.PROTOCOL_TLS_CLIENT)
+    with ScriptedServer([lambda peer: peer.stall()]) as server, Session() as session, no_socket_left():
+        session.mount("https://", HTTPAdapter(ssl_context=context))
+        with pytest.raises(SSLError, match="handshake with .* failed: not on a Saturday"):
+            session.get(server.url().replace("http:", "https:"))
+
+
 def test_tickets_of_an_earlier_state_of_a_ca_file_are_dropped(ca: trustme.CA, tmp_path: Path) -> None:
     """S2: nobody is going to take them, and each keeps a context alive, with a store of roots."""
     roots = tmp_path / "ca.pem"
