@@ -636,3 +636,11 @@ def test_an_exception_between_any_two_steps_loses_no_permit(operation: str) -> N
             ledger.discard(subject)
         check(ledger, leases)
     assert step > 20, "the operation was struck at every step of its way"
+
+
+def test_a_question_that_fails_amid_the_expiry_loses_no_permit() -> None:
+    """L3: it is asked of each connection, and may raise."""
+    ledger, leases = crowded()
+    with pytest.raises(ZeroDivisionError):
+        ledger.expire(lambda _: str(1 / 0))
+    check(ledger, leases)

@@ -470,6 +470,34 @@ def test_what_a_system_says_of_probes_that_it_knows_is_told(monkeypatch: pytest.
         dialled(route_to(server))
 
 
+def test_a_peer_that_is_so_near_that_it_connects_at_once_is_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """connect(2) need not say that it is in progress; some systems do not, on the loopback."""
+    connect = socket.socket.connect_ex
+
+    def connect_at_once(sock: socket.socket, address: Any) -> int:
+        sock.setblocking(True)
+        try:
+            return connect(sock, address)
+        finally:
+            sock.setblocking(False)
+
+    monkeypatch.setattr(socket.socket, "connect_ex", connect_at_once)
+    with ScriptedServer(stalling) as server, no_socket_left(), dialled(route_to(server)) as sock:
+        assert sock.getpeername() == server.address
+
+
+def test_what_the_system_refuses_to_a_race_is_an_error_of_the_dial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a program has put a selector of its own in the place of the system's, it may have no descriptor."""
+
+    def no_selector() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("selectors.DefaultSelector", no_selector)
+    with ScriptedServer([]) as server, no_socket_left():
+        with pytest.raises(ConnectError, match="connecting to .* failed: Too many open files"):
+            dialled(route_to(server))
+
+
 # --- R1: local addresses
 
 

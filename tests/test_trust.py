@@ -361,8 +361,13 @@ def test_where_the_system_has_no_root_certificates_those_of_certifi_are_trusted(
     paths = ssl.get_default_verify_paths()._replace(openssl_cafile=none, openssl_capath=none)
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
     monkeypatch.setattr(certifi, "where", lambda: root_file)
-    with serving(issue(root, "localhost").context()) as server, Session() as session:
-        assert session.get(server.url(host="localhost")).text == "ok"
+    # They are the process's, and do not change.
+    tls._places_of.cache_clear()
+    try:
+        with serving(issue(root, "localhost").context()) as server, Session() as session:
+            assert session.get(server.url(host="localhost")).text == "ok"
+    finally:
+        tls._places_of.cache_clear()
 
 
 # --- files that can't be used
