@@ -374,3 +374,14 @@ def test_a_first_write_that_the_system_takes_a_part_of_is_followed_by_the_rest(
     assert connection.read_piece(deadline) == b"ok"
     assert connection.sent == len(came)
     reader.join()
+
+
+def test_a_connection_whose_socket_somebody_closed_is_not_used_again(
+    ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R4: there is nothing that could be asked, and select(2) says so by an error."""
+    monkeypatch.delattr(select, "poll")
+    connection = HTTPConnection(ends[0], ROUTE, 0.0)
+    assert connection.is_quiet()
+    ends[0].close()
+    assert not connection.is_quiet()
