@@ -23,7 +23,7 @@ from pystickyhttp.cli import main
 # Nobody waits for so long but in vain, on however slow a machine.
 DEADLINE = 60.0
 ROOT = Path(__file__).parent.parent
-# Who runs the tests in the background may let them ignore interrupts, as shells do, and children inherit that.
+# Who runs the tests in the background may let them ignore interrupts, as shells do; children inherit that.
 # Nor are they measured by `make coverage`: an interrupt amid coverage's own work leaves its lock locked.
 INTERRUPTIBLE = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "

@@ -18,9 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pystickyhttp
-from pystickyhttp import Session
+from pystickyhttp import Session, gathering
 from pystickyhttp.exceptions import IncompleteBody
-from pystickyhttp import gathering
 from pystickyhttp.gathering import BELIEVED, LARGE, gathered
 from pystickyhttp.transport.connection import LARGE_READ, READ_SIZE, TLS_RECORD
 from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond

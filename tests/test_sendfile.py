@@ -418,7 +418,7 @@ def test_a_file_that_the_system_can_not_send_and_that_was_cut_is_an_error(
 
     monkeypatch.setattr(os, "sendfile", sendfile)
     with ScriptedServer([lambda peer: peer.stall()]) as server, no_socket_left():
-        with pytest.raises(InvalidBody, match="the file ended .* bytes ahead of it"):
+        with pytest.raises(InvalidBody, match=r"the file ended .* bytes ahead of it"):
             session.post(server.url(), data=file)
 
 

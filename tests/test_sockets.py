@@ -20,6 +20,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from pystickyhttp.exceptions import (
     HandshakeLost,
     IncompleteBody,
     ProxyError,
+    RequestException,
 )
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import (
@@ -371,27 +373,41 @@ def vanishes_amid_the_request(peer: Peer) -> None:
 QUICK_PROBES = KeepAlive(idle=1, interval=1, count=1)
 
 
-@pytest.mark.parametrize(
-    ("script", "error", "timeout"),
-    [(vanishes_before_the_answer, ConnectionLost, NEVER), (vanishes_amid_the_body, IncompleteBody, None)],
-)
+VANISHING: list[tuple[Callable[[Peer], None], type[Exception], float | None]] = [
+    (vanishes_before_the_answer, ConnectionLost, NEVER),
+    (vanishes_amid_the_body, IncompleteBody, None),
+]
+
+
+@pytest.mark.slow
 def test_a_peer_that_vanishes_while_it_is_waited_for_is_found_out_by_the_probes(
-    script: Callable[[Peer], None],
-    error: type[Exception],
-    timeout: float | None,
-    tls: ssl.SSLContext | None,
-    ca_file: str,
+    tls_context: ssl.SSLContext, ca_file: str
 ) -> None:
-    """X1: and that the connection is lost is no timeout of ours."""
-    with no_socket_left(), ScriptedServer(script, tls=tls) as server, Session() as session:
-        session.mount(server.url(), HTTPAdapter(keepalive=QUICK_PROBES))
-        with pytest.raises(error) as caught:
-            session.get(server.url(), timeout=timeout, verify=ca_file)
-        assert not isinstance(caught.value, TimeoutError)
+    """X1: and that the connection is lost is no timeout of ours.
+
+    The system takes some seconds over its quickest probes: all are waited for at the same time.
+    """
+
+    def losing(
+        script: Callable[[Peer], None], timeout: float | None, tls: ssl.SSLContext | None
+    ) -> Exception:
+        with ScriptedServer(script, tls=tls) as server, Session() as session:
+            session.mount(server.url(), HTTPAdapter(keepalive=QUICK_PROBES))
+            with pytest.raises(RequestException) as caught:
+                session.get(server.url(), timeout=timeout, verify=ca_file)
+            return caught.value
+
+    cases = list(itertools.product(VANISHING, (None, tls_context)))
+    with no_socket_left(), ThreadPoolExecutor(len(cases)) as threads:
+        losses = [threads.submit(losing, script, timeout, tls) for (script, _, timeout), tls in cases]
+    for ((_, error, _), tls), loss in zip(cases, losses, strict=True):
+        assert isinstance(loss.result(), error)
+        assert not isinstance(loss.result(), TimeoutError)
         # Older versions of Python take every error beneath TLS for an end (CPython's issue 115627).
-        assert tls is not None or "Connection timed out" in str(caught.value)
+        assert tls is not None or "Connection timed out" in str(loss.result())
 
 
+@pytest.mark.slow
 def test_a_peer_that_vanishes_amid_the_handshake_is_found_out_by_the_probes() -> None:
     """X1: and that the connection is lost is no timeout of ours."""
 
@@ -421,6 +437,7 @@ def test_a_peer_that_vanishes_while_it_is_sent_to_is_found_out_by_the_option_of_
             assert not isinstance(caught.value, TimeoutError)
 
 
+@pytest.mark.slow
 def test_a_pooled_connection_whose_peer_has_vanished_is_not_used_again() -> None:
     """R4: its end is there to be read once the probes have found it out."""
 
@@ -470,7 +487,9 @@ def test_what_a_system_says_of_probes_that_it_knows_is_told(monkeypatch: pytest.
         dialled(route_to(server))
 
 
-def test_a_peer_that_is_so_near_that_it_connects_at_once_is_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_peer_that_is_so_near_that_it_connects_at_once_is_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """connect(2) need not say that it is in progress; some systems do not, on the loopback."""
     connect = socket.socket.connect_ex
 
@@ -487,14 +506,14 @@ def test_a_peer_that_is_so_near_that_it_connects_at_once_is_connected(monkeypatc
 
 
 def test_what_the_system_refuses_to_a_race_is_an_error_of_the_dial(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a program has put a selector of its own in the place of the system's, it may have no descriptor."""
+    """Where a program has put a selector of its own in the place of the system's, it may need a descriptor."""
 
     def no_selector() -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr("selectors.DefaultSelector", no_selector)
     with ScriptedServer([]) as server, no_socket_left():
-        with pytest.raises(ConnectError, match="connecting to .* failed: Too many open files"):
+        with pytest.raises(ConnectError, match=r"connecting to .* failed: Too many open files"):
             dialled(route_to(server))
 
 

@@ -280,7 +280,7 @@ def test_what_a_context_of_the_callers_has_to_say_is_told() -> None:
     context = Picky(ssl.PROTOCOL_TLS_CLIENT)
     with ScriptedServer([lambda peer: peer.stall()]) as server, Session() as session, no_socket_left():
         session.mount("https://", HTTPAdapter(ssl_context=context))
-        with pytest.raises(SSLError, match="handshake with .* failed: not on a Saturday"):
+        with pytest.raises(SSLError, match=r"handshake with .* failed: not on a Saturday"):
             session.get(server.url().replace("http:", "https:"))
 
 

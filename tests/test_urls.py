@@ -701,9 +701,9 @@ def test_without_the_package_too_what_is_no_domain_is_refused() -> None:
 
 def test_params_go_into_the_query_of_a_scheme_that_is_a_kind_of_http() -> None:
     """As with requests: what else stands in the URL is left to the adapter that is mounted for it."""
-    for given, params, expected in (
+    for text, params, expected in (
         ("http+docker://a b/c d", None, "http+docker://a b/c%20d"),
         ("http+docker://h?e=f", {"g": "h i"}, "http+docker://h/?e=f&g=h+i"),
         ("http+docker:/c?e=é#ü", {"g": "h"}, "http+docker:/c?e=%C3%A9&g=h#%C3%BC"),
     ):
-        assert Request("GET", given, params=params).prepare().url == expected
+        assert Request("GET", text, params=params).prepare().url == expected

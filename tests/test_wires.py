@@ -133,7 +133,7 @@ def test_a_write_goes_on_when_the_peer_reads(ends: tuple[socket.socket, socket.s
 
 
 class Doubtful(socket.socket):
-    """A socket of which poll(2) says that it is ready, and which is not when it is asked (its section BUGS)."""
+    """A socket that is ready by poll(2), and is not when it is asked, once (its section BUGS)."""
 
     alarms = 0
 

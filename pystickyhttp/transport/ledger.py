@@ -259,7 +259,7 @@ class Ledger(Generic[C]):
                 return self._dial_or_wait(state, lease)
             self._take_idle(state, lease)
             return []
-        except BaseException:  # pragma: no cover - an interrupt; its tests trace each step, and coverage can't
+        except BaseException:  # pragma: no cover - an interrupt: its tests trace by themselves
             self._recover()
             raise
 
@@ -293,7 +293,7 @@ class Ledger(Generic[C]):
             if slot is None or not slot.is_held_by(lease):
                 return []
             return self._drop(slot, reason) + self._admit()
-        except BaseException:  # pragma: no cover - an interrupt; its tests trace each step, and coverage can't
+        except BaseException:  # pragma: no cover - an interrupt: its tests trace by themselves
             self._recover()
             raise
 
@@ -311,7 +311,7 @@ class Ledger(Generic[C]):
         """
         try:
             return self._renew(self._held(lease), reason)
-        except BaseException:  # pragma: no cover - an interrupt; its tests trace each step, and coverage can't
+        except BaseException:  # pragma: no cover - an interrupt: its tests trace by themselves
             self._recover()
             raise
 
@@ -345,7 +345,7 @@ class Ledger(Generic[C]):
             for slot in [slot for slot in self._slots if slot.holder is not None and slot.holder() is None]:
                 closing += self._drop(slot, FORGOTTEN)
             return closing + self._admit()
-        except BaseException:  # pragma: no cover - an interrupt; its tests trace each step, and coverage can't
+        except BaseException:  # pragma: no cover - an interrupt: its tests trace by themselves
             self._recover()
             raise
 
@@ -363,7 +363,7 @@ class Ledger(Generic[C]):
             for state in list(self._states.values()):
                 closing += self._shrink(state) + self._trim(state)
             return closing + self._admit()
-        except BaseException:  # pragma: no cover - an interrupt; its tests trace each step, and coverage can't
+        except BaseException:  # pragma: no cover - an interrupt: its tests trace by themselves
             self._recover()
             raise
 
