@@ -644,3 +644,14 @@ def test_a_question_that_fails_amid_the_expiry_loses_no_permit() -> None:
     with pytest.raises(ZeroDivisionError):
         ledger.expire(lambda _: str(1 / 0))
     check(ledger, leases)
+
+
+def test_what_is_above_a_limit_that_was_lowered_is_closed_when_it_comes_back() -> None:
+    """L1: by host and in all; those in use are their users' until then."""
+    for lowered in (Limits(max_per_host=1), Limits(max_connections=1)):
+        ledger: Ledger[Connection] = Ledger(Limits(max_connections=5, max_per_host=5))
+        first, second = dialled(ledger, A, "a1"), dialled(ledger, A, "a2")
+        ledger.set_limits(lowered)
+        assert len(ledger.release(first)) == 1
+        assert ledger.release(second) == []
+        assert (ledger.open, ledger.idle) == (1, 1)

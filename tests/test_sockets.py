@@ -49,6 +49,7 @@ from pystickyhttp.transport import (
     SocketSettings,
     sockets,
 )
+from pystickyhttp.transport.dial import _peer_of
 from pystickyhttp.transport.sockets import (
     DEFAULT_KEEPALIVE,
     MAX_ADDRESSES,
@@ -506,7 +507,7 @@ def test_a_peer_that_is_so_near_that_it_connects_at_once_is_connected(
 
 
 def test_what_the_system_refuses_to_a_race_is_an_error_of_the_dial(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a program has put a selector of its own in the place of the system's, it may need a descriptor."""
+    """Where a program has put a selector of its own in the place of the system's, it may need a file."""
 
     def no_selector() -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -515,6 +516,12 @@ def test_what_the_system_refuses_to_a_race_is_an_error_of_the_dial(monkeypatch: 
     with ScriptedServer([]) as server, no_socket_left():
         with pytest.raises(ConnectError, match=r"connecting to .* failed: Too many open files"):
             dialled(route_to(server))
+
+
+def test_an_address_of_a_unix_socket_is_shown_as_its_path_and_one_that_is_gone_as_none() -> None:
+    assert str(Address(socket.AF_UNIX, "/run/a.sock")) == "/run/a.sock"
+    with socket.socket() as nowhere:
+        assert _peer_of(nowhere) == "?"
 
 
 # --- R1: local addresses
