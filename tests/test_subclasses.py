@@ -15,7 +15,7 @@ from pystickyhttp import ConnectionError, PreparedRequest, Request, Response, Se
 from pystickyhttp.adapters import BaseAdapter, HTTPAdapter
 from pystickyhttp.exceptions import InvalidSchema, InvalidURL
 from pystickyhttp.timeouts import Timeout
-from tests.servers.scripted import ScriptedServer, closed_port, keep_alive, respond, silence
+from tests.servers.scripted import Peer, ScriptedServer, closed_port, keep_alive, respond, silence
 from tests.servers.sockets import no_socket_left
 from tests.test_redirects_on_the_wire import Site, to
 
@@ -545,13 +545,13 @@ def test_an_adapter_that_does_not_say_how_it_answers_is_told_what_it_lacks() -> 
             session.get("mute://x/")
 
 
-def test_an_error_of_a_request_that_a_body_is_made_of_names_that_one(home: Site) -> None:
-    with Session() as session, closed_port() as port:
+def test_an_error_of_a_request_that_a_body_is_made_of_names_that_one() -> None:
+    with Session() as session, closed_port() as port, ScriptedServer([Peer.stall]) as server:
 
         def body() -> Iterator[bytes]:
             yield session.get(f"http://127.0.0.1:{port}/part").content
 
         with pytest.raises(ConnectionError) as caught:
-            session.post(home.url("/whole"), data=body())
+            session.post(server.url("/whole"), data=body())
         assert caught.value.request is not None
         assert caught.value.request.url == f"http://127.0.0.1:{port}/part"
