@@ -13,6 +13,7 @@ bench: $(VENV)/.installed-bench
 bench-compare: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.compare $(BENCH)
 
+# All of them; without those that take some seconds each: make test TESTS="-m 'not slow'"
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(TESTS)
 

@@ -629,6 +629,7 @@ if code:
 """
 
 
+@pytest.mark.slow
 def test_all_of_this_holds_in_a_child_with_the_other_modules_for_br_and_zstd_too() -> None:
     standard = "compression.zstd" if sys.version_info >= (3, 14) else "zstandard"
     other = "zstandard" if standard == "compression.zstd" else "backports.zstd"

@@ -187,6 +187,7 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS)
 def test_a_run_with_tiny_bounds_measures_the_row_or_says_which_peer_is_missing(
     row: str, tmp_path: Path

@@ -1454,6 +1454,7 @@ def test_however_the_url_of_an_https_proxy_is_written_it_is_told_nothing_without
         assert not world.proxies["https-1"].handshake_errors
 
 
+@pytest.mark.slow
 def test_nothing_shows_a_secret_that_a_program_may_print(world: World) -> None:
     """Sessions, adapters, pools, connections, routes, proxies, requests and responses, in use and idle."""
     shown: set[str] = set()
