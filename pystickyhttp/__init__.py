@@ -1,10 +1,13 @@
 """A pure-socket HTTP/1.1 client whose sessions stick, with the interface of requests.
 
-import pystickyhttp as requests
+    import pystickyhttp as requests
 
-with requests.Session() as session:
-    response = session.get("https://example.com/")
-    print(response.status_code, response.text)
+    with requests.Session() as session:
+        response = session.get("https://example.com/")
+        print(response.status_code, response.text)
+
+`help(pystickyhttp.Session)` is the manual of sessions, and every public name has one. `get`, `post` and their
+sisters send one request without a session of yours. Every error of a request is a `RequestException`.
 """
 
 from __future__ import annotations

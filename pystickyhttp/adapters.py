@@ -102,8 +102,8 @@ class HTTPAdapter(BaseAdapter):
 
     Args:
         pool_connections: for how many hosts idle connections are kept. Together with `pool_maxsize`, which
-            is 10 then if it is not given, it bounds how many are kept in all.
-        pool_maxsize: how many idle connections to one host are kept.
+            is 10 then if it is not given, it bounds how many are kept in all. By default 100 are.
+        pool_maxsize: how many idle connections to one host are kept. By default as many as in all.
         max_retries: a `Retry`, one of urllib3's, or how many times a connection that could not be made is
             tried again. Default 0.
         pool_block: whether `pool_maxsize` bounds the connections in use as well, so that a request waits for
@@ -113,8 +113,9 @@ class HTTPAdapter(BaseAdapter):
         resolver: a function from (host, port) to a list of `Address`, or of IP addresses as text; by default
             the system's.
         ssl_context: used for every https server as it is given; `verify` and `cert` do not count then.
+            Default None.
         server_hostname: the name that a server's certificate is held against, and that is asked for in the
-            handshake, in the place of the URL's host (law S3).
+            handshake, in the place of the URL's host.
         proxy_headers: header fields for the eyes of every http and https proxy that is gone through, and of
             nobody else. What is for one alone is told by `proxy_headers()`, or stands in its URL.
         proxy_ssl_context: used for the connection to an https proxy; by default `verify` counts for it as it
@@ -124,13 +125,13 @@ class HTTPAdapter(BaseAdapter):
         local_address: the IP address that connections are made from, or (address, port); by default the
             system's choice.
         socket_options: options for each socket, as (level, name, value); they win over our own.
-        keepalive: the probes by which a peer is found out that vanished without a word (law X1); None for
-            none.
+        keepalive: the probes by which a peer is found out that vanished without a word, a `KeepAlive`;
+            None for none. By default the first after 60 seconds of silence, then 4 in all, 15 seconds apart.
 
     Attributes:
         pool: the `ConnectionPool`.
 
-    It pickles: the settings travel, the sockets do not (law L4). An SSLContext can't, and is an error then.
+    It pickles: the settings travel, the sockets do not. An SSLContext can't, and is an error then.
 
     Raises:
         TypeError, ValueError: an argument is of no use.
@@ -271,7 +272,7 @@ class HTTPAdapter(BaseAdapter):
         cert: CertTypes = None,
         proxies: ProxyTypes = None,
     ) -> Response:
-        """Send a request over a connection of the pool; see `BaseAdapter.send` for the arguments.
+        """Send a request over a connection of the pool; the arguments are those of `BaseAdapter.send`.
 
         What fails is tried again as `max_retries` allows, within the total timeout.
 

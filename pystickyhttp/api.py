@@ -18,36 +18,39 @@ def request(method: str, url: str, **kwargs: Any) -> Response:
 
 
 def get(url: str, params: ParamTypes = None, **kwargs: Any) -> Response:
-    """GET; the arguments are those of `Session.request`."""
+    """Send a GET request; the arguments are those of `Session.request`."""
     return request("GET", url, params=params, **kwargs)
 
 
 def options(url: str, **kwargs: Any) -> Response:
-    """OPTIONS; the arguments are those of `Session.request`."""
+    """Send an OPTIONS request; the arguments are those of `Session.request`."""
     return request("OPTIONS", url, **kwargs)
 
 
 def head(url: str, **kwargs: Any) -> Response:
-    """HEAD; the arguments are those of `Session.request`. Redirects are followed only if it is asked for."""
+    """Send a HEAD request; the arguments are those of `Session.request`.
+
+    Redirects are not followed unless `allow_redirects` is True.
+    """
     kwargs.setdefault("allow_redirects", False)
     return request("HEAD", url, **kwargs)
 
 
 def post(url: str, data: BodyTypes = None, json: Any = None, **kwargs: Any) -> Response:
-    """POST; the arguments are those of `Session.request`."""
+    """Send a POST request; the arguments are those of `Session.request`."""
     return request("POST", url, data=data, json=json, **kwargs)
 
 
 def put(url: str, data: BodyTypes = None, **kwargs: Any) -> Response:
-    """PUT; the arguments are those of `Session.request`."""
+    """Send a PUT request; the arguments are those of `Session.request`."""
     return request("PUT", url, data=data, **kwargs)
 
 
 def patch(url: str, data: BodyTypes = None, **kwargs: Any) -> Response:
-    """PATCH; the arguments are those of `Session.request`."""
+    """Send a PATCH request; the arguments are those of `Session.request`."""
     return request("PATCH", url, data=data, **kwargs)
 
 
 def delete(url: str, **kwargs: Any) -> Response:
-    """DELETE; the arguments are those of `Session.request`."""
+    """Send a DELETE request; the arguments are those of `Session.request`."""
     return request("DELETE", url, **kwargs)

@@ -169,6 +169,9 @@ _basic_auth_str = basic_credentials  # plug-ins for requests import it by this n
 def as_auth(auth: Any) -> AuthCallable | None:
     """What the caller gave as auth, as a callable: a pair is Basic.
 
+    Args:
+        auth: a pair (user, password), a callable from a prepared request to one, or None.
+
     Raises:
         TypeError: it is neither a pair nor callable nor None.
     """

@@ -31,7 +31,7 @@ class HTTPDigestAuth(AuthBase):
     """Digest authentication (RFC 7616): the password is never sent, and what is sent can't be used again.
 
     The first request to an origin is answered by a challenge (401), and sent again with the answer to it; the
-    requests that follow carry their answer from the start. A body is wound back for that (law P2). A request
+    requests that follow carry their answer from the start. A body is wound back for that. A request
     is sent three times at most: again after a challenge, and once more if the nonce had only run out. If the
     credentials are wrong the caller gets the 401, with the one before it in `history`.
 

@@ -399,7 +399,7 @@ class ConnectionDiscarded(ConnectionEvent):
 
 @dataclass(frozen=True, slots=True)
 class Replayed(ConnectionEvent):
-    """The reused connection was dead, and the request goes out again over one that is dialled now (law P1).
+    """The reused connection was dead, and the request goes out again over one that is dialled now.
 
     Attributes:
         host: where it led.

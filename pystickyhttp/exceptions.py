@@ -19,6 +19,11 @@ from typing import Any
 class RequestException(OSError):
     """Something went wrong with a request.
 
+    Args:
+        *args: the message, as with every exception.
+        request: see the attributes.
+        response: see the attributes; where there is no request, it is that of the response.
+
     Attributes:
         request: the `PreparedRequest` (or `Request`) that failed, or None where none was made yet.
         response: the `Response`, where one had come when the error was raised, else None.
@@ -103,7 +108,10 @@ class JSONDecodeError(InvalidJSONError, json.JSONDecodeError):
 
 
 class UnrewindableBodyError(RequestException):
-    """The body has to be sent again, and can't be wound back to where it stood (law P2)."""
+    """The body has to be sent again, and can't be wound back to where it stood.
+
+    It is never sent empty in its place. Give bytes, a file that can seek, or an iterable that begins anew.
+    """
 
 
 # --- the way to the server
@@ -258,7 +266,7 @@ class ChunkedEncodingError(RequestException):
 
 
 class IncompleteBody(ChunkedEncodingError, ConnectionError):
-    """The body of the response is shorter than its framing said (law X5).
+    """The body of the response is shorter than its framing said. That is never passed over.
 
     Attributes:
         received: the bytes of the body that came.

@@ -50,7 +50,11 @@ class Headers(MutableMapping[str, Any]):
 
     @classmethod
     def from_wire(cls, items: Iterable[tuple[bytes, bytes]]) -> Headers:
-        """The fields of a received head, each line kept; bytes outside ASCII read as latin-1."""
+        """The fields of a received head, each line kept; bytes outside ASCII read as latin-1.
+
+        Args:
+            items: names and values, in order.
+        """
         headers = cls()
         fields = headers._fields
         for raw_name, raw_value in items:
@@ -62,7 +66,11 @@ class Headers(MutableMapping[str, Any]):
 
     @classmethod
     def of(cls, value: Any) -> Headers:
-        """Any mapping as Headers; one of several values for a name, as urllib3 has it, keeps them apart."""
+        """Any mapping as Headers; one of several values for a name, as urllib3 has it, keeps them apart.
+
+        Args:
+            value: the mapping.
+        """
         if isinstance(value, Headers):
             return value
         if not hasattr(value, "getlist"):
@@ -74,12 +82,21 @@ class Headers(MutableMapping[str, Any]):
         return headers
 
     def add(self, name: str, value: str | bytes) -> None:
-        """Add a field, and keep those of the same name that are there."""
+        """Add a field, and keep those of the same name that are there.
+
+        Args:
+            name: its name.
+            value: its value.
+        """
         known = self._fields.get(name.lower())
         self._fields[name.lower()] = (name, (value,)) if known is None else (known[0], (*known[1], value))
 
     def get_list(self, name: str) -> list[Any]:
-        """Every value of a name, in the order in which they came; empty where there is none."""
+        """Every value of a name, in the order in which they came; empty where there is none.
+
+        Args:
+            name: the name, in any case.
+        """
         known = self._fields.get(name.lower())
         return [] if known is None else list(known[1])
 
@@ -99,7 +116,11 @@ class Headers(MutableMapping[str, Any]):
 
     @classmethod
     def from_snapshot(cls, snapshot: Iterable[Field]) -> Headers:
-        """The headers that a snapshot was taken of."""
+        """The headers that a snapshot was taken of.
+
+        Args:
+            snapshot: what `snapshot()` returned.
+        """
         headers = cls()
         headers._fields = {field[0].lower(): field for field in snapshot}
         return headers
@@ -132,13 +153,22 @@ class Headers(MutableMapping[str, Any]):
         del self._fields[name.lower()]
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of a field, or the default."""
+        """The value of a field, or the default.
+
+        Args:
+            key: its name, in any case.
+            default: what is returned where there is no such field. Default None.
+        """
         # Mapping's raises and catches a KeyError for a name that is not there, as most are not.
         field = self._fields.get(key.lower())
         return default if field is None else _joined(field[1])
 
     def pop(self, key: str, default: Any = _NO_DEFAULT) -> Any:
         """Take a field off, and return its value; the default, if there is one, where there is no such field.
+
+        Args:
+            key: its name, in any case.
+            default: what is returned where there is no such field.
 
         Raises:
             KeyError: there is no such field, and no default.

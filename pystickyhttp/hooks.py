@@ -80,7 +80,11 @@ def merge_hooks(
 
 
 def has_hooks(hooks: Mapping[str, Any] | None) -> bool:
-    """Whether there may be hooks to register; a mapping of none is the usual case."""
+    """Whether there may be hooks to register; a mapping of none is the usual case.
+
+    Args:
+        hooks: as the caller gave them.
+    """
     return bool(hooks) and hooks != _NO_HOOKS
 
 

@@ -62,7 +62,11 @@ REDIRECT_STATI: Final = frozenset({301, 302, 303, 307, 308})
 
 
 def describes_body(name: str) -> bool:
-    """Whether a field says something of the body, and is of no use without it (RFC 9110, section 15.4)."""
+    """Whether a field says something of the body, and is of no use without it (RFC 9110, section 15.4).
+
+    Args:
+        name: the name of the field, in any case.
+    """
     return name.lower().startswith("content-") or name.lower() in _OF_A_BODY
 
 
@@ -89,6 +93,10 @@ class RequestHooksMixin:
     def deregister_hook(self, event: str, hook: Hook) -> bool:
         """Take a function off.
 
+        Args:
+            event: "response".
+            hook: the function.
+
         Returns:
             Whether it was registered.
         """
@@ -101,6 +109,9 @@ class RequestHooksMixin:
 
 class Request(RequestHooksMixin):
     """What the caller said: a request that a session has yet to prepare.
+
+        request = Request("POST", "https://example.com/", json={"name": "Ada"})
+        response = session.send(session.prepare_request(request))
 
     Args:
         method: such as "GET".
@@ -159,7 +170,7 @@ class Request(RequestHooksMixin):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it says nothing of params, headers and a body, nor that there is none (X6), as most do."""
+        """Whether it says nothing of params, headers and a body, nor that there is none, as most do."""
         if self.method not in _METHODS_WITHOUT_BODY:
             return False
         if self.headers or self.params or self.files or self.json is not None:
@@ -198,7 +209,8 @@ class PreparedRequest(RequestHooksMixin):
         headers: all fields but Host, unless it was given.
         body: str, bytes, a file, an iterable, or None.
         hooks: the functions that are called with the response, by event.
-        body_position: where the file of the body stood when the request was prepared, or None (law P2).
+        body_position: where the file of the body stood when the request was prepared, which it is wound back
+            to where it is sent again, or None.
         own_cookies: the cookies that were given for this request alone.
         redirected_from: the URL of the request whose redirect led to this one, or None.
     """
@@ -335,8 +347,11 @@ class PreparedRequest(RequestHooksMixin):
     def prepare_method(self, method: str | None) -> None:
         """Set the method, in upper case as requests does.
 
+        Args:
+            method: such as "GET".
+
         Raises:
-            InvalidMethod: it is no token (law X7; RFC 9110, section 9.1).
+            InvalidMethod: it is no token, so that nothing can be smuggled in by it (RFC 9110, section 9.1).
         """
         if not isinstance(method, str) or not TOKEN.fullmatch(method):
             raise InvalidMethod(f"the method {method!r} is not a token such as GET or POST")
@@ -367,11 +382,20 @@ class PreparedRequest(RequestHooksMixin):
         self.url = urls.with_params(urls.parse(text), params).text
 
     def prepare_headers(self, headers: HeaderTypes | None) -> None:
-        """Set the fields. They are checked when they are sent, as auth may add to them."""
+        """Set the fields. They are checked when they are sent, as auth may add to them.
+
+        Args:
+            headers: a mapping or pairs; a value of None is not sent.
+        """
         self.headers = headers if type(headers) is Headers else Headers(headers)
 
     def prepare_body(self, data: BodyTypes, files: FileTypes = None, json: Any = None) -> None:
         """Set the body, with its type where none was given, and its framing.
+
+        Args:
+            data: as `data` of `Session.request`.
+            files: as `files` of `Session.request`.
+            json: a value to send as JSON, where there is neither data nor files.
 
         Raises:
             InvalidBody, InvalidJSONError: as `bodies.encode` says.
@@ -435,7 +459,7 @@ class PreparedRequest(RequestHooksMixin):
         return int(said)
 
     def outgoing_body(self) -> bytes | bodies.StreamedBody:
-        """The body as the transport takes it, wound back where it was sent before (law P2).
+        """The body as the transport takes it, wound back where it was sent before.
 
         Raises:
             InvalidBody: it is of no type that can be sent.
@@ -461,6 +485,9 @@ class PreparedRequest(RequestHooksMixin):
 
         A Cookie field that was written by hand stays as it is.
 
+        Args:
+            cookies: names and values, or a jar; None for none of its own.
+
         Raises:
             TypeError: cookies are neither a mapping nor a jar.
         """
@@ -468,7 +495,11 @@ class PreparedRequest(RequestHooksMixin):
         self.match_cookies(self._jar)
 
     def match_cookies(self, jar: CookieJar | None) -> None:
-        """Set Cookie anew: what the jar and the request's own cookies have for the URL as it is now."""
+        """Set Cookie anew: what the jar and the request's own cookies have for the URL as it is now.
+
+        Args:
+            jar: the cookies that stuck, or None.
+        """
         if self._has_cookie_by_hand():
             return
         self.headers.pop("Cookie", None)
@@ -502,7 +533,11 @@ class PreparedRequest(RequestHooksMixin):
         return self._jar.cookies_for(urls.parse(self.url))
 
     def take_cookies_of(self, response: Response) -> None:
-        """Set Cookie anew, with what a response has just set: for auth that answers it before the session."""
+        """Set Cookie anew, with what a response has just set: for auth that answers it before the session.
+
+        Args:
+            response: the response that the request is sent again for.
+        """
         jar = CookieJar(self._stuck_cookies())
         jar.extract(urls.parse(response.url), response.headers.get_list("Set-Cookie"))
         self.match_cookies(jar)
@@ -586,7 +621,7 @@ class PreparedRequest(RequestHooksMixin):
                 gone then, though it was never sent.
 
         Raises:
-            UnrewindableBodyError: the body was read, and can't be wound back (law P2).
+            UnrewindableBodyError: the body was read, and can't be wound back.
         """
         if bodies.as_bytes(self.body) is not None:
             return
@@ -611,6 +646,9 @@ class PreparedRequest(RequestHooksMixin):
 
     def prepare_hooks(self, hooks: Mapping[str, Any] | None) -> None:
         """Register hooks, behind those that are there.
+
+        Args:
+            hooks: functions by event: `{"response": function}`, or a list of them; None for none.
 
         Raises:
             ValueError, TypeError: there is no such event, or a hook can't be called.
@@ -718,7 +756,11 @@ def _travels(body: Any) -> bool:
 
 
 def has_name(function: Any) -> bool:
-    """Whether a function, or the class of an object, can be found by its name, as pickle does."""
+    """Whether a function, or the class of an object, can be found by its name, as pickle does.
+
+    Args:
+        function: the function, or the object.
+    """
     return "<" not in getattr(function, "__qualname__", type(function).__qualname__)
 
 
@@ -731,7 +773,12 @@ def _text_of(value: Any) -> str | None:
 
 
 class Response:
-    """What came back.
+    """What came back: the status, the header fields, and the body.
+
+    `content`, `text` and `json()` are the whole body, which is read once and kept. With `stream=True` it is
+    left to be read: by `iter_content`, `iter_lines`, `save` or `raw`. The connection is in use until the body
+    has ended, or the response is closed, by `close` or by the end of a `with` block. A response is true where
+    its status is below 400.
 
     An adapter makes it, and sets its attributes.
 
@@ -1217,7 +1264,11 @@ def _lines(pieces: Iterable[Any], splitter: decoding.LineSplitter[Any]) -> Itera
 
 
 def own_cookies(cookies: CookieTypes) -> tuple[Cookie, ...]:
-    """What the caller gave as cookies of one request."""
+    """What the caller gave as cookies of one request.
+
+    Args:
+        cookies: names and values, or a jar; None for none.
+    """
     if not cookies:
         return ()
     return tuple(cookies if isinstance(cookies, CookieJar) else CookieJar(cookies))

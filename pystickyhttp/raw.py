@@ -256,7 +256,11 @@ class RawResponse(io.RawIOBase):
         return line
 
     def readinto(self, buffer: Any) -> int:
-        """Read into a buffer, as many bytes as one piece holds at most."""
+        """Read into a buffer, as many bytes as one piece holds at most.
+
+        Args:
+            buffer: a writable buffer of bytes.
+        """
         view = memoryview(buffer).cast("B")
         part = self._take(len(view))
         view[: len(part)] = part
@@ -287,7 +291,7 @@ class RawResponse(io.RawIOBase):
         self.close()
 
     def detach(self) -> Any:
-        """Take the connection over after 101 Switching Protocols (law X4; RFC 9110, section 7.8).
+        """Take the connection over after 101 Switching Protocols (RFC 9110, section 7.8).
 
         Returns:
             A stream with `recv`, `sendall` and `close`, which belongs to the caller, and has to be closed.

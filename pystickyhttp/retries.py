@@ -301,7 +301,7 @@ class Retry(Value):
             url: its URL, for the history.
             error: what the attempt came to, from its start to the head of the response. A copy of it is kept
                 in the history, without its traceback and its causes: their frames would hold on to the
-                response that comes after all (law R6).
+                response that comes after all.
         """
         kind = kind_of(error)
         if kind is None:
@@ -328,7 +328,11 @@ class Retry(Value):
         return self._spend("status", RequestHistory(method, url, None, status, None))
 
     def allows(self, method: str) -> bool:
-        """Whether a request of this method may be sent again after the server may have read it."""
+        """Whether a request of this method may be sent again after the server may have read it.
+
+        Args:
+            method: such as "GET".
+        """
         return self.allowed_methods is None or method.upper() in self.allowed_methods
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:

@@ -37,7 +37,11 @@ if TYPE_CHECKING:
 
 
 def default_user_agent(name: str = "pystickyhttp") -> str:
-    """A value for User-Agent: the name, and the version of this package."""
+    """A value for User-Agent: the name, and the version of this package.
+
+    Args:
+        name: what stands ahead of the version. Default "pystickyhttp".
+    """
     return f"{name}/{__version__}"
 
 
@@ -86,8 +90,13 @@ class Session:
             response = session.get("search", params={"q": "sticky"})
             response.raise_for_status()
 
-    What a request shares with `request`'s arguments can be given there too, and counts for that request alone
-    then: the call goes ahead of the session, the session ahead of the environment, and that of the defaults.
+    `get`, `options`, `head`, `post`, `put`, `patch` and `delete` send a request and return its `Response`;
+    `request` tells of the arguments that they take. The attributes are defaults for all requests. What a call
+    gives counts for that request alone, and goes ahead of the session, which goes ahead of the environment,
+    and that of the defaults.
+
+    A connection is kept when a response was read to its end, and serves the next request to the same host.
+    The end of the `with` block, or `close`, closes the connections, and saves the cookies to `cookies_file`.
 
     Any number of threads may send requests on one session, and change its settings: each request takes them
     as they stand when it begins. The child of a fork starts with connections of its own. A pickled session
@@ -105,7 +114,8 @@ class Session:
         retries: what is tried again: a `Retry`, or how many times a connection that could not be made is.
             By default nothing, but for the replay on a connection that turned out to be dead.
         limits: how many connections there may be; by default `Limits()`.
-        resolver: a function from (host, port) to a list of `Address`, by default the system's.
+        resolver: a function from (host, port) to a list of IP addresses as text, or of `Address`; by default
+            the system's resolver.
         trust_env: see the attributes.
 
     Attributes:
@@ -113,14 +123,17 @@ class Session:
             such as an object of `AuthBase`. By default None, and then the userinfo of the URL counts, and
             then the netrc file.
         params: appended to the query of every request. Where the call gives params too, mappings are merged,
-            and of other forms the call's go in the place of these.
-        hooks: functions that are called with each response: `{"response": [function, ...]}`.
+            and of other forms the call's go in the place of these. Default none.
+        headers, cookies, proxies, max_connections, max_redirects: see each of them below.
+        hooks: functions that are called with each response: `{"response": [function, ...]}`. Default none.
         verify: True (the default) for the system's root certificates, the path of a file or folder of
             others, or False for no check at all. Where it is True, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE of
             the environment can name another file.
-        cert: the client's certificate: a file, or a tuple (certificate, key[, password]).
+        cert: the client's certificate: a PEM file, or a tuple (certificate, key[, password]). Default None.
         stream: whether the body is left for the caller to read. Default False.
-        timeout: seconds, (connect, read), a `Timeout`, None for no limit, or `UNSET` for the defaults.
+        timeout: seconds for connecting, reading and writing each; (connect, read) in seconds; a `Timeout`,
+            which can set a deadline over all of it; None for no limit; or `UNSET`, the default, for the
+            defaults of `Timeout`: 10 seconds to connect, 60 for each silence of the server.
         trust_env: whether the environment is asked for proxies, the netrc file and CA files. Default True.
         base_url: as the argument.
         adapters: what `mount` has mounted, the longest prefix first.
@@ -277,7 +290,7 @@ class Session:
 
     @property
     def max_redirects(self) -> int:
-        """How many redirects are followed.
+        """How many redirects of one request are followed; beyond, it is `TooManyRedirects`. Default 30.
 
         Raises:
             TypeError, ValueError: on setting what is no whole number from 0 on.
@@ -331,6 +344,9 @@ class Session:
 
     def get_adapter(self, url: str) -> BaseAdapter:
         """The adapter for a URL.
+
+        Args:
+            url: an absolute URL; its case does not count.
 
         Raises:
             InvalidSchema: none is mounted for it.
@@ -408,6 +424,9 @@ class Session:
 
     def prepare_request(self, request: Request) -> PreparedRequest:
         """Merge a request with the settings of the session, and encode it.
+
+        Args:
+            request: what the caller says; what it does not say, the session does.
 
         Raises:
             RequestException: a part of it can't be sent.
@@ -785,7 +804,11 @@ class Session:
         )
 
     def get_redirect_target(self, resp: Response) -> str | None:
-        """The Location that a response sends its request to, as text, or None where it is no redirect."""
+        """The Location that a response sends its request to, as text, or None where it is no redirect.
+
+        Args:
+            resp: the response.
+        """
         return redirects.location_of(resp)
 
     def rebuild_method(self, prepared_request: PreparedRequest, response: Response) -> None:
@@ -817,6 +840,10 @@ class Session:
         """Whether credentials for one URL must not go to another one: it is of another origin.
 
         The way from http on port 80 to https on port 443 of the same host only makes the channel better.
+
+        Args:
+            old_url: the URL that the credentials were given for.
+            new_url: the URL that a redirect leads to.
         """
         return not redirects.keeps_secrets(urls.parse(old_url), urls.parse(new_url))
 
@@ -836,32 +863,35 @@ class Session:
     # `request` is looked up on the instance, so that one that was replaced there counts for all of these.
 
     def get(self, url: str, params: ParamTypes = None, **kwargs: Any) -> Response:
-        """GET; the arguments are those of `request`."""
+        """Send a GET request; the arguments are those of `request`."""
         return self.request("GET", url, params=params, **kwargs)
 
     def options(self, url: str, **kwargs: Any) -> Response:
-        """OPTIONS; the arguments are those of `request`."""
+        """Send an OPTIONS request; the arguments are those of `request`."""
         return self.request("OPTIONS", url, **kwargs)
 
     def head(self, url: str, **kwargs: Any) -> Response:
-        """HEAD; the arguments are those of `request`. Redirects are not followed unless it is asked for."""
+        """Send a HEAD request; the arguments are those of `request`.
+
+        Redirects are not followed unless `allow_redirects` is True.
+        """
         kwargs.setdefault("allow_redirects", False)
         return self.request("HEAD", url, **kwargs)
 
     def post(self, url: str, data: BodyTypes = None, json: Any = None, **kwargs: Any) -> Response:
-        """POST; the arguments are those of `request`."""
+        """Send a POST request; the arguments are those of `request`."""
         return self.request("POST", url, data=data, json=json, **kwargs)
 
     def put(self, url: str, data: BodyTypes = None, **kwargs: Any) -> Response:
-        """PUT; the arguments are those of `request`."""
+        """Send a PUT request; the arguments are those of `request`."""
         return self.request("PUT", url, data=data, **kwargs)
 
     def patch(self, url: str, data: BodyTypes = None, **kwargs: Any) -> Response:
-        """PATCH; the arguments are those of `request`."""
+        """Send a PATCH request; the arguments are those of `request`."""
         return self.request("PATCH", url, data=data, **kwargs)
 
     def delete(self, url: str, **kwargs: Any) -> Response:
-        """DELETE; the arguments are those of `request`."""
+        """Send a DELETE request; the arguments are those of `request`."""
         return self.request("DELETE", url, **kwargs)
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ class HostStats:
     Attributes:
         opened: connections that were made.
         reused: requests that were given a connection that had served another one.
-        replayed: requests that were sent twice, as the reused connection turned out to be dead (law P1).
+        replayed: requests that were sent twice, as the reused connection turned out to be dead.
         resumed: connections whose TLS began with a session ticket, and took a round trip less.
         idle: connections that wait for a request now.
         active: connections that are in use now, or being dialled.
@@ -67,7 +67,11 @@ class Stats(HostStats):
 
     @classmethod
     def merged(cls, each: Iterable[Stats]) -> Stats:
-        """Several together, such as those of the adapters of one session."""
+        """Several together.
+
+        Args:
+            each: such as those of the adapters of one session.
+        """
         parts = list(each)
         hosts: dict[str, list[HostStats]] = {}
         for part in parts:

@@ -164,7 +164,7 @@ class MockAdapter(BaseAdapter):
         cert: CertTypes = None,
         proxies: ProxyTypes = None,
     ) -> Response:
-        """Answer a request; nothing but the request counts.
+        """Answer a request, of which nothing else counts; the arguments are those of `BaseAdapter.send`.
 
         Raises:
             TypeError: the handler returned no response, or one that it had returned before.
@@ -234,7 +234,7 @@ class WSGIAdapter(BaseAdapter):
         cert: CertTypes = None,
         proxies: ProxyTypes = None,
     ) -> Response:
-        """Answer a request; nothing but the request counts.
+        """Answer a request, of which nothing else counts; the arguments are those of `BaseAdapter.send`.
 
         Raises:
             RequestException: the body of the request can't be sent.

@@ -117,6 +117,9 @@ def one_clock(timeout: TimeoutTypes | Deadline) -> TimeoutTypes | Deadline:
     """A timeout for several exchanges: one with a total starts its clock now, so that it covers them all.
 
     Any other one is handed on as the caller gave it: each exchange has its own silences.
+
+    Args:
+        timeout: as `Timeout.of` takes it, or a `Deadline`.
     """
     if isinstance(timeout, Timeout) and timeout.total is not None:
         return timeout.start()
@@ -167,7 +170,11 @@ class Deadline:
 
     @classmethod
     def of(cls, timeout: TimeoutTypes | Deadline) -> Deadline:
-        """A deadline as it is, or a timeout (see `Timeout.of`) whose clock starts now."""
+        """A deadline as it is, or a timeout (see `Timeout.of`) whose clock starts now.
+
+        Args:
+            timeout: as `Timeout.of` takes it, or a deadline.
+        """
         if timeout is UNSET:  # as mostly
             return Deadline(DEFAULT, time.monotonic())
         if type(timeout) is float or type(timeout) is int:  # the next most; a bool is none
@@ -198,7 +205,11 @@ class Deadline:
         return self.expires is not None and time.monotonic() >= self.expires
 
     def allows(self, seconds: float) -> bool:
-        """Whether something of the total would be left after a wait of so many seconds."""
+        """Whether something of the total would be left after a wait of so many seconds.
+
+        Args:
+            seconds: the wait.
+        """
         return self.expires is None or time.monotonic() + seconds < self.expires
 
     def elapsed(self) -> float:

@@ -112,12 +112,21 @@ def __getattr__(name: str) -> Any:
 
 
 def dict_from_cookiejar(cj: Iterable[Any]) -> dict[str, str | None]:
-    """The names and values of a jar, of ours or of `http.cookiejar`; of a name that comes twice, the last."""
+    """The names and values of a jar, of ours or of `http.cookiejar`; of a name that comes twice, the last.
+
+    Args:
+        cj: the jar.
+    """
     return {cookie.name: cookie.value for cookie in cj}
 
 
 def add_dict_to_cookiejar(cj: Any, cookie_dict: Mapping[str, str] | None) -> Any:
-    """Put names and values into a jar, of ours or of `http.cookiejar`, and return it."""
+    """Put names and values into a jar, of ours or of `http.cookiejar`, and return it.
+
+    Args:
+        cj: the jar.
+        cookie_dict: names and values; None for none.
+    """
     if isinstance(cj, CookieJar):
         return cookiejar_from_dict(cookie_dict, cj)
     for cookie in cookiejar_from_dict(cookie_dict).to_cookiejar():
@@ -136,6 +145,9 @@ def get_encodings_from_content(content: str) -> list[str]:
     """The character sets that a page names, in its `<meta>` tags and then in its XML declaration.
 
     It is here to stay, and so there is no warning of its end, which requests gives.
+
+    Args:
+        content: the page, as text.
     """
     named = [charset for tag in _META.findall(content) for charset in _CHARSET.findall(tag)[:1]]
     declared = _XML_ENCODING.match(content)
@@ -155,6 +167,9 @@ def get_encoding_from_headers(headers: Mapping[str, Any]) -> str | None:
 def get_unicode_from_response(r: Response) -> str:
     """The body as text: by Content-Type, and else as `decoding.decode_text` finds out.
 
+    Args:
+        r: the response.
+
     Raises:
         RequestException: as `Response.content` does.
     """
@@ -162,7 +177,12 @@ def get_unicode_from_response(r: Response) -> str:
 
 
 def stream_decode_response_unicode(iterator: Iterable[bytes], r: Response) -> Iterator[Any]:
-    """The pieces of a body as text by `r.encoding`, or as they are where that names no character set."""
+    """The pieces of a body as text by `r.encoding`, or as they are where that names no character set.
+
+    Args:
+        iterator: the pieces.
+        r: the response that they are of.
+    """
     if r.encoding is None or not decoding.is_known_charset(r.encoding):
         yield from iterator
     else:
@@ -170,12 +190,20 @@ def stream_decode_response_unicode(iterator: Iterable[bytes], r: Response) -> It
 
 
 def guess_json_utf(data: bytes) -> str:
-    """Which encoding of Unicode JSON is in, by its first four bytes, as `Response.json` reads it."""
+    """Which encoding of Unicode JSON is in, by its first four bytes, as `Response.json` reads it.
+
+    Args:
+        data: the body, or its beginning.
+    """
     return json.detect_encoding(data)
 
 
 def to_native_string(string: str | bytes, encoding: str = "ascii") -> str:
     """Text as it is, and bytes as text.
+
+    Args:
+        string: the text or the bytes.
+        encoding: the character set of bytes. Default "ascii".
 
     Raises:
         UnicodeDecodeError: the bytes are not of that encoding.
@@ -184,12 +212,21 @@ def to_native_string(string: str | bytes, encoding: str = "ascii") -> str:
 
 
 def unicode_is_ascii(u_string: str) -> bool:
-    """Whether a text is all ASCII."""
+    """Whether a text is all ASCII.
+
+    Args:
+        u_string: the text.
+    """
     return u_string.isascii()
 
 
 def iter_slices(string: AnyStr, slice_length: int | None) -> Iterator[AnyStr]:
-    """Text or bytes in slices of a length; the last may be shorter. None, 0 or less is all of it in one."""
+    """Text or bytes in slices of a length; the last may be shorter. None, 0 or less is all of it in one.
+
+    Args:
+        string: the text or the bytes.
+        slice_length: characters or bytes of a slice.
+    """
     if slice_length is None or slice_length <= 0:
         slice_length = max(len(string), 1)
     for start in range(0, len(string), slice_length):
@@ -219,6 +256,9 @@ def unquote_unreserved(uri: str) -> str:
 
     The client itself leaves what is escaped as it is.
 
+    Args:
+        uri: the URI.
+
     Raises:
         InvalidURL: two letters or digits behind a % are no hexadecimal number.
     """
@@ -236,7 +276,11 @@ def _without_need(escape: re.Match[str]) -> str:
 
 
 def requote_uri(uri: str) -> str:
-    """Escape what is illegal in a URI, and take the escapes off that it does not need."""
+    """Escape what is illegal in a URI, and take the escapes off that it does not need.
+
+    Args:
+        uri: the URI.
+    """
     try:
         return quote(unquote_unreserved(uri), safe=_NOT_QUOTED + "%")
     except InvalidURL:
@@ -245,7 +289,12 @@ def requote_uri(uri: str) -> str:
 
 
 def prepend_scheme_if_needed(url: str, new_scheme: str) -> str:
-    """Put a scheme ahead of a URL that has none, such as `host:port`; of one that has, nothing is changed."""
+    """Put a scheme ahead of a URL that has none, such as `host:port`; of one that has, nothing is changed.
+
+    Args:
+        url: the URL.
+        new_scheme: such as "http".
+    """
     if _WITH_SCHEME.match(url):
         return url
     return f"{new_scheme}://{url.removeprefix('//')}"
@@ -254,6 +303,9 @@ def prepend_scheme_if_needed(url: str, new_scheme: str) -> str:
 def get_auth_from_url(url: str) -> tuple[str, str]:
     """User and password of a URL of any scheme, percent-decoded; both are empty where it has none.
 
+    Args:
+        url: the URL.
+
     Raises:
         InvalidURL, ValueError: it is no URL.
     """
@@ -261,7 +313,11 @@ def get_auth_from_url(url: str) -> tuple[str, str]:
 
 
 def urldefragauth(url: str) -> str:
-    """A URL without its fragment and its userinfo."""
+    """A URL without its fragment and its userinfo.
+
+    Args:
+        url: the URL.
+    """
     parts = urlparse(url)
     # What has no "//" begins with its host, too, as `host:port` does for prepend_scheme_if_needed.
     host, path = (parts.netloc, parts.path) if parts.netloc else (parts.path, "")
@@ -313,7 +369,9 @@ proxy_bypass_environment = proxy_bypass
 
 
 def get_environ_proxies(url: str, no_proxy: str | None = None) -> dict[str, str]:
-    """The proxies of the environment that may be asked for a URL; the arguments are `should_bypass_proxies`'.
+    """The proxies of the environment that may be asked for a URL.
+
+    The arguments are those of `should_bypass_proxies`.
 
     Raises:
         InvalidURL: it is of http or https, and can't be used.
@@ -398,7 +456,11 @@ def _is_one_word(text: str) -> bool:
 
 
 def is_ipv4_address(string_ip: str) -> bool:
-    """Whether a text is an IPv4 address, also in the shorter forms that resolvers take, such as 127.1."""
+    """Whether a text is an IPv4 address, also in the shorter forms that resolvers take, such as 127.1.
+
+    Args:
+        string_ip: the text.
+    """
     try:
         return isinstance(_address(string_ip), IPv4Address)
     except ValueError:
@@ -406,7 +468,11 @@ def is_ipv4_address(string_ip: str) -> bool:
 
 
 def is_valid_cidr(string_network: str) -> bool:
-    """Whether a text is a network in CIDR notation, of either family, such as 192.0.2.0/24."""
+    """Whether a text is a network in CIDR notation, of either family, such as 192.0.2.0/24.
+
+    Args:
+        string_network: the text.
+    """
     _, _, bits = string_network.partition("/")
     if not re.fullmatch(r"[0-9]{1,3}", bits):
         return False
@@ -420,6 +486,10 @@ def is_valid_cidr(string_network: str) -> bool:
 def address_in_network(ip: str, net: str) -> bool:
     """Whether an address is in a network in CIDR notation; both of either family.
 
+    Args:
+        ip: such as "192.0.2.7".
+        net: such as "192.0.2.0/24".
+
     Raises:
         ValueError: one of them is none.
     """
@@ -428,6 +498,9 @@ def address_in_network(ip: str, net: str) -> bool:
 
 def dotted_netmask(mask: int) -> str:
     """The netmask of IPv4 with so many bits set: 24 is "255.255.255.0".
+
+    Args:
+        mask: a number of bits from 0 to 32.
 
     Raises:
         ValueError: it is not from 0 to 32.
@@ -457,12 +530,20 @@ def unquote_header_value(value: str, is_filename: bool = False) -> str:
 
 
 def parse_list_header(value: str) -> list[str]:
-    """The members of a comma-separated list (RFC 9110, section 5.6.1), those in quotes without them."""
+    """The members of a comma-separated list (RFC 9110, section 5.6.1), those in quotes without them.
+
+    Args:
+        value: the value of the field.
+    """
     return [_without_quotes(member) for member in parse_http_list(value)]
 
 
 def parse_dict_header(value: str) -> dict[str, str | None]:
-    """The pairs of a comma-separated list, by name; the value of a name without "=" is None."""
+    """The pairs of a comma-separated list, by name; the value of a name without "=" is None.
+
+    Args:
+        value: the value of the field.
+    """
     pairs: dict[str, str | None] = {}
     for member in parse_http_list(value):
         name, equals, text = member.partition("=")
@@ -476,12 +557,19 @@ def _without_quotes(text: str) -> str:
 
 
 def parse_header_links(value: str) -> list[dict[str, str]]:
-    """The links of a Link field, see `headers.parse_links`."""
+    """The links of a Link field, see `headers.parse_links`.
+
+    Args:
+        value: the value of the field.
+    """
     return parse_links(value)
 
 
 def check_header_validity(header: tuple[str | bytes, str | bytes]) -> None:
-    """Check that a header field, a pair of name and value, may be sent (law X7).
+    """Check that a header field, a pair of name and value, may be sent: that nothing is smuggled in by it.
+
+    Args:
+        header: the pair.
 
     Raises:
         InvalidHeader: it may not.
@@ -520,7 +608,10 @@ def _bytes_of_text(file: Any, position: int) -> int:
 
 
 def rewind_body(prepared_request: PreparedRequest) -> None:
-    """Wind the body back to where it stood when the request was prepared (law P2); bytes need not be.
+    """Wind the body back to where it stood when the request was prepared; bytes need not be.
+
+    Args:
+        prepared_request: the request.
 
     Raises:
         UnrewindableBodyError: it can't be wound back.
@@ -531,7 +622,11 @@ def rewind_body(prepared_request: PreparedRequest) -> None:
 
 
 def guess_filename(obj: Any) -> str | None:
-    """The last part of the name that a file has, or None where it has none, or one such as <stdin>."""
+    """The last part of the name that a file has, or None where it has none, or one such as <stdin>.
+
+    Args:
+        obj: the file, or anything else.
+    """
     return bodies.filename_of(obj) or None
 
 
@@ -565,13 +660,21 @@ def atomic_open(filename: str | os.PathLike[str]) -> contextlib.AbstractContextM
     """A file to write to, which takes that name at the end of the `with` block, and only if it ends well.
 
     Nobody but its owner may read it. See `files.replacing`.
+
+    Args:
+        filename: the name; a file that has it is replaced.
     """
     return files.replacing(filename, 0o600)
 
 
 @contextlib.contextmanager
 def set_environ(env_name: str, value: str | None) -> Iterator[None]:
-    """Set a variable of the environment for a `with` block; None leaves it as it is."""
+    """Set a variable of the environment for a `with` block; None leaves it as it is.
+
+    Args:
+        env_name: its name.
+        value: its value, or None.
+    """
     before = os.environ.get(env_name)
     if value is not None:
         os.environ[env_name] = value
@@ -588,13 +691,20 @@ def set_environ(env_name: str, value: str | None) -> Iterator[None]:
 
 
 def dict_to_sequence(d: Any) -> Iterable[Any]:
-    """The items of a mapping; other things as they are."""
+    """The items of a mapping; other things as they are.
+
+    Args:
+        d: the mapping, or what is none.
+    """
     items: Iterable[Any] = d.items() if hasattr(d, "items") else d
     return items
 
 
 def from_key_val_list(value: Any) -> OrderedDict[Any, Any] | None:
     """A mapping or pairs as an ordered dict; None as None.
+
+    Args:
+        value: the mapping, the pairs, or None.
 
     Raises:
         TypeError, ValueError: it is neither.
@@ -615,6 +725,9 @@ def to_key_val_list(value: Mapping[K, V] | Iterable[tuple[K, V]]) -> list[tuple[
 
 def to_key_val_list(value: Any) -> list[Any] | None:
     """A mapping or pairs as a list of pairs; None as None.
+
+    Args:
+        value: the mapping, the pairs, or None.
 
     Raises:
         TypeError, ValueError: it is neither.

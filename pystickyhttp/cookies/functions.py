@@ -32,6 +32,10 @@ def cookiejar_from_dict(
 def merge_cookies(cookiejar: CookieJar, cookies: CookieTypes) -> CookieJar:
     """Add cookies to a jar. Names and values do not take the place of what is there; cookies of a jar do.
 
+    Args:
+        cookiejar: the jar.
+        cookies: names and values, or a jar; None for none.
+
     Returns:
         The jar.
 
@@ -82,5 +86,12 @@ def get_cookie_header(jar: CookieTypes, request: Any) -> str | None:
 def remove_cookie_by_name(
     cookiejar: CookieJar, name: str, domain: str | None = None, path: str | None = None
 ) -> None:
-    """Remove the cookies of a name, of all domains and paths where none is given."""
+    """Remove the cookies of a name, of all domains and paths where none is given.
+
+    Args:
+        cookiejar: the jar.
+        name: their name.
+        domain: their domain; None, the default, for all.
+        path: their path; None, the default, for all.
+    """
     cookiejar.remove(name, domain, path)

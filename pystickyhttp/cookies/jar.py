@@ -84,15 +84,15 @@ class CookieJar:
     It can be used by any number of threads. It copies, and it pickles with its cookies and limits.
 
     Beyond its limits cookies go: first those that have expired, then, of a domain that has too many, those
-    that are not Secure, and among equals the least recently used (section 5.7). The limit of a domain does
-    not hold for cookies that were set in code for every host.
+    that are not Secure, and among equals the least recently used (RFC 6265bis, section 5.7). The limit
+    of a domain does not hold for cookies that were set in code for every host.
 
     Args:
         cookies: names and values, another jar, or one of `http.cookiejar`, to begin with.
-        max_per_domain: how many cookies of one domain are kept.
-        max_cookies: how many are kept in all.
+        max_per_domain: how many cookies of one domain are kept. Default 180.
+        max_cookies: how many are kept in all. Default 50,000.
         max_lifetime: for how long a cookie that a server sets is kept, in seconds; None is for as long as it
-            says. Cookies that are set in code have the time that they are given.
+            says. Cookies that are set in code have the time that they are given. Default 400 days.
 
     Raises:
         ValueError: a limit is below 1.
@@ -155,7 +155,7 @@ class CookieJar:
         )
 
     def cookies_for(self, url: URL, now: float | None = None) -> list[Cookie]:
-        """The cookies for a request: longer paths first, then older ones (section 5.8.3).
+        """The cookies for a request: longer paths first, then older ones (RFC 6265bis, section 5.8.3).
 
         Args:
             url: the URL of the request.
@@ -286,6 +286,12 @@ class CookieJar:
     def get(self, name: str, default: Any = None, domain: str | None = None, path: str | None = None) -> Any:
         """The value of a cookie, or the default.
 
+        Args:
+            name: its name.
+            default: what is returned where there is none. Default None.
+            domain: its domain, where several may have a cookie of that name.
+            path: its path, likewise.
+
         Raises:
             CookieConflictError: several match.
         """
@@ -297,11 +303,22 @@ class CookieJar:
         return found[0].value if found else default
 
     def remove(self, name: str, domain: str | None = None, path: str | None = None) -> None:
-        """Remove the cookies of a name, of all domains and paths where none is given."""
+        """Remove the cookies of a name, of all domains and paths where none is given.
+
+        Args:
+            name: their name.
+            domain: their domain; None, the default, for all.
+            path: their path; None, the default, for all.
+        """
         self._remove(self._select(domain, path, name))
 
     def get_dict(self, domain: str | None = None, path: str | None = None) -> dict[str, str]:
-        """Names and values, of one domain or path where it is given."""
+        """Names and values, of one domain or path where it is given.
+
+        Args:
+            domain: a domain; None, the default, for all.
+            path: a path; None, the default, for all.
+        """
         return {cookie.name: cookie.value for cookie in self._select(domain, path)}
 
     def list_domains(self) -> list[str]:
@@ -385,6 +402,10 @@ class CookieJar:
     def pop(self, name: str, *default: Any) -> Any:
         """Remove a cookie.
 
+        Args:
+            name: its name.
+            *default: what is returned where there is none.
+
         Returns:
             Its value, or the default where there is none.
 
@@ -414,13 +435,23 @@ class CookieJar:
         return cookies[-1].name, cookies[-1].value
 
     def setdefault(self, name: str, default: str) -> Any:
-        """The value of a cookie, which is set first where there is none."""
+        """The value of a cookie, which is set first where there is none.
+
+        Args:
+            name: its name.
+            default: the value that it gets where there is none.
+        """
         if name not in self:
             self.set(name, default)
         return self[name]
 
     def clear(self, domain: str | None = None, path: str | None = None, name: str | None = None) -> None:
         """Remove every cookie, those of a domain, of its path, or the one of that name there.
+
+        Args:
+            domain: the domain; None, the default, for every cookie.
+            path: the path, beside a domain.
+            name: the name, beside a domain and a path.
 
         Raises:
             KeyError: a domain was given, and there is no such cookie.
@@ -434,7 +465,7 @@ class CookieJar:
         self._remove(found)
 
     def clear_session_cookies(self) -> None:
-        """Remove the cookies that end with the session (section 5.7, at its end)."""
+        """Remove the cookies that end with the session (RFC 6265bis, section 5.7, at its end)."""
         self._remove([cookie for cookie in self if cookie.discard])
 
     def clear_expired_cookies(self) -> None:

@@ -62,7 +62,7 @@ class Cookie(Value):
         host_only: whether it is for that very host, and not for those below it.
         created: seconds since 1970, for the order in which cookies are sent.
         same_site: "Strict", "Lax", "None", or "" where the server did not say. Kept, and without effect here:
-            a request that no document makes is same-site (section 5.2).
+            a request that no document makes is same-site (RFC 6265bis, section 5.2).
     """
 
     name: str
@@ -93,7 +93,11 @@ class Cookie(Value):
         settle(self, secure=secure, http_only=http_only, host_only=host_only, same_site=same_site)
 
     def matches(self, url: URL) -> bool:
-        """Whether it goes with a request of that URL (section 5.8.3, step 3)."""
+        """Whether it goes with a request of that URL (RFC 6265bis, section 5.8.3, step 3).
+
+        Args:
+            url: the URL of the request, parsed.
+        """
         return (
             (not self.secure or url.scheme == "https")
             and self._matches_host(url.cookie_host)
@@ -147,11 +151,20 @@ class Cookie(Value):
         return found
 
     def has_nonstandard_attr(self, name: str) -> bool:
-        """Whether the cookie is HttpOnly, or has a SameSite; the name is taken in any case."""
+        """Whether the cookie is HttpOnly, or has a SameSite; the name is taken in any case.
+
+        Args:
+            name: "HttpOnly" or "SameSite".
+        """
         return name.lower() in map(str.lower, self.rest)
 
     def get_nonstandard_attr(self, name: str, default: Any = None) -> Any:
-        """Its SameSite, or None for HttpOnly where it is set; else the default."""
+        """Its SameSite, or None for HttpOnly where it is set; else the default.
+
+        Args:
+            name: "HttpOnly" or "SameSite".
+            default: what is returned where there is no such attribute. Default None.
+        """
         return {key.lower(): value for key, value in self.rest.items()}.get(name.lower(), default)
 
 
@@ -161,7 +174,7 @@ class Cookie(Value):
 def parse_set_cookie(
     text: str, url: URL, now: float, max_lifetime: float | None = MAX_LIFETIME
 ) -> Cookie | None:
-    """Read a Set-Cookie field (sections 5.6 and 5.7, as far as they do not ask the store).
+    """Read a Set-Cookie field (RFC 6265bis, sections 5.6 and 5.7, as far as they do not ask the store).
 
     Args:
         text: its value, with its bytes read as latin-1.
@@ -286,7 +299,10 @@ def _prefix(cookie: Cookie) -> str:
 
 
 def parse_date(text: str) -> float | None:
-    """Read a cookie's date (section 5.1.1): any order of its parts, with anything between them.
+    """Read a cookie's date (RFC 6265bis, section 5.1.1): any order of its parts, with anything between them.
+
+    Args:
+        text: such as "Wed, 21 Oct 2026 07:28:00 GMT".
 
     Returns:
         Seconds since 1970, or None where it is no date.
@@ -318,19 +334,35 @@ def parse_date(text: str) -> float | None:
 
 
 def domain_matches(host: str, domain: str) -> bool:
-    """Section 5.1.3: the same, or below it; an IP address is below nothing, and so is a unix socket."""
+    """Whether a host is a domain, or below it (RFC 6265bis, section 5.1.3).
+
+    An IP address is below nothing, and so is a unix socket.
+
+    Args:
+        host: the host of a request, in lower case.
+        domain: the domain of a cookie.
+    """
     return host == domain or (host.endswith("." + domain) and not (_is_address(host) or is_socket(host)))
 
 
 def path_matches(path: str, cookie_path: str) -> bool:
-    """Section 5.1.4: the same, or below it."""
+    """Whether a path is that of a cookie, or below it (RFC 6265bis, section 5.1.4).
+
+    Args:
+        path: the path of a request.
+        cookie_path: the path of a cookie.
+    """
     if not path.startswith(cookie_path):
         return False
     return len(path) == len(cookie_path) or cookie_path.endswith("/") or path[len(cookie_path)] == "/"
 
 
 def default_path(path: str) -> str:
-    """Section 5.1.4: the path of the URL up to its last slash."""
+    """The path of a cookie that has none: that of the URL up to its last slash (RFC 6265bis, section 5.1.4).
+
+    Args:
+        path: the path of the URL.
+    """
     return path.rpartition("/")[0] or "/"
 
 
@@ -459,6 +491,9 @@ def create_cookie(
 def morsel_to_cookie(morsel: Morsel[Any]) -> Cookie:
     """A cookie of `http.cookies.SimpleCookie`, with its value as it stands in a header.
 
+    Args:
+        morsel: the cookie.
+
     Raises:
         TypeError: it is no Morsel, or its max-age is no number.
         ValueError: its expires is no date.
@@ -492,5 +527,9 @@ def morsel_to_cookie(morsel: Morsel[Any]) -> Cookie:
 
 
 def cookie_header(cookies: Iterable[Cookie]) -> str:
-    """The value of a Cookie field (section 5.8.3, step 6)."""
+    """The value of a Cookie field (RFC 6265bis, section 5.8.3, step 6).
+
+    Args:
+        cookies: the cookies, in the order in which they are sent.
+    """
     return "; ".join(f"{cookie.name}={cookie.value}" if cookie.name else cookie.value for cookie in cookies)

@@ -34,6 +34,9 @@ class DuplexStream:
     def recv(self, size: int) -> bytes:
         """Read at most so many bytes, as they come; b"" at the end.
 
+        Args:
+            size: how many bytes at most.
+
         Raises:
             TimeoutError, OSError: as `socket.recv` does.
         """
@@ -45,13 +48,20 @@ class DuplexStream:
     def sendall(self, data: bytes) -> None:
         """Send all of the data.
 
+        Args:
+            data: the bytes.
+
         Raises:
             TimeoutError, OSError: as `socket.sendall` does.
         """
         self._socket.sendall(data)
 
     def settimeout(self, seconds: float | None) -> None:
-        """How long `recv` and `sendall` may block; None is without limit."""
+        """How long `recv` and `sendall` may block; None is without limit.
+
+        Args:
+            seconds: the limit, or None.
+        """
         self._socket.settimeout(seconds)
 
     def fileno(self) -> int:

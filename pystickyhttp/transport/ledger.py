@@ -51,12 +51,17 @@ MISLAID: Final = "an interrupt left it behind"
 class Limits(Value):
     """How many connections there may be, and how long an idle one is kept. None is without limit.
 
+    Of one host are the connections that could serve the same request: with the same scheme, host, port,
+    proxy, TLS settings, unix socket and local address. A request for which there is no room waits, first
+    come, first served, for as long as `Timeout(pool=...)`.
+
     Args:
-        max_connections: of all Routes together; dialling, active and idle ones all count. Default None.
-        max_per_host: of one Route. Default None.
-        max_idle: idle ones of all Routes together. Default 100.
-        max_idle_per_host: idle ones of one Route. Default None.
-        idle_timeout: seconds after which an idle connection is not used again. Default 60.
+        max_connections: of all hosts together; dialling, active and idle ones all count. Default None.
+        max_per_host: of one host. Default None.
+        max_idle: idle ones of all hosts together; beyond, the one unused for longest is closed. Default 100.
+        max_idle_per_host: idle ones of one host. Default None.
+        idle_timeout: seconds after which an idle connection is not used again. Where the server's Keep-Alive
+            says less, that counts. Default 60.
         max_age: seconds since it was dialled after which a connection is not used again. Default None.
 
     Raises:

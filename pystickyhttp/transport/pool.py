@@ -222,7 +222,7 @@ class ConnectionPool:
         self._reclaim()
 
     def start_afresh(self) -> None:
-        """L4: in the child of a fork, where the connections are the parent's, and so is who held the lock."""
+        """In the child of a fork, where the connections are the parent's, and so is who held the lock."""
         inherited = self._ledger.connections()
         self._lock = threading.Lock()
         self._ledger = Ledger(self._ledger.limits, _note_why)

@@ -70,7 +70,12 @@ _LEVELS: Final = {
 
 
 class Address(NamedTuple):
-    """Where a socket can connect to: the family and the address as `socket.connect` takes it."""
+    """Where a socket can connect to: the family and the address as `socket.connect` takes it.
+
+    Attributes:
+        family: `socket.AF_INET`, `socket.AF_INET6` or `socket.AF_UNIX`.
+        sockaddr: such as ("192.0.2.1", 443); no name is left in it that would have to be looked up.
+    """
 
     family: int
     sockaddr: Any

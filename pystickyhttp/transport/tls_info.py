@@ -27,7 +27,8 @@ class TLSInfo(NamedTuple):
         version: such as "TLSv1.3".
         cipher: the cipher suite, such as "TLS_AES_256_GCM_SHA384".
         alpn: the protocol that the server chose by ALPN, None where it has not heard of that.
-        resumed: whether the TLS session of an earlier connection was resumed (law S2).
+        resumed: whether the TLS session of an earlier connection was resumed, which
+            spares a part of the handshake.
         certificate: the server's certificate as `ssl.SSLSocket.getpeercert()` has it; empty where it was not
             verified, as then it says nothing that is known to be true.
         certificate_der: the same in DER, verified or not; b"" where the server showed none.
@@ -42,7 +43,11 @@ class TLSInfo(NamedTuple):
 
     @classmethod
     def of(cls, sock: TLSSocket) -> TLSInfo:
-        """Read it from a connection whose handshake is over."""
+        """Read it from a connection whose handshake is over.
+
+        Args:
+            sock: the socket of the connection.
+        """
         cipher = sock.cipher()
         certificate = _certificate_of(sock)
         return cls(
