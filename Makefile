@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench bench-compare bench-growth readme test lint format clean
+.PHONY: bench bench-compare bench-growth readme test coverage lint format clean
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.pooling $(BENCH)
@@ -20,8 +20,16 @@ bench-growth: $(VENV)/.installed-bench
 readme: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.readme
 
+# All of them; without those that take some seconds each: make test TESTS="-m 'not slow'"
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(TESTS)
+
+# What no test runs, line by line and branch by branch; children count.
+coverage: $(VENV)/.installed-coverage
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest $(TESTS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff format --check .
@@ -33,7 +41,7 @@ format: $(VENV)/.installed-lint
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv .venv-* $(VENV) build dist benchmarks/results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* $(VENV) build dist benchmarks/results .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip reads dependency groups from 25.1 on, which is newer than the one that Python 3.11 brings.

@@ -74,8 +74,8 @@ def _permissions(old: os.stat_result | None, most: int | None) -> int:
 
 def _keep_status(descriptor: int, old: os.stat_result, most: int | None) -> None:
     """Give a file the group, the owner and the permissions of the one whose place it takes."""
-    if not hasattr(os, "fchown"):
-        return  # Windows, whose files have other permissions
+    if not hasattr(os, "fchown"):  # pragma: no cover - Windows, whose files have other permissions
+        return
     for owner, group in ((-1, old.st_gid), (old.st_uid, -1)):
         with contextlib.suppress(OSError):  # only an administrator may give a file away
             os.fchown(descriptor, owner, group)

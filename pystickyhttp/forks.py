@@ -8,5 +8,5 @@ from collections.abc import Callable
 
 def after_fork_in_child(callback: Callable[[], object]) -> None:
     """Call a function in the child of every fork from now on; where there is no fork (Windows), never."""
-    if hasattr(os, "register_at_fork"):
+    if hasattr(os, "register_at_fork"):  # pragma: no branch - only Windows has none
         os.register_at_fork(after_in_child=callback)

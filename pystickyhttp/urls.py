@@ -455,7 +455,7 @@ def socket_path(path: str | bytes | os.PathLike[Any]) -> str:
 
 def _check_abstract(name: str, length: int) -> None:
     """unix(7): an abstract socket is no file. Its name begins with a NUL, and there may be others in it."""
-    if not _IS_LINUX:
+    if not _IS_LINUX:  # pragma: no cover - macOS and Windows
         raise ValueError(f"{name!r} begins with a NUL: only Linux has abstract sockets; give a path")
     if length < 2:
         raise ValueError("the name of an abstract socket is what follows the NUL, and nothing does")

@@ -35,7 +35,8 @@ class Value:
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     __match_args__: ClassVar[tuple[str, ...]]  # the names of the fields, in their order
 
-    if not TYPE_CHECKING:  # to a type checker a class with these has attributes of any name
+    # To a type checker a class with these has attributes of any name.
+    if not TYPE_CHECKING:  # pragma: no branch - what runs is no type checker
 
         def __setattr__(self, name: str, value: object) -> None:
             raise FrozenInstanceError(f"cannot assign to field {name!r}")

@@ -23,11 +23,15 @@ from pystickyhttp.cli import main
 # Nobody waits for so long but in vain, on however slow a machine.
 DEADLINE = 60.0
 ROOT = Path(__file__).parent.parent
-# The terminal becomes the one that the process is controlled by, so that Ctrl-C reaches it as a signal.
-_TAKE_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+# Who runs the tests in the background may let them ignore interrupts, as shells do; children inherit that.
+# Nor are they measured by `make coverage`: an interrupt amid coverage's own work leaves its lock locked.
+INTERRUPTIBLE = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.environ.pop('COVERAGE_PROCESS_CONFIG', None); "
     "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 )
+# The terminal becomes the one that the process is controlled by, so that Ctrl-C reaches it as a signal.
+_TAKE_TERMINAL = f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); {INTERRUPTIBLE}"
 WITHOUT_RICH = (
     "import sys; sys.modules['rich'] = None; sys.modules['rich.console'] = None; "
     "from pystickyhttp.cli import main; sys.exit(main())"

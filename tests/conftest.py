@@ -6,9 +6,13 @@ the machine that runs the tests has one of its own. Each test begins without it 
 
 from __future__ import annotations
 
+import _thread
 import ssl
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -18,6 +22,26 @@ from pystickyhttp.transport import tls as tls_module
 from tests.servers import surroundings
 from tests.servers.certificates import server_context
 from tests.servers.real import RealServer, RealServers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def measured_threads() -> Iterator[None]:
+    """Under coverage (`make coverage`) threads that are started below `threading` are measured too."""
+    trace, start = threading.gettrace(), _thread.start_new_thread
+    if trace is None:
+        yield
+        return
+
+    def start_measured(function: Callable[..., object], arguments: tuple[Any, ...], *rest: Any) -> int:
+        def measured(*given: Any, **named: Any) -> None:
+            sys.settrace(trace)
+            function(*given, **named)
+
+        return start(measured, arguments, *rest)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(_thread, "start_new_thread", start_measured)
+        yield
 
 
 @pytest.fixture(scope="session")

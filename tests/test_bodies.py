@@ -31,6 +31,7 @@ from pystickyhttp.bodies import (
     encode,
 )
 from pystickyhttp.exceptions import InvalidBody, InvalidJSONError, UnrewindableBodyError
+from tests.names import named
 
 # The machine that runs the tests may be busy, and how long an example takes is not what is asked here.
 unhurried = settings(deadline=None)
@@ -69,7 +70,7 @@ def file(tmp_path: Path) -> Iterator[BinaryIO]:
 # -- what is a body
 
 
-@pytest.mark.parametrize("data", [None, "", b"", bytearray(), memoryview(b""), {}, [], ()], ids=repr)
+@pytest.mark.parametrize("data", [None, "", b"", bytearray(), memoryview(b""), {}, [], ()], ids=named)
 def test_nothing_is_no_body(data: Any) -> None:
     assert encode(data) is NO_BODY
     assert NO_BODY.content is None
@@ -112,7 +113,7 @@ def test_text_with_half_a_surrogate_pair_is_refused() -> None:
         encode("\ud800")
 
 
-@pytest.mark.parametrize("value", [True, False, 1, 0, 1.5, 0.0, object(), len, 1j], ids=repr)
+@pytest.mark.parametrize("value", [True, False, 1, 0, 1.5, 0.0, object(), len, 1j], ids=named)
 def test_what_is_neither_text_nor_file_nor_form_nor_iterable_is_refused(value: Any) -> None:
     """A zero is as little a body as a one; only None and what is empty are no body."""
     with pytest.raises(InvalidBody):
@@ -132,7 +133,7 @@ def test_what_is_neither_text_nor_file_nor_form_nor_iterable_is_refused(value: A
         ({"a": b"\xff"}, b"a=%FF"),
         ({1: 2}, b"1=2"),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_pairs_are_sent_as_a_form(data: Any, expected: bytes) -> None:
     encoded = encode(data)
@@ -148,7 +149,7 @@ def test_a_form_reads_back_as_its_pairs(pairs: list[tuple[str, str]]) -> None:
     assert parse_qsl(text, keep_blank_values=True, strict_parsing=True) == pairs
 
 
-@pytest.mark.parametrize("data", [["abc"], [1], [b"abc"], [("a",)], [("a", "b", "c")], (1, 2)], ids=repr)
+@pytest.mark.parametrize("data", [["abc"], [1], [b"abc"], [("a",)], [("a", "b", "c")], (1, 2)], ids=named)
 def test_a_list_that_is_not_made_of_pairs_is_refused(data: Any) -> None:
     with pytest.raises(InvalidBody):
         encode(data)
@@ -172,7 +173,7 @@ def test_json_is_sent_in_utf_8_and_reads_back_as_the_value(value: Any) -> None:
     assert encoded.content_type == JSON_TYPE
 
 
-@pytest.mark.parametrize("value", [{}, [], 0, False, "", 0.0], ids=repr)
+@pytest.mark.parametrize("value", [{}, [], 0, False, "", 0.0], ids=named)
 def test_an_empty_json_value_is_a_body(value: Any) -> None:
     assert json.loads(sent(encode(None, value))) == value
 
@@ -403,7 +404,7 @@ def test_a_generator_has_no_length() -> None:
     assert sent(encoded) == b"a\xc3\xa9bc"
 
 
-@pytest.mark.parametrize("piece", [1, None, ["a"], 1.5], ids=repr)
+@pytest.mark.parametrize("piece", [1, None, ["a"], 1.5], ids=named)
 def test_a_piece_that_is_neither_bytes_nor_text_is_refused_when_it_comes(piece: Any) -> None:
     pieces = iter(streamed(encode(iter([b"good", piece]))))
     assert next(pieces) == b"good"
@@ -542,7 +543,7 @@ def test_a_file_that_does_not_seek_can_not_be_sent_again() -> None:
         body.rewind()
 
 
-@pytest.mark.parametrize("content", [1, object(), 1.5], ids=repr)
+@pytest.mark.parametrize("content", [1, object(), 1.5], ids=named)
 def test_a_prepared_body_of_another_type_is_refused(content: Any) -> None:
     with pytest.raises(InvalidBody):
         outgoing(content, None, None)

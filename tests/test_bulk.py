@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pystickyhttp
-from pystickyhttp import Session
+from pystickyhttp import Session, gathering
 from pystickyhttp.exceptions import IncompleteBody
 from pystickyhttp.gathering import BELIEVED, LARGE, gathered
 from pystickyhttp.transport.connection import LARGE_READ, READ_SIZE, TLS_RECORD
@@ -301,3 +301,28 @@ def test_memory_is_bounded_by_what_has_come_and_not_by_what_was_promised(promise
     assert error == "IncompleteBody"
     # Beside the bytes there are the read and its copies on their way, and some of the pages are large ones.
     assert peak - interpreter <= 1.15 * come + 6 * MIB
+
+
+# --- where memory is scarce, or Python is
+
+
+def test_that_memory_runs_out_amid_a_large_body_is_told() -> None:
+    """What has come is gone then, and to go on would give a shorter body."""
+
+    def pieces() -> Iterator[bytes]:
+        yield bytes(LARGE // 2)
+        yield bytes(LARGE // 4)
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        gathered(pieces(), LARGE)
+
+
+def test_a_large_body_is_read_where_python_was_built_without_ctypes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what asks Linux for large pages, which save time and nothing else."""
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    gathering._madvise.cache_clear()
+    try:
+        assert gathered(iter([bytes(LARGE // 4)] * 4), LARGE) == bytes(LARGE)
+    finally:
+        gathering._madvise.cache_clear()

@@ -22,7 +22,7 @@ from pystickyhttp.cli.failures import CommandError, Exit
 from pystickyhttp.cli.partial import Part, begun_from, digest_of
 from pystickyhttp.cli.ranges import Answer, Known, Verdict, judge, validator_of
 from pystickyhttp.headers import Headers
-from tests.command import DEADLINE, Command, surroundings
+from tests.command import DEADLINE, INTERRUPTIBLE, Command, surroundings
 from tests.command import command as command  # the fixture
 from tests.servers.real import RealServer
 from tests.servers.scripted import Peer, Request, Script, ScriptedServer, keep_alive, respond
@@ -519,7 +519,8 @@ def ended_by(number: signal.Signals) -> tuple[int, str]:
     half_is_sent = threading.Event()
     with ScriptedServer([stalls, ranged()]) as server:
         arguments = [sys.executable, "-m", "pystickyhttp", "--download", server.url("/a")]
-        process = subprocess.Popen(arguments, stderr=subprocess.PIPE, env=surroundings())
+        interruptible = [sys.executable, "-c", INTERRUPTIBLE, *arguments[1:]]
+        process = subprocess.Popen(interruptible, stderr=subprocess.PIPE, env=surroundings())
         with process:
             half_is_sent.wait(DEADLINE)
             while not (os.path.exists("a.part") and os.path.getsize("a.part")):

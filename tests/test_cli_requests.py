@@ -277,6 +277,8 @@ def test_json_is_laid_out_where_that_is_asked_for(command: Command) -> None:
         assert command("--pretty", server.url()).text == '{\n    "a": [\n        1.0\n    ]\n}\n'
     with answering(lambda _: respond(b"{no json}", headers=as_json)) as server:
         assert command("--pretty", server.url()).text == "{no json}"
+    with answering(lambda _: respond(b'{"a":"\xff"}', headers=as_json)) as server:
+        assert command("--pretty", server.url()).out == b'{"a":"\xff"}'
     latin = {"Content-Type": "application/json; charset=latin-1"}
     with answering(lambda _: respond(b'"\xfc"', headers=latin)) as server:
         assert command("--pretty", server.url()).text == '"ü"\n'
@@ -370,3 +372,8 @@ def test_the_package_alone_loads_nothing_of_the_command_line() -> None:
         "print([name for name in ('argparse', 'rich', 'pystickyhttp.cli') if name in sys.modules])"
     )
     assert start(program=("-c", program)).text == "[]\n"
+
+
+def test_to_import_the_command_line_runs_nothing() -> None:
+    """As tools do that make lists of all modules, and children of multiprocessing."""
+    assert start("--bogus", program=("-c", "import pystickyhttp.__main__")) == (0, b"", "")

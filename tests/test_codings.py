@@ -11,6 +11,7 @@ import gzip
 import re
 import subprocess
 import sys
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable
 from importlib import import_module
@@ -628,6 +629,7 @@ if code:
 """
 
 
+@pytest.mark.slow
 def test_all_of_this_holds_in_a_child_with_the_other_modules_for_br_and_zstd_too() -> None:
     standard = "compression.zstd" if sys.version_info >= (3, 14) else "zstandard"
     other = "zstandard" if standard == "compression.zstd" else "backports.zstd"
@@ -764,6 +766,15 @@ def test_a_package_of_that_age_is_not_taken_either_by_a_child(tmp_path: Path) ->
     (tmp_path / "brotlicffi-1.1.0.0.dist-info").mkdir()
     said = in_child(TRY_BR, path=tmp_path, without=["brotli"]).splitlines()
     assert said == ["gzip, deflate, zstd", f"0 {br(b'content')!r}"]
+
+
+def test_a_brotli_that_lies_in_no_folder_is_asked_itself_by_a_child(tmp_path: Path) -> None:
+    """As in a program that is one zip file: nothing lies beside a module there."""
+    with zipfile.ZipFile(tmp_path / "program.zip", "w") as program:
+        program.writestr("brotli.py", UNBOUNDED)
+    said = in_child(TRY_BR, path=tmp_path / "program.zip", without=["brotlicffi"]).splitlines()
+    assert said[0] == "gzip, deflate, br, zstd"
+    assert "brotli is older than 1.2" in said[1]
 
 
 @pytest.mark.parametrize(

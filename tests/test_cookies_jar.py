@@ -760,6 +760,7 @@ def test_who_uses_a_jar_waits_for_who_is_at_it(
     worker.join()
 
 
+@pytest.mark.slow
 def test_a_jar_can_be_written_and_read_by_many_threads_at_once() -> None:
     """L4."""
     jar, threads, rounds = CookieJar(max_per_domain=1000), 8, 60

@@ -1395,3 +1395,53 @@ def test_flask_httpauth_lets_it_in(
     assert session.post(flask_server(algorithm), data=b" and body", auth=auth).text == "user and body"
     refused = session.get(flask_server(algorithm), auth=HTTPDigestAuth("user", "wrong"))
     assert (refused.status_code, len(refused.history)) == (401, 1)
+
+
+# --- what is kept, and shown
+
+
+def test_news_of_an_origin_that_is_no_longer_remembered_are_passed_over() -> None:
+    """Meanwhile so many others have come that it is forgotten."""
+    memory = digest_module.DigestMemory()
+    origin = ("http", "forgotten.example", 80)
+    memory.move_on(origin, "n", "next")
+    memory.forget(origin, "n")
+    assert memory.sign_ahead(origin, "/") is None
+
+
+def test_an_answer_for_another_target_goes_where_the_domain_does_not_reach(
+    lion: HTTPDigestAuth, session: Session
+) -> None:
+    """Whoever walks along redirects by hand applies it anew: what it was made for is no longer asked for."""
+    guard = Guard(open_to=("/open",))
+
+    def with_domain(request: wire.Request) -> bytes:
+        return guard.handle(request).replace(b"Digest realm", b'Digest domain="/a", realm')
+
+    def watching(response: Response, **_: Any) -> None:
+        seen.append(response.url)
+
+    seen: list[str] = []
+    with ScriptedServer(keep_alive(with_domain)) as server:
+        session.get(server.url("/a"), auth=lion)
+        asked = Request("GET", server.url("/a"), auth=lion, hooks={"response": watching})
+        prepared = session.prepare_request(asked)
+        assert "Authorization" in prepared.headers
+        prepared.url = server.url("/open")
+        prepared.prepare_auth(lion)
+        assert "Authorization" not in prepared.headers
+        assert session.send(prepared).content == b"open"
+        assert seen == [server.url("/open")]
+
+
+def test_neither_its_hook_nor_a_response_that_travels_shows_the_password(session: Session) -> None:
+    auth = HTTPDigestAuth("Mufasa", "Circle Of Life")
+    with guarded(Guard()) as server:
+        response = session.get(server.url(), auth=auth)
+        (hook,) = session.prepare_request(Request("GET", server.url(), auth=auth)).hooks["response"]
+    assert "'***'" in repr(hook)
+    assert server.host in repr(hook)
+    assert "Circle" not in repr(hook)
+    travelled = pickle.dumps(response)
+    assert b"Circle" not in travelled
+    assert pickle.loads(travelled).request.hooks == {"response": []}

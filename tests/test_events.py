@@ -654,3 +654,13 @@ def test_no_secret_is_logged_or_told(
     told = set(trace.names())
     rare = {"ConnectionWaited", "DNSResolved", "ResponseFailed"}
     assert told >= {kind.__name__ for kind in kinds()} - rare
+
+
+def test_a_connection_that_is_not_kept_is_not_told_to_be_released() -> None:
+    told: list[object] = []
+    close = respond(b"ok", headers={"Connection": "close"})
+    with ScriptedServer(keep_alive(lambda _: close)) as server, Session(trace=told.append) as session:
+        assert session.get(server.url()).text == "ok"
+    kinds = [type(event).__name__ for event in told]
+    assert "ResponseEnded" in kinds
+    assert "ConnectionReleased" not in kinds

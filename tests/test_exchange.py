@@ -565,3 +565,15 @@ def test_two_threads_that_read_responses_of_one_pool_do_not_meet() -> None:
             thread.join(30)
         assert wrong == []
         pool.close()
+
+
+def test_a_server_that_speaks_socks_is_told_by_its_first_byte(session: Session) -> None:
+    """RFC 1928, section 3: it refuses what it took for a greeting."""
+
+    def refuses(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"\x05\xff")
+
+    with ScriptedServer(refuses) as server:
+        with pytest.raises(RemoteProtocolError, match="of a SOCKS5 proxy, which is written socks5:"):
+            session.get(server.url())

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pystickyhttp.exceptions import InvalidHeader
 from pystickyhttp.headers import Headers, encode_field, merge_headers
 from pystickyhttp.structures import CaseInsensitiveDict
+from tests.names import named
 
 # The machine that runs the tests may be busy, and how long an example takes is not what is asked here.
 unhurried = settings(deadline=None)
@@ -264,8 +265,20 @@ def test_a_value_outside_latin_1_is_refused_as_text_and_taken_as_bytes(value: st
 
 
 @pytest.mark.parametrize(
-    "value", [1, 1.5, True, None, object(), [], ["a"], {"a": "b"}, bytearray(b"a")], ids=repr
+    "value", [1, 1.5, True, None, object(), [], ["a"], {"a": "b"}, bytearray(b"a")], ids=named
 )
 def test_a_value_that_is_neither_text_nor_bytes_is_refused(value: Any) -> None:
     with pytest.raises(InvalidHeader):
         encode_field("X", value)
+
+
+def test_a_field_that_is_not_there_can_not_be_taken_off() -> None:
+    with pytest.raises(KeyError, match="X-None"):
+        Headers().pop("X-None")
+    assert Headers().pop("X-None", "default") == "default"
+
+
+@pytest.mark.parametrize("given", [5, object(), ["a"], [("a", "b", "c")]], ids=named)
+def test_what_is_neither_a_mapping_nor_pairs_is_refused_as_headers(given: Any) -> None:
+    with pytest.raises(InvalidHeader, match=f"headers are a {type(given).__name__} .*: give a mapping"):
+        merge_headers(given, Headers())

@@ -36,6 +36,8 @@ from pystickyhttp.transport import HTTPConnection
 from tests.servers import surroundings
 from tests.servers.real import RealServer, RealServers
 
+pytestmark = pytest.mark.slow
+
 REQUESTS = 200
 
 # For how many seconds each keeps an idle connection if nobody tells it otherwise, and where it says so.

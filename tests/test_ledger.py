@@ -602,18 +602,19 @@ NEWCOMERS = {
 def traced_before() -> None:
     """Python 3.12 gives no events of single instructions to the first frame that asks for them."""
     ledger, leases = crowded()
+    before = sys.gettrace()
     sys.settrace(strike_at(-1))
     try:
         ledger.discard(leases[0])
     finally:
-        sys.settrace(None)
+        sys.settrace(before)
 
 
 @pytest.mark.usefixtures("traced_before")
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_exception_between_any_two_steps_loses_no_permit(operation: str) -> None:
     """L3: struck at each bytecode instruction in turn, then cleaned up after as the pool does."""
-    step = 0
+    before, step = sys.gettrace(), 0
     while True:
         step += 1
         ledger, leases = crowded()
@@ -629,9 +630,28 @@ def test_an_exception_between_any_two_steps_loses_no_permit(operation: str) -> N
         else:
             break
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
         subject = leases[-1] if operation in NEWCOMERS else leases[0]
         if operation not in ("expire", "raise the limits"):
             ledger.discard(subject)
         check(ledger, leases)
     assert step > 20, "the operation was struck at every step of its way"
+
+
+def test_a_question_that_fails_amid_the_expiry_loses_no_permit() -> None:
+    """L3: it is asked of each connection, and may raise."""
+    ledger, leases = crowded()
+    with pytest.raises(ZeroDivisionError):
+        ledger.expire(lambda _: str(1 / 0))
+    check(ledger, leases)
+
+
+def test_what_is_above_a_limit_that_was_lowered_is_closed_when_it_comes_back() -> None:
+    """L1: by host and in all; those in use are their users' until then."""
+    for lowered in (Limits(max_per_host=1), Limits(max_connections=1)):
+        ledger: Ledger[Connection] = Ledger(Limits(max_connections=5, max_per_host=5))
+        first, second = dialled(ledger, A, "a1"), dialled(ledger, A, "a2")
+        ledger.set_limits(lowered)
+        assert len(ledger.release(first)) == 1
+        assert ledger.release(second) == []
+        assert (ledger.open, ledger.idle) == (1, 1)

@@ -362,12 +362,13 @@ def test_an_interrupt_while_cleaning_up_loses_no_permit() -> None:
             pool = ConnectionPool(Limits(max_per_host=1))
             route = Route("http", "127.0.0.1", port)
             struck = Striker(step, {"_give_up", "_reclaim"})
+            before = sys.gettrace()
             sys.settrace(struck.trace)
             try:
                 with pytest.raises((ConnectionError, Boom)):
                     pool.send(route, REQUEST, Timeout().start())
             finally:
-                sys.settrace(None)
+                sys.settrace(before)
             with pytest.raises(ConnectionError):
                 pool.send(route, REQUEST, Timeout(pool=1).start())
             assert pool._ledger.open == 0
@@ -426,3 +427,25 @@ def test_five_hundred_echoes_of_eight_threads_meet_no_cross_talk() -> None:
         answers = list(threads.map(lambda body: session.post(server.url(), data=body).text, bodies))
         assert answers == bodies
         assert server.most_open_connections <= 3
+
+
+# --- what a pool says of itself, and what it does without limits of time
+
+
+def test_who_waits_without_a_limit_gets_what_is_released() -> None:
+    """L2: neither a pool timeout nor a total one."""
+    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server:
+        pool = ConnectionPool(Limits(max_connections=1))
+        route = Route("http", server.host, server.port)
+        first = pool.send(route, REQUEST, Timeout().start())
+        assert repr(first._claim) == f"<a request's claim on {route}>"
+        with ThreadPoolExecutor(1) as thread:
+            second = thread.submit(lambda: pool.send(route, REQUEST, Timeout(None).start()).read())
+            wait_for(lambda: pool._ledger.waiting == 1, "the second one waits")
+            assert first.read() == b"ok"
+            assert second.result() == b"ok"
+        assert server.accepted == 1
+        # When the interpreter ends, the system closes what is open, and names that it takes may be gone.
+        pool.__del__(lambda: True)
+        assert pool._ledger.idle == 1
+        pool.close()

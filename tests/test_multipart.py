@@ -26,6 +26,7 @@ import pystickyhttp
 from pystickyhttp import Session
 from pystickyhttp.bodies import PIECE, EncodedBody, FileSection, MultipartBody, StreamedBody, encode
 from pystickyhttp.exceptions import InvalidBody, InvalidHeader, UnrewindableBodyError
+from tests.names import named
 from tests.servers.real import RealServer, RealServers
 from tests.servers.scripted import Peer, Request, ScriptedServer, keep_alive, respond
 from tests.servers.sockets import no_socket_left
@@ -272,7 +273,7 @@ def test_bytes_of_any_kind_are_the_value_of_a_field(kind: Callable[[bytes], Any]
     assert upload({"b": kind(b"2")}, {"a": [kind(b"1")]}) == expected
 
 
-@pytest.mark.parametrize("files", [None, {}, [], ()], ids=repr)
+@pytest.mark.parametrize("files", [None, {}, [], ()], ids=named)
 def test_no_files_are_no_upload(files: Any) -> None:
     assert facts(encode({"a": "1"}, None, files)) == facts(encode({"a": "1"}))
     assert facts(encode(None, {"a": "1"}, files)) == facts(encode(None, {"a": "1"}))
@@ -315,7 +316,7 @@ def test_a_content_type_of_the_callers_own_stays() -> None:
 # -- refused ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("data", ["text", b"bytes", bytearray(b"array")], ids=repr)
+@pytest.mark.parametrize("data", ["text", b"bytes", bytearray(b"array")], ids=named)
 def test_text_and_bytes_beside_files_are_refused(data: Any) -> None:
     with pytest.raises(InvalidBody, match="beside files it has to be a mapping or pairs"):
         encode(data, None, {"file": b"1"})
@@ -347,21 +348,21 @@ def test_what_is_no_file_is_refused_with_the_name_of_its_field(value: Any) -> No
             encode(None, None, {"avatar": given_value})
 
 
-@pytest.mark.parametrize("value", [(), ("a",), ("a", b"1", "b/c", {}, "e"), [b"1"]], ids=repr)
+@pytest.mark.parametrize("value", [(), ("a",), ("a", b"1", "b/c", {}, "e"), [b"1"]], ids=named)
 def test_a_tuple_of_another_length_is_refused_with_the_name_of_its_field(value: Any) -> None:
     with pytest.raises(InvalidBody, match=r"'avatar' has a (tuple|list) of"):
         encode(None, None, {"avatar": value})
 
 
 @pytest.mark.parametrize(
-    "files", ["text", b"bytes", 5, [b"1"], [("a",)], [("a", b"1", "c")], {"a"}], ids=repr
+    "files", ["text", b"bytes", 5, [b"1"], [("a",)], [("a", b"1", "c")], {"a"}], ids=named
 )
 def test_files_that_are_no_pairs_are_refused(files: Any) -> None:
     with pytest.raises(InvalidBody, match=r"give a mapping, or pairs|give pairs"):
         encode(None, None, files)
 
 
-@pytest.mark.parametrize("data", [["a"], [("a",)], (1, 2)], ids=repr)
+@pytest.mark.parametrize("data", [["a"], [("a",)], (1, 2)], ids=named)
 def test_fields_that_are_no_pairs_are_refused(data: Any) -> None:
     with pytest.raises(InvalidBody, match="data has"):
         encode(data, None, {"file": b"1"})
@@ -378,7 +379,7 @@ def test_a_file_that_is_closed_or_only_written_is_refused_with_the_name_of_its_f
 SMUGGLERS = ["a\r\nX-Evil: 1", "a\nb", "a\rb", "a\0b", "\n", b"a\r\nb"]
 
 
-@pytest.mark.parametrize("text", SMUGGLERS, ids=repr)
+@pytest.mark.parametrize("text", SMUGGLERS, ids=named)
 @pytest.mark.parametrize(
     ("what", "data", "files"),
     [
@@ -402,7 +403,7 @@ def test_line_ends_and_nul_in_the_head_of_a_part_are_refused_before_a_byte_is_se
         assert server.accepted == 0
 
 
-@pytest.mark.parametrize("name", ["X A", "", "X:", "X-É", b"X A"], ids=repr)
+@pytest.mark.parametrize("name", ["X A", "", "X:", "X-É", b"X A"], ids=named)
 def test_the_name_of_a_parts_header_is_a_token(name: Any) -> None:
     """RFC 9110, section 5.6.2."""
     with pytest.raises(InvalidHeader, match="'avatar' has a header"):
@@ -421,7 +422,7 @@ def test_the_name_of_a_parts_header_is_a_token(name: Any) -> None:
         (None, {"a": io.StringIO("\ud800")}),
         (None, {"a": Named(b"1", b"\xff.txt")}),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_what_is_not_utf_8_is_refused(data: Any, files: Any) -> None:
     """Every error derives from RequestException."""

@@ -46,6 +46,7 @@ from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.auth import HTTPDigestAuth, HTTPProxyAuth
 from pystickyhttp.cookies import Cookie
 from pystickyhttp.exceptions import (
+    InvalidProxyURL,
     ProxyError,
     ProxySSLError,
     RequestException,
@@ -53,6 +54,7 @@ from pystickyhttp.exceptions import (
     SSLError,
     TunnelError,
 )
+from pystickyhttp.proxies import read_proxy_url
 from pystickyhttp.transport import ConnectionPool, Proxy, Route, TLSIdentity
 from pystickyhttp.transport.connection import HTTPConnection
 from tests.servers.certificates import key_pair, server_context
@@ -1452,6 +1454,7 @@ def test_however_the_url_of_an_https_proxy_is_written_it_is_told_nothing_without
         assert not world.proxies["https-1"].handshake_errors
 
 
+@pytest.mark.slow
 def test_nothing_shows_a_secret_that_a_program_may_print(world: World) -> None:
     """Sessions, adapters, pools, connections, routes, proxies, requests and responses, in use and idle."""
     shown: set[str] = set()
@@ -1476,3 +1479,10 @@ def printed(*objects: object) -> set[str]:
     below = (ConnectionPool, HTTPConnection, Route, Proxy, TLSIdentity)
     found = [*objects, *(each for each in gc.get_objects() if isinstance(each, below))]
     return {text for each in found for text in (repr(each), str(each))}
+
+
+def test_a_url_that_was_read_shows_no_secret_and_what_has_no_scheme_none_either() -> None:
+    assert repr(read_proxy_url("http://user:s3cret@p.example:3128")) == "<ProxyURL http://p.example:3128>"
+    with pytest.raises(InvalidProxyURL, match="has no scheme: write http://user:password@") as caught:
+        read_proxy_url("user:s3cret://more@p.example:3128")
+    assert "s3cret" not in str(caught.value)

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pystickyhttp import Response, Session
+from pystickyhttp import ConnectionError, Request, Response, Session
 from pystickyhttp.exceptions import ContentDecodingError, IncompleteBody, StreamConsumedError, TotalTimeout
 from pystickyhttp.files import replacing
 from pystickyhttp.headers import Headers
@@ -608,3 +609,69 @@ def test_an_interrupt_at_any_step_leaves_nothing_behind(tmp_path: Path) -> None:
         step += 1
     assert step > 10
     assert (tmp_path / "file").read_bytes() == b"x"
+
+
+# --- files that adapters give
+
+
+class Reads:
+    """The least that a body of an adapter can be: no close(), and nothing else."""
+
+    def __init__(self, *pieces: bytes | BaseException) -> None:
+        self._pieces = list(pieces)
+
+    def read(self, size: int) -> bytes:
+        piece = self._pieces.pop(0) if self._pieces else b""
+        if isinstance(piece, BaseException):
+            raise piece
+        return piece
+
+
+def test_a_file_needs_nothing_but_read_and_gives_nothing_once_it_is_closed() -> None:
+    body = FileBody(Reads(b"a", b"b", b"c"))
+    assert body.read_piece() == b"a"
+    body.close()
+    assert body.closed
+    assert body.read_piece() == b""
+    assert body.read() == b""
+
+
+def test_the_response_of_urllib3_is_decoded_once() -> None:
+    """It decodes by itself unless it is told not to, as requests tells it."""
+    response = Response()
+    response.headers = Headers([("Content-Encoding", "gzip")])
+    response.raw = urllib3.HTTPResponse(
+        io.BytesIO(CODED), headers={"Content-Encoding": "gzip"}, preload_content=False
+    )
+    assert response.content == TEXT
+
+
+def test_a_body_that_comes_from_no_connection_has_none_to_take_over() -> None:
+    raw = RawResponse(FileBody(io.BytesIO(b"a")), Headers(), 200, "OK")
+    with pytest.raises(ValueError, match="from no connection"):
+        raw.detach()
+
+
+def test_raw_shows_its_status_and_how_far_it_is_read(server: ScriptedServer, session: Session) -> None:
+    response = session.get(server.url(), stream=True)
+    response.raw.read(7)
+    assert repr(response.raw) == "<RawResponse [200]: 7 bytes read>"
+
+
+def test_an_error_of_a_file_goes_through_as_it_is_and_closes_it() -> None:
+    body = FileBody(Reads(b"a", OSError("the tape is torn")))
+    raw = RawResponse(body, Headers(), 200, "OK")
+    with pytest.raises(OSError, match="the tape is torn"):
+        raw.read()
+    assert body.closed
+
+
+def test_an_error_that_knows_its_request_keeps_it() -> None:
+    """A file may be made of requests of its own."""
+    request = Request("GET", "http://inner.example/").prepare()
+    body = FileBody(Reads(b"a", ConnectionError("broke", request=request)))
+    raw = RawResponse(body, Headers(), 200, "OK")
+    with pytest.raises(ConnectionError) as caught:
+        raw.read()
+    assert caught.value.request is request
+    assert body.closed

@@ -747,6 +747,7 @@ def journeys(draw: st.DrawFn) -> tuple[Journey, list[int], list[str], list[str]]
     )
 
 
+@pytest.mark.slow
 # The machine that runs the tests may be busy, and how long an example takes is not what is asked here.
 @settings(deadline=None, max_examples=200)
 @given(

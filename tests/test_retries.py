@@ -56,6 +56,7 @@ from pystickyhttp.timeouts import Timeout as TimeoutSetting
 from pystickyhttp.transport import ConnectionPool, Dialer, Limits, OutgoingRequest, Route, TLSIdentity
 from pystickyhttp.transport.connection import HTTPConnection
 from pystickyhttp.transport.request import IDEMPOTENT_METHODS
+from tests.names import named
 from tests.servers.scripted import BlackHole, Peer, ScriptedServer, closed_port, respond
 
 # The machine that runs the tests may be busy, and how long an example takes is not what is asked here.
@@ -262,7 +263,7 @@ def test_no_methods_allow_none() -> None:
     assert not Retry(allowed_methods=()).allows("GET")
 
 
-@pytest.mark.parametrize("value", ["GET", b"GET", 5, True, [b"GET"], [None], ["GET", 5]], ids=repr)
+@pytest.mark.parametrize("value", ["GET", b"GET", 5, True, [b"GET"], [None], ["GET", 5]], ids=named)
 def test_methods_that_are_no_collection_of_str_are_refused(value: Any) -> None:
     with pytest.raises(TypeError, match=r'allowed_methods .*give .*\{"GET", "POST"\}, or None'):
         Retry(allowed_methods=value)
@@ -292,14 +293,14 @@ def test_no_statuses_are_none(value: Any) -> None:
         ([99], ValueError),
         ([1000], ValueError),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_other_statuses_are_refused(value: Any, kind: type[Exception]) -> None:
     with pytest.raises(kind, match="status_forcelist"):
         Retry(status_forcelist=value)
 
 
-@pytest.mark.parametrize("value", ["Cookie", b"Cookie", None, [b"Cookie"], 5], ids=repr)
+@pytest.mark.parametrize("value", ["Cookie", b"Cookie", None, [b"Cookie"], 5], ids=named)
 def test_names_of_headers_that_are_no_collection_of_str_are_refused(value: Any) -> None:
     with pytest.raises(TypeError, match=r'remove_headers_on_redirect .*give .*\{"Cookie"\}'):
         Retry(remove_headers_on_redirect=value)
@@ -314,7 +315,7 @@ def test_a_history_is_taken_over_from_any_collection_of_entries() -> None:
     assert Retry(history=None).history == ()  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("value", ["x", 5, [5], [("GET",)], ["abcde"]], ids=repr)
+@pytest.mark.parametrize("value", ["x", 5, [5], [("GET",)], ["abcde"]], ids=named)
 def test_another_history_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="history"):
         Retry(history=value)
@@ -355,7 +356,7 @@ def test_a_number_is_of_retries_of_connecting_alone_as_requests_documents_it(num
         assert retry.after_status(method, URL, 503, "1") is None
 
 
-@pytest.mark.parametrize("value", [True, 1.5, "3", b"3", [3], (1, 2), {"total": 3}, object()], ids=repr)
+@pytest.mark.parametrize("value", [True, 1.5, "3", b"3", [3], (1, 2), {"total": 3}, object()], ids=named)
 def test_what_is_no_retry_is_refused_with_the_remedy(value: Any) -> None:
     for read in (Retry.of, Retry.from_int):
         with pytest.raises(TypeError, match="give a number"):
@@ -437,7 +438,7 @@ def test_all_arguments_of_urllib3s_object_are_read_at_once() -> None:
 @pytest.mark.parametrize(
     "given",
     [{"allowed_methods": None}, {"allowed_methods": False}, {"total": None, "connect": 3}, {"read": False}],
-    ids=repr,
+    ids=named,
 )
 def test_none_and_false_of_urllib3s_object_are_read(given: Any) -> None:
     assert Retry.of(urllib3.Retry(**given)) == Retry(**given, retry_after_max=21600)
@@ -750,7 +751,7 @@ def test_an_error_of_connecting_is_tried_again_for_any_method(method: str) -> No
     assert tries(Retry(3, allowed_methods=[]), method, CONNECT) == 3
 
 
-@pytest.mark.parametrize("error", [READ, OTHER, ConnectionLost("lost", sent=1)], ids=repr)
+@pytest.mark.parametrize("error", [READ, OTHER, ConnectionLost("lost", sent=1)], ids=named)
 @pytest.mark.parametrize("method", [*sorted(IDEMPOTENT_METHODS), "POST", "PATCH", "get", "post"])
 def test_what_the_server_may_have_read_is_tried_again_only_for_the_allowed_methods(
     method: str, error: Exception
@@ -761,7 +762,7 @@ def test_what_the_server_may_have_read_is_tried_again_only_for_the_allowed_metho
 
 
 @pytest.mark.parametrize(
-    "error", [SSLError("x"), PoolTimeout("x"), TotalTimeout("x"), InvalidBody("x")], ids=repr
+    "error", [SSLError("x"), PoolTimeout("x"), TotalTimeout("x"), InvalidBody("x")], ids=named
 )
 def test_what_is_of_no_kind_is_never_tried_again(error: Exception) -> None:
     assert Retry(allowed_methods=None).after_error("GET", URL, error) is None
@@ -941,7 +942,7 @@ def test_a_subclass_may_have_other_statuses_of_retry_after() -> None:
         (Retry(None, connect=False, read=0, status=False, other=0), True),
         (Retry(connect=0, read=0, status=1, other=0), False),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_retries_are_exhausted_when_nothing_is_tried_again_any_more(retry: Retry, expected: bool) -> None:
     assert retry.is_exhausted() is expected

@@ -16,6 +16,7 @@ from pystickyhttp import Retry, Session
 from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.exceptions import RetryError, UnrewindableBodyError
 from pystickyhttp.timeouts import Timeout
+from tests.names import named
 from tests.patience import growing
 from tests.servers.scripted import Peer, ScriptedServer, closed_port, keep_alive, respond, silence
 from tests.servers.sockets import no_socket_left
@@ -270,7 +271,7 @@ def test_the_fields_that_the_policy_names_do_not_leave_their_origin(server: Flak
     assert server.requests[0].header("X-Other") == "stays"
 
 
-@pytest.mark.parametrize("retries", ["3", 1.5, object(), -1], ids=repr)
+@pytest.mark.parametrize("retries", ["3", 1.5, object(), -1], ids=named)
 def test_retries_of_no_use_are_refused_where_they_are_given(retries: Any) -> None:
     for make in (lambda: Session(retries=retries), lambda: HTTPAdapter(max_retries=retries)):
         with pytest.raises((TypeError, ValueError), match=r"Retry|retries"):

@@ -391,6 +391,37 @@ def test_where_the_system_can_not_send_such_a_file_it_is_read(
     assert len(called) > calls
 
 
+def test_a_system_that_takes_nothing_after_all_is_asked_again(
+    file: BinaryIO, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X2: that a socket can be written to is a hint of poll(2), and no promise (its section BUGS)."""
+    really, refusals = os.sendfile, iter([True, False, True])
+
+    def sendfile(to: int, source: int, offset: int, count: int) -> int:
+        if next(refusals, False):
+            raise BlockingIOError
+        return really(to, source, offset, count)
+
+    monkeypatch.setattr(os, "sendfile", sendfile)
+    with ScriptedServer(keep_alive(lambda request: respond(request.body))) as server:
+        assert session.post(server.url(), data=file).content == CONTENT
+
+
+def test_a_file_that_the_system_can_not_send_and_that_was_cut_is_an_error(
+    file: BinaryIO, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X5: what is left of it is nothing, and the server waits for more."""
+
+    def sendfile(*_: int) -> int:
+        os.truncate(file.name, 0)
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "sendfile", sendfile)
+    with ScriptedServer([lambda peer: peer.stall()]) as server, no_socket_left():
+        with pytest.raises(InvalidBody, match=r"the file ended .* bytes ahead of it"):
+            session.post(server.url(), data=file)
+
+
 def test_a_file_that_can_not_be_read_says_so_itself(
     file: BinaryIO, monkeypatch: pytest.MonkeyPatch, session: Session
 ) -> None:

@@ -16,7 +16,7 @@ import pytest
 import pystickyhttp
 from pystickyhttp import Limits, Request, Session
 from pystickyhttp.auth import HTTPBasicAuth
-from pystickyhttp.exceptions import InvalidSchema, InvalidURL, MissingSchema, SSLError
+from pystickyhttp.exceptions import InvalidSchema, InvalidURL, MissingSchema, SSLError, URLRequired
 from pystickyhttp.proxy_choice import select_proxy
 from pystickyhttp.testing import MockAdapter
 from pystickyhttp.testing import respond as respond_with
@@ -438,3 +438,25 @@ def test_max_redirects_of_no_use_is_refused_where_it_is_set(value: Any, session:
     with pytest.raises((TypeError, ValueError), match="max_redirects"):
         session.max_redirects = value
     assert session.max_redirects == 30
+
+
+# --- beside adapters that are not ours, and without a URL
+
+
+def test_the_limit_of_connections_is_set_on_those_who_have_one() -> None:
+    with Session(base_url="http://h/api") as session:
+        session.mount("mock://", MockAdapter(lambda _: respond_with()))
+        session.max_connections = 3
+        assert session.max_connections == 3
+        assert session.get("mock://x/").ok
+        assert session.base_url == "http://h/api"
+
+
+def test_no_url_is_none_below_a_base_too() -> None:
+    with Session(base_url="http://h/api") as session, pytest.raises(URLRequired):
+        session.get(None)  # type: ignore[arg-type]
+
+
+def test_a_base_that_is_no_text_is_refused() -> None:
+    with pytest.raises(TypeError, match="base_url is 5: give a str"):
+        Session(base_url=5)  # type: ignore[arg-type]

@@ -91,6 +91,7 @@ def call(session: Session, url: str, thread: int, number: int) -> str:
     return "answered"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [None, 5])
 def test_no_answer_goes_astray_and_nothing_is_left_whatever_the_server_does(limit: int | None) -> None:
     """Zero foreign answers, zero errors but ours, zero sockets and threads left."""

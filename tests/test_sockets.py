@@ -20,6 +20,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from pystickyhttp.exceptions import (
     HandshakeLost,
     IncompleteBody,
     ProxyError,
+    RequestException,
 )
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import (
@@ -47,6 +49,7 @@ from pystickyhttp.transport import (
     SocketSettings,
     sockets,
 )
+from pystickyhttp.transport.dial import _peer_of
 from pystickyhttp.transport.sockets import (
     DEFAULT_KEEPALIVE,
     MAX_ADDRESSES,
@@ -371,27 +374,41 @@ def vanishes_amid_the_request(peer: Peer) -> None:
 QUICK_PROBES = KeepAlive(idle=1, interval=1, count=1)
 
 
-@pytest.mark.parametrize(
-    ("script", "error", "timeout"),
-    [(vanishes_before_the_answer, ConnectionLost, NEVER), (vanishes_amid_the_body, IncompleteBody, None)],
-)
+VANISHING: list[tuple[Callable[[Peer], None], type[Exception], float | None]] = [
+    (vanishes_before_the_answer, ConnectionLost, NEVER),
+    (vanishes_amid_the_body, IncompleteBody, None),
+]
+
+
+@pytest.mark.slow
 def test_a_peer_that_vanishes_while_it_is_waited_for_is_found_out_by_the_probes(
-    script: Callable[[Peer], None],
-    error: type[Exception],
-    timeout: float | None,
-    tls: ssl.SSLContext | None,
-    ca_file: str,
+    tls_context: ssl.SSLContext, ca_file: str
 ) -> None:
-    """X1: and that the connection is lost is no timeout of ours."""
-    with no_socket_left(), ScriptedServer(script, tls=tls) as server, Session() as session:
-        session.mount(server.url(), HTTPAdapter(keepalive=QUICK_PROBES))
-        with pytest.raises(error) as caught:
-            session.get(server.url(), timeout=timeout, verify=ca_file)
-        assert not isinstance(caught.value, TimeoutError)
+    """X1: and that the connection is lost is no timeout of ours.
+
+    The system takes some seconds over its quickest probes: all are waited for at the same time.
+    """
+
+    def losing(
+        script: Callable[[Peer], None], timeout: float | None, tls: ssl.SSLContext | None
+    ) -> Exception:
+        with ScriptedServer(script, tls=tls) as server, Session() as session:
+            session.mount(server.url(), HTTPAdapter(keepalive=QUICK_PROBES))
+            with pytest.raises(RequestException) as caught:
+                session.get(server.url(), timeout=timeout, verify=ca_file)
+            return caught.value
+
+    cases = list(itertools.product(VANISHING, (None, tls_context)))
+    with no_socket_left(), ThreadPoolExecutor(len(cases)) as threads:
+        losses = [threads.submit(losing, script, timeout, tls) for (script, _, timeout), tls in cases]
+    for ((_, error, _), tls), loss in zip(cases, losses, strict=True):
+        assert isinstance(loss.result(), error)
+        assert not isinstance(loss.result(), TimeoutError)
         # Older versions of Python take every error beneath TLS for an end (CPython's issue 115627).
-        assert tls is not None or "Connection timed out" in str(caught.value)
+        assert tls is not None or "Connection timed out" in str(loss.result())
 
 
+@pytest.mark.slow
 def test_a_peer_that_vanishes_amid_the_handshake_is_found_out_by_the_probes() -> None:
     """X1: and that the connection is lost is no timeout of ours."""
 
@@ -421,6 +438,7 @@ def test_a_peer_that_vanishes_while_it_is_sent_to_is_found_out_by_the_option_of_
             assert not isinstance(caught.value, TimeoutError)
 
 
+@pytest.mark.slow
 def test_a_pooled_connection_whose_peer_has_vanished_is_not_used_again() -> None:
     """R4: its end is there to be read once the probes have found it out."""
 
@@ -441,6 +459,69 @@ def test_a_pooled_connection_whose_peer_has_vanished_is_not_used_again() -> None
         assert pool.send(route, request, Timeout(read=NEVER).start()).read() == b"ok"
         assert server.accepted == 2
         pool.close()
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, option: int, code: int) -> None:
+    """A system that refuses an option of TCP, as an old kernel or a sandbox may."""
+    set_option = socket.socket.setsockopt
+
+    def setsockopt(sock: socket.socket, level: int, name: int, *value: Any) -> None:
+        if (level, name) == (socket.IPPROTO_TCP, option):
+            raise OSError(code, os.strerror(code))
+        set_option(sock, level, name, *value)
+
+    monkeypatch.setattr(socket.socket, "setsockopt", setsockopt)
+
+
+def test_probes_that_the_system_does_not_know_are_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X1: they are ours, and nobody asked for them; the switch for all of them is on all the same."""
+    refusing(monkeypatch, socket.TCP_KEEPCNT, errno.ENOPROTOOPT)
+    with ScriptedServer(stalling) as server, dialled(route_to(server), keepalive=KeepAlive(7, 8, 9)) as sock:
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert probes(sock)[:2] == (7, 8)
+
+
+def test_what_a_system_says_of_probes_that_it_knows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X1: only that they are not known is passed over."""
+    refusing(monkeypatch, socket.TCP_KEEPCNT, errno.EPERM)
+    with ScriptedServer(stalling) as server, pytest.raises(ConnectError, match="Operation not permitted"):
+        dialled(route_to(server))
+
+
+def test_a_peer_that_is_so_near_that_it_connects_at_once_is_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """connect(2) need not say that it is in progress; some systems do not, on the loopback."""
+    connect = socket.socket.connect_ex
+
+    def connect_at_once(sock: socket.socket, address: Any) -> int:
+        sock.setblocking(True)
+        try:
+            return connect(sock, address)
+        finally:
+            sock.setblocking(False)
+
+    monkeypatch.setattr(socket.socket, "connect_ex", connect_at_once)
+    with ScriptedServer(stalling) as server, no_socket_left(), dialled(route_to(server)) as sock:
+        assert sock.getpeername() == server.address
+
+
+def test_what_the_system_refuses_to_a_race_is_an_error_of_the_dial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a program has put a selector of its own in the place of the system's, it may need a file."""
+
+    def no_selector() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("selectors.DefaultSelector", no_selector)
+    with ScriptedServer([]) as server, no_socket_left():
+        with pytest.raises(ConnectError, match=r"connecting to .* failed: Too many open files"):
+            dialled(route_to(server))
+
+
+def test_an_address_of_a_unix_socket_is_shown_as_its_path_and_one_that_is_gone_as_none() -> None:
+    assert str(Address(socket.AF_UNIX, "/run/a.sock")) == "/run/a.sock"
+    with socket.socket() as nowhere:
+        assert _peer_of(nowhere) == "?"
 
 
 # --- R1: local addresses
@@ -663,6 +744,20 @@ def test_a_local_port_that_somebody_listens_on_is_an_error_that_names_it() -> No
         message = rf"local address 127\.0\.0\.1:{taken.port} can't be used: .*in use: .*give port 0"
         with pytest.raises(ConnectError, match=message):
             dialled(route_to(server, ("127.0.0.1", taken.port)))
+
+
+def test_that_a_local_address_has_no_port_left_is_an_error_that_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Some 28 000 connections are all that an address can have where ports are not shared."""
+
+    def bind(sock: socket.socket, address: Any) -> None:
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+    with ScriptedServer([]) as server, no_socket_left():
+        monkeypatch.setattr(socket.socket, "bind", bind)
+        with pytest.raises(ConnectError, match=r"127\.0\.0\.1 can't be used: .*in use: it has no port left"):
+            dialled(route_to(server, ("127.0.0.1", 0)))
 
 
 def test_a_local_address_that_is_a_name_is_never_looked_up() -> None:

@@ -206,6 +206,11 @@ def test_a_module_without_a_name_says_so(name: str) -> None:
         _ = module.missing
 
 
+def test_who_looks_for_the_packages_below_requests_is_told_what_to_write() -> None:
+    with pytest.raises(AttributeError, match=r"there is no urllib3 below it.*warnings\.simplefilter"):
+        _ = pystickyhttp.packages
+
+
 def test_a_race_waits_by_poll_where_the_platform_would_take_epoll() -> None:
     with dial._selector() as selector:
         if hasattr(selectors, "EpollSelector"):

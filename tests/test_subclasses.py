@@ -11,11 +11,11 @@ from urllib.parse import urlparse
 import pytest
 
 import pystickyhttp
-from pystickyhttp import PreparedRequest, Request, Response, Session
+from pystickyhttp import ConnectionError, PreparedRequest, Request, Response, Session
 from pystickyhttp.adapters import BaseAdapter, HTTPAdapter
 from pystickyhttp.exceptions import InvalidSchema, InvalidURL
 from pystickyhttp.timeouts import Timeout
-from tests.servers.scripted import ScriptedServer, keep_alive, respond, silence
+from tests.servers.scripted import Peer, ScriptedServer, closed_port, keep_alive, respond, silence
 from tests.servers.sockets import no_socket_left
 from tests.test_redirects_on_the_wire import Site, to
 
@@ -532,3 +532,26 @@ def adapter_of(**settings: Any) -> HTTPAdapter:
 def test_what_is_of_no_use_is_told_where_it_is_given(wrong: Any, session: Session) -> None:
     with pytest.raises(TypeError, match=r"give|takes"):
         wrong(session)
+
+
+def test_an_adapter_that_does_not_say_how_it_answers_is_told_what_it_lacks() -> None:
+    class Mute(BaseAdapter):
+        def close(self) -> None:
+            pass
+
+    with Session() as session:
+        session.mount("mute://", Mute())
+        with pytest.raises(NotImplementedError, match=r"has to say in send\(\) how it answers"):
+            session.get("mute://x/")
+
+
+def test_an_error_of_a_request_that_a_body_is_made_of_names_that_one() -> None:
+    with Session() as session, closed_port() as port, ScriptedServer([Peer.stall]) as server:
+
+        def body() -> Iterator[bytes]:
+            yield session.get(f"http://127.0.0.1:{port}/part").content
+
+        with pytest.raises(ConnectionError) as caught:
+            session.post(server.url("/whole"), data=body())
+        assert caught.value.request is not None
+        assert caught.value.request.url == f"http://127.0.0.1:{port}/part"

@@ -435,3 +435,21 @@ def test_what_is_written_stays_in_its_place(session: Session) -> None:
 
     session.mount(API, WSGIAdapter(application))
     assert session.get(API).content == b"012345"
+
+
+def test_respond_takes_the_headers_of_another_response(session: Session) -> None:
+    first = respond(headers=[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
+    assert respond(headers=first.headers).headers.get_list("Set-Cookie") == ["a=1", "b=2"]
+
+
+def test_head_of_a_response_that_a_handler_makes_by_hand_has_no_body(session: Session) -> None:
+    """As programs made them for requests: without respond()."""
+
+    def by_hand(request: PreparedRequest) -> Response:
+        response = Response()
+        response.status_code = 204
+        return response
+
+    mocked(session, by_hand)
+    response = session.head(API)
+    assert (response.status_code, response.content) == (204, b"")

@@ -296,6 +296,7 @@ def ends_in_time(session: Session, url: str, timeout: Any, limit: float) -> bool
         alarm.join()
 
 
+@pytest.mark.slow
 def test_every_limit_ends_its_request_within_a_tenth_over_it() -> None:
     """T1: all at the same time, as each has to wait its limit out.
 

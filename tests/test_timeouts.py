@@ -23,6 +23,7 @@ from pystickyhttp.timeouts import (
     Timeout,
     Unset,
 )
+from tests.names import named
 
 LEGS = ("connect", "read", "write", "pool", "total")
 
@@ -52,7 +53,7 @@ def test_the_default_is_finite() -> None:
         (None, Timeout(connect=None, read=None, write=None, pool=None, total=None)),
         (UNSET, Timeout()),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_a_timeout_is_read_as_requests_reads_it(value: Any, expected: Timeout) -> None:
     assert Timeout.of(value) == expected
@@ -90,7 +91,7 @@ def test_a_limit_is_a_number_above_zero_that_a_socket_can_take(value: float) -> 
 
 
 @pytest.mark.parametrize(
-    "value", ["5", b"5", True, False, [], [1, 2], {"connect": 1}, object(), 1j, Fraction(1, 2)], ids=repr
+    "value", ["5", b"5", True, False, [], [1, 2], {"connect": 1}, object(), 1j, Fraction(1, 2)], ids=named
 )
 def test_a_limit_that_is_no_number_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="timeout"):
@@ -102,7 +103,7 @@ def test_a_limit_that_is_no_number_is_refused(value: Any) -> None:
             Timeout(**{leg: value})
 
 
-@pytest.mark.parametrize("value", [(), (1,), (1, 2, 3)], ids=repr)
+@pytest.mark.parametrize("value", [(), (1,), (1, 2, 3)], ids=named)
 def test_a_tuple_that_is_no_pair_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="pair"):
         Timeout.of(value)

@@ -239,6 +239,51 @@ def test_where_a_look_for_tickets_costs_memory_only_so_many_are_taken(
     assert resumed == [False, True, False, False]
 
 
+def test_where_a_look_for_tickets_costs_nothing_they_are_not_counted(
+    ca: trustme.CA, ca_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S2: as on the versions of Python that have gh-116810 mended."""
+    monkeypatch.setattr(tls.tickets, "_looks_left", None)
+    with ScriptedServer(keep_alive(lambda _: respond(b"ok")), tls=server_context(ca)) as server:
+        for _ in range(2):
+            assert get(server.url(), verify=ca_file).text == "ok"
+    assert tls.tickets._looks_left is None
+
+
+def test_only_so_many_tickets_are_kept_and_the_oldest_go_first(
+    ca: trustme.CA, ca_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S2: a crawler meets servers without end."""
+    monkeypatch.setattr(tls.tickets, "_most", 1)
+    resumed: list[bool | None] = []
+
+    def script(peer: Peer) -> None:
+        resumed.append(peer.tls.session_reused)
+        peer.expect_request()
+        peer.send(respond(b"ok"))
+
+    one, other = (ScriptedServer(script, tls=server_context(ca)) for _ in range(2))
+    with one, other:
+        for server in (one, other, other, one):
+            assert get(server.url(), verify=ca_file).text == "ok"
+        assert [route.port for _, route in tls.tickets._tickets] == [one.port]
+    assert resumed == [False, False, True, False]
+
+
+def test_what_a_context_of_the_callers_has_to_say_is_told() -> None:
+    """One that was derived may refuse for reasons of its own, as the standard library's may."""
+
+    class Picky(ssl.SSLContext):
+        def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+            raise ValueError("not on a Saturday")
+
+    context = Picky(ssl.PROTOCOL_TLS_CLIENT)
+    with ScriptedServer([lambda peer: peer.stall()]) as server, Session() as session, no_socket_left():
+        session.mount("https://", HTTPAdapter(ssl_context=context))
+        with pytest.raises(SSLError, match=r"handshake with .* failed: not on a Saturday"):
+            session.get(server.url().replace("http:", "https:"))
+
+
 def test_tickets_of_an_earlier_state_of_a_ca_file_are_dropped(ca: trustme.CA, tmp_path: Path) -> None:
     """S2: nobody is going to take them, and each keeps a context alive, with a store of roots."""
     roots = tmp_path / "ca.pem"

@@ -1215,6 +1215,7 @@ def interrupted_at(number: int, contexts: Contexts) -> bool:
         shake_hands(outer, far)
         far.layers.append(Layer(contexts.far_end))
         client: TLSInTLS | None = None
+        before = sys.gettrace()
         sys.settrace(trace)
         try:
             client = TLSInTLS(outer, contexts.to_far_end, server_hostname=FAR_END)
@@ -1225,7 +1226,7 @@ def interrupted_at(number: int, contexts: Contexts) -> bool:
             assert outer.fileno() == -1
             return True
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
     return False
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 import trustme
 import truststore
@@ -350,6 +351,23 @@ def test_a_system_without_root_certificates_is_told_apart_from_one_that_does_not
     with serving(issue(root, "localhost").context()) as server, Session() as session, no_socket_left():
         with pytest.raises(SSLError, match=r"no root certificates: pip install 'pystickyhttp\[certifi\]'"):
             session.get(server.url(host="localhost"))
+
+
+def test_where_the_system_has_no_root_certificates_those_of_certifi_are_trusted(
+    root: Issued, root_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S1: the system's own places are not there, as in a container with nothing else in it."""
+    none = str(tmp_path / "none")
+    paths = ssl.get_default_verify_paths()._replace(openssl_cafile=none, openssl_capath=none)
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    monkeypatch.setattr(certifi, "where", lambda: root_file)
+    # They are the process's, and do not change.
+    tls._places_of.cache_clear()
+    try:
+        with serving(issue(root, "localhost").context()) as server, Session() as session:
+            assert session.get(server.url(host="localhost")).text == "ok"
+    finally:
+        tls._places_of.cache_clear()
 
 
 # --- files that can't be used
@@ -942,6 +960,26 @@ def test_the_platforms_own_verifier_is_asked_where_it_is_wanted(
     with serving(issue(root, common_name="localhost").context()) as server:
         with Session(verify=certs.PLATFORM) as session, pytest.raises(SSLError, match="ismatch"):
             session.get(server.url(host="localhost"))
+
+
+def test_who_is_verified_by_the_platform_may_be_shown_a_client_certificate(
+    ca: trustme.CA, ca_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S1: `verify` says whom the client believes, and `cert` who it is."""
+    monkeypatch.setenv("SSL_CERT_FILE", ca_file)
+    clients = trustme.CA()
+    pair = key_pair(clients, tmp_path, "me.example")
+    shown: list[Any] = []
+
+    def script(peer: Peer) -> None:
+        peer.expect_request()
+        shown.append(peer.tls.getpeercert())
+        peer.send(respond(b"ok"))
+
+    with ScriptedServer(script, tls=server_context(ca, client_ca=clients)) as server:
+        with Session(verify=certs.PLATFORM) as session:
+            assert session.get(server.url(), cert=(pair.certificate, pair.key)).text == "ok"
+    assert ("DNS", "me.example") in shown[0]["subjectAltName"]
 
 
 def test_without_truststore_the_platforms_verifier_is_an_error_that_says_what_to_install(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
+import os
 import pickle
 import socket
 import ssl
@@ -721,6 +723,23 @@ def test_a_tunnel_that_is_closed_as_soon_as_it_is_made_is_an_error_of_the_proxy(
             ProxyError, match=r"tunnel to example\.com:443 that .*p\.example:3128 made was closed"
         ):
             connect_tunnel(sock, THROUGH, PATIENCE)
+
+
+class Breaking(socket.socket):
+    """An end of a socket pair that the peer resets as soon as there is nothing more to read."""
+
+    def recv(self, size: int, *flags: int) -> bytes:
+        try:
+            return super().recv(size, *flags)
+        except BlockingIOError:
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from None
+
+
+def test_a_tunnel_that_breaks_as_soon_as_it_is_made_is_an_error_of_the_proxy() -> None:
+    with connected() as (sock, proxy), Breaking(fileno=sock.dup().detach()) as breaking:
+        proxy.sendall(TUNNEL)
+        with pytest.raises(ProxyError, match=r"that .*p\.example:3128 made broke at once: Connection reset"):
+            connect_tunnel(breaking, THROUGH, PATIENCE)
 
 
 def test_a_certificate_beyond_a_tunnel_is_held_against_the_origins_name(ca: trustme.CA, ca_file: str) -> None:

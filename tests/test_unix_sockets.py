@@ -7,10 +7,12 @@ that are no socket at all.
 
 from __future__ import annotations
 
+import errno
 import io
 import multiprocessing
 import os
 import pickle
+import re
 import socket
 import ssl
 import sys
@@ -925,6 +927,23 @@ def test_a_socket_that_others_may_open(closed: str, folder: Path, session: Sessi
         finally:
             os.chmod(folder, 0o755)
     assert "Permission denied: who connects needs the right to write to the socket" in said
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (errno.EACCES, "Permission denied: who connects needs the right to write to the socket"),
+        (errno.EPERM, "Operation not permitted: who connects needs the right"),
+        (errno.ENOMEM, r"Cannot allocate memory \(after"),
+        # It was removed between the attempt and the look at it: nothing else is known of it.
+        (errno.ECONNREFUSED, "Connection refused: nobody listens there any longer"),
+    ],
+)
+def test_what_the_system_says_of_a_socket_is_told(
+    code: int, says: str, folder: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket.socket, "connect_ex", lambda sock, address: code)
+    assert re.search(says, refused(session, str(folder / "a.sock")))
 
 
 def _as_nobody(task: Callable[[], str]) -> str:

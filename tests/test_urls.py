@@ -3,6 +3,7 @@ encoded, and params are appended to the query that is there."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pystickyhttp import Request
 from pystickyhttp.cookies import CookieJar
 from pystickyhttp.exceptions import (
     InvalidSchema,
@@ -665,3 +667,43 @@ def test_no_message_about_a_mistyped_url_tells_its_password(mistyped: str) -> No
 def test_a_url_of_another_scheme_is_not_ours_to_read(text: str) -> None:
     with pytest.raises(InvalidSchema, match="neither http nor https"):
         parse(text)
+
+
+# --- without the package idna
+
+
+@pytest.fixture
+def without_idna(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "idna", None)
+
+
+@pytest.mark.usefixtures("without_idna")
+def test_without_the_package_the_standard_library_knows_most_hosts() -> None:
+    assert parse("http://ohne-zusätze.example/").host == "xn--ohne-zustze-s8a.example"
+
+
+@pytest.mark.usefixtures("without_idna")
+@pytest.mark.parametrize("host", ["ohne-faß.example", "ohne-ς.example"])
+def test_without_the_package_a_host_that_it_reads_differently_is_refused(host: str) -> None:
+    """To guess would send credentials to whoever has registered the other name."""
+    with pytest.raises(InvalidURL, match=r"2008 and 2003 read differently: install pystickyhttp\[idna\]"):
+        parse(f"http://{host}/")
+
+
+@pytest.mark.usefixtures("without_idna")
+def test_without_the_package_too_what_is_no_domain_is_refused() -> None:
+    with pytest.raises(InvalidURL, match="which is no domain"):
+        parse(f"http://{'ö' * 300}/")
+
+
+# --- schemes of others
+
+
+def test_params_go_into_the_query_of_a_scheme_that_is_a_kind_of_http() -> None:
+    """As with requests: what else stands in the URL is left to the adapter that is mounted for it."""
+    for text, params, expected in (
+        ("http+docker://a b/c d", None, "http+docker://a b/c%20d"),
+        ("http+docker://h?e=f", {"g": "h i"}, "http+docker://h/?e=f&g=h+i"),
+        ("http+docker:/c?e=é#ü", {"g": "h"}, "http+docker:/c?e=%C3%A9&g=h#%C3%BC"),
+    ):
+        assert Request("GET", text, params=params).prepare().url == expected

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import select
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 import pytest
 
 from pystickyhttp.exceptions import IncompleteBody, ReadTimeout, TotalTimeout, WriteTimeout
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import ConnectionPool, HTTPConnection, IncomingResponse, OutgoingRequest, Route
+from pystickyhttp.transport.readiness import poller, wait_for_socket
 from pystickyhttp.transport.sockets import is_timeout_of_ours
 from pystickyhttp.transport.wires import PlainWire
 from tests.interrupts import ctrl_c_once
@@ -127,6 +130,54 @@ def test_a_write_goes_on_when_the_peer_reads(ends: tuple[socket.socket, socket.s
     assert sent.get(timeout=DEADLINE) == 4
     assert ends[1].recv(10) == b"more"
     writer.join()
+
+
+class Doubtful(socket.socket):
+    """A socket that is ready by poll(2), and is not when it is asked, once (its section BUGS)."""
+
+    alarms = 0
+
+    def send(self, data: Any, *flags: Any) -> int:
+        self._alarm()
+        return super().send(data, *flags)
+
+    def recv(self, size: int, *flags: Any) -> bytes:
+        self._alarm()
+        return super().recv(size, *flags)
+
+    def _alarm(self) -> None:
+        self.alarms += 1
+        if self.alarms == 1:
+            raise BlockingIOError
+
+
+def test_what_is_not_ready_after_all_is_waited_for_again(ends: tuple[socket.socket, socket.socket]) -> None:
+    for step in ("send", "recv"):
+        with Doubtful(fileno=ends[0].dup().detach()) as doubtful:
+            wire = PlainWire(doubtful)
+            if step == "send":
+                assert wire.send(b"a", DEADLINE) == 1
+                assert ends[1].recv(10) == b"a"
+            else:
+                ends[1].sendall(b"b")
+                assert wire.recv(10, DEADLINE) == b"b"
+            assert doubtful.alarms == 2
+
+
+def test_where_there_is_no_poll_select_tells_the_same(
+    ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows."""
+    monkeypatch.delattr(select, "poll")
+    ours, theirs = ends
+    news = poller(ours)
+    assert not news(0)
+    assert wait_for_socket(ours, read=True, write=True, seconds=0.0) == (False, True)
+    assert wait_for_socket(ours, read=True, write=False, seconds=0.001) == (False, False)
+    theirs.sendall(b"a")
+    assert news(None)
+    assert news(1000)
+    assert wait_for_socket(ours, read=True, write=False, seconds=None) == (True, False)
 
 
 def test_a_false_alarm_ends_no_read(ends: tuple[socket.socket, socket.socket]) -> None:
@@ -346,3 +397,14 @@ def test_a_first_write_that_the_system_takes_a_part_of_is_followed_by_the_rest(
     assert connection.read_piece(deadline) == b"ok"
     assert connection.sent == len(came)
     reader.join()
+
+
+def test_a_connection_whose_socket_somebody_closed_is_not_used_again(
+    ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R4: there is nothing that could be asked, and select(2) says so by an error."""
+    monkeypatch.delattr(select, "poll")
+    connection = HTTPConnection(ends[0], ROUTE, 0.0)
+    assert connection.is_quiet()
+    ends[0].close()
+    assert not connection.is_quiet()

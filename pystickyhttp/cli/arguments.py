@@ -129,7 +129,8 @@ class _ShowVersions(argparse.Action):
     """argparse's own action wants to know the versions at each start."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        sys.stdout.write(versions() + "\n")
+        # As argparse does with the help: where standard output is closed, they are for the other one.
+        print(versions(), file=sys.stdout or sys.stderr)
         parser.exit()
 
 

@@ -22,7 +22,7 @@ from .ranges import Known
 
 try:
     import fcntl
-except ImportError:  # Windows, where nobody holds two downloads of one file apart
+except ImportError:  # pragma: no cover - Windows, where nobody holds two downloads of one file apart
     fcntl = None  # type: ignore[assignment]
 
 PART: Final = ".part"

@@ -12,7 +12,8 @@ from .terminal import Terminal
 # The eye sees no more, and each is a write to a terminal that may be far away.
 _SECONDS_BETWEEN: Final = 0.1
 _NAME_WIDTH: Final = 24
-_UNITS: Final = ("B", "KB", "MB", "GB", "TB")
+_BYTES: Final = "B"
+_UNITS: Final = ("KB", "MB", "GB", "TB")
 
 
 class Progress(Protocol):
@@ -163,11 +164,14 @@ def _cut(name: str, width: int) -> str:
 
 def amount(size: float) -> str:
     """A number of bytes for reading, in units of 1000, as files are measured."""
-    for unit in _UNITS:
-        if size < 1000 or unit == _UNITS[-1]:
-            break
+    if size < 1000:
+        return f"{size:.0f} {_BYTES}"
+    *smaller, largest = _UNITS
+    for unit in smaller:
         size /= 1000
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} {largest}"
 
 
 def _time_left(bytes_left: int, speed: float) -> str:

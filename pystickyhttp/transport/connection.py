@@ -375,7 +375,7 @@ class HTTPConnection:
         if self._tls is not None and self._tls.pending():
             # What came along with the end of a handshake is at hand already, and no poll shows it.
             early = self._read_early(request)
-            if early is not None:
+            if early is not None:  # pragma: no branch - a part of a head that came with the handshake's end
                 return early
         if request.expects_continue:
             early = self._await_continue(request, deadline)
@@ -609,7 +609,7 @@ class HTTPConnection:
                     self._take_end()
                 # Of a body whose length was said h11 keeps nothing back: it asks for more once it has given
                 # all that it had, and what it gives next is the read, which then need not be copied again.
-                if size:
+                if size:  # pragma: no branch - h11 gives no piece of nothing, and does not promise it
                     return read[:size] if read and self._body_length is not None else bytes(event.data)
             else:  # EndOfMessage; or PAUSED, once the connection has changed its protocol
                 if type(event) is h11.EndOfMessage and event.headers:

@@ -264,7 +264,7 @@ class Ledger(Generic[C]):
                 return self._dial_or_wait(state, lease)
             self._take_idle(state, lease)
             return []
-        except BaseException:
+        except BaseException:  # pragma: no cover - an interrupt: its tests trace by themselves
             self._recover()
             raise
 
@@ -298,7 +298,7 @@ class Ledger(Generic[C]):
             if slot is None or not slot.is_held_by(lease):
                 return []
             return self._drop(slot, reason) + self._admit()
-        except BaseException:
+        except BaseException:  # pragma: no cover - an interrupt: its tests trace by themselves
             self._recover()
             raise
 
@@ -316,7 +316,7 @@ class Ledger(Generic[C]):
         """
         try:
             return self._renew(self._held(lease), reason)
-        except BaseException:
+        except BaseException:  # pragma: no cover - an interrupt: its tests trace by themselves
             self._recover()
             raise
 
@@ -350,7 +350,7 @@ class Ledger(Generic[C]):
             for slot in [slot for slot in self._slots if slot.holder is not None and slot.holder() is None]:
                 closing += self._drop(slot, FORGOTTEN)
             return closing + self._admit()
-        except BaseException:
+        except BaseException:  # pragma: no cover - an interrupt: its tests trace by themselves
             self._recover()
             raise
 
@@ -368,7 +368,7 @@ class Ledger(Generic[C]):
             for state in list(self._states.values()):
                 closing += self._shrink(state) + self._trim(state)
             return closing + self._admit()
-        except BaseException:
+        except BaseException:  # pragma: no cover - an interrupt: its tests trace by themselves
             self._recover()
             raise
 
@@ -624,7 +624,7 @@ class Ledger(Generic[C]):
             raise AssertionError(f"{lease!r} gives back a connection that it does not hold")
         return slot
 
-    def _recover(self) -> None:
+    def _recover(self) -> None:  # pragma: no cover - it runs where an interrupt struck, as said above
         """After an exception that struck amid an operation: finish what it had begun.
 
         What holds between operations: a slot is idle if and only if nobody holds it, it counts in both sets

@@ -328,7 +328,7 @@ class ConnectionPool:
         try:
             claim.marks.taken = now = time.monotonic()
             connection = HTTPConnection(sock, claim.route, now)
-        except BaseException:
+        except BaseException:  # pragma: no cover - an interrupt between two steps
             sock.close()
             raise
         claim.held().connection = connection
@@ -480,7 +480,8 @@ class IncomingResponse:
         if connection is None:
             return
         self._pool._abandon(self._claim)
-        if self._claim.held().is_held_by(self._claim):  # and not just given back
+        # And not just given back, by whoever looked for what was abandoned meanwhile.
+        if self._claim.held().is_held_by(self._claim):  # pragma: no branch - a race of two threads
             connection.close()
         warnings.warn(
             f"a response from {connection.route} was forgotten before its body was read: "

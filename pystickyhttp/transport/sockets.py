@@ -319,9 +319,10 @@ def _make_room(sock: socket.socket, port: int) -> None:
     if not port:
         # Else `bind` takes a port for this socket alone, before it is known where to, and some 28 000
         # connections are all that a local address can have.
-        if _IP_BIND_ADDRESS_NO_PORT is not None:
+        if _IP_BIND_ADDRESS_NO_PORT is not None:  # pragma: no branch - Linux alone has it
             _set_if_known(sock, socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
-    elif os.name == "posix":  # elsewhere it would let a stranger take the port over
+    # Elsewhere it would let a stranger take the port over.
+    elif os.name == "posix":  # pragma: no branch - not so on Windows
         # Else nothing can connect from this port while an earlier connection is in TIME-WAIT.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 

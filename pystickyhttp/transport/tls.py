@@ -177,8 +177,8 @@ def _named_by(ca: str) -> str:
 
 def _load_store(context: ssl.SSLContext, store: Store) -> None:
     """S1: the system's store first, certifi where it is installed and the system has none."""
-    if sys.platform == "win32":
-        context.load_default_certs()  # its store is no file
+    if sys.platform == "win32":  # pragma: no cover - Windows, whose store is no file
+        context.load_default_certs()
     file, *folders = _places_of(store)
     _load_from(context, "SSL_CERT_FILE", store.file, cafile=file)
     _load_from(context, "SSL_CERT_DIR", store.folder, capath=os.pathsep.join(folders))
