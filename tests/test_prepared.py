@@ -91,6 +91,7 @@ def test_no_hook_may_be_said_in_any_way(none: Any) -> None:
 @pytest.mark.parametrize("value", [["a"], bytearray(b"a"), {}], ids=repr)
 def test_a_header_of_the_session_that_is_no_text_is_refused_whatever_it_is(value: Any) -> None:
     """It can't be looked up among the requests that were prepared before."""
-    with Session() as session, pytest.raises(InvalidHeader):
+    with Session() as session:
         session.headers["X"] = value
-        session.prepare_request(Request("GET", "http://h/"))
+        with pytest.raises(InvalidHeader):
+            session.get("http://127.0.0.1:9/")
