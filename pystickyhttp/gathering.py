@@ -114,7 +114,7 @@ def _ask_for_large_pages(block: memoryview) -> None:
 @cache
 def _madvise() -> Callable[[memoryview], None] | None:
     """madvise(2) with MADV_HUGEPAGE for a block, or None where there is no such thing."""
-    if sys.platform != "linux" or sys.implementation.name != "cpython":  # pragma: no cover - elsewhere
+    if sys.platform != "linux" or sys.implementation.name != "cpython":  # pragma: no cover - macOS, PyPy ...
         return None
     try:
         # Loaded for the first large body, and not with the package; Python may be built without it.

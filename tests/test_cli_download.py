@@ -24,6 +24,7 @@ from pystickyhttp.cli.ranges import Answer, Known, Verdict, judge, validator_of
 from pystickyhttp.headers import Headers
 from tests.command import DEADLINE, INTERRUPTIBLE, Command, surroundings
 from tests.command import command as command  # the fixture
+from tests.interrupts import ctrl_c_once
 from tests.servers.real import RealServer
 from tests.servers.scripted import Peer, Request, Script, ScriptedServer, keep_alive, respond
 
@@ -540,6 +541,19 @@ def test_who_interrupts_a_download_is_told_how_to_go_on() -> None:
     code, told = ended_by(signal.SIGINT)
     assert code == Exit.INTERRUPTED
     assert re.fullmatch(r"pystickyhttp: interrupted: .* are in 'a.part', the same command .*\n", told)
+
+
+def test_who_interrupts_the_command_in_a_program_is_told_how_to_go_on(command: Command) -> None:
+    def stalls(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(head({"Content-Length": str(len(BODY)), **STRONG}) + BODY[:HALF])
+        peer.stall()
+
+    with ScriptedServer(stalls) as server:
+        with ctrl_c_once(lambda: os.path.exists("a.part") and os.path.getsize("a.part") > 0):
+            outcome = command("--download", server.url("/a"))
+    assert outcome.code == Exit.INTERRUPTED
+    assert re.fullmatch(r"pystickyhttp: interrupted: .* are in 'a.part', the same command .*\n", outcome.err)
 
 
 def test_a_download_that_is_killed_can_be_gone_on_with() -> None:

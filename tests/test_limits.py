@@ -19,6 +19,7 @@ import pytest
 from pystickyhttp import ConnectionError, Limits, PoolTimeout, RequestException, Session, TotalTimeout
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import ConnectionPool, OutgoingRequest, Route
+from pystickyhttp.transport.connection import NOT_WHOLE
 from pystickyhttp.transport.pool import _Claim
 from tests.interrupts import ctrl_c_once
 from tests.patience import growing, wait_for
@@ -440,7 +441,7 @@ def test_who_waits_without_a_limit_gets_what_is_released() -> None:
         first = pool.send(route, REQUEST, Timeout().start())
         assert repr(first._claim) == f"<a request's claim on {route}>"
         with ThreadPoolExecutor(1) as thread:
-            second = thread.submit(lambda: pool.send(route, REQUEST, Timeout(None).start()).read())
+            second = thread.submit(lambda: pool.send(route, REQUEST, Timeout(pool=None).start()).read())
             wait_for(lambda: pool._ledger.waiting == 1, "the second one waits")
             assert first.read() == b"ok"
             assert second.result() == b"ok"
@@ -448,4 +449,21 @@ def test_who_waits_without_a_limit_gets_what_is_released() -> None:
         # When the interpreter ends, the system closes what is open, and names that it takes may be gone.
         pool.__del__(lambda: True)
         assert pool._ledger.idle == 1
+        pool.close()
+
+
+def test_a_connection_whose_response_is_not_read_whole_is_not_for_the_pool() -> None:
+    """R3."""
+
+    def half(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        peer.stall()
+
+    with ScriptedServer(half) as server:
+        pool = ConnectionPool()
+        response = pool.send(Route("http", server.host, server.port), REQUEST, Timeout().start())
+        assert response._connection is not None
+        assert response._connection.why_not_pooled() == NOT_WHOLE
+        response.close()
         pool.close()

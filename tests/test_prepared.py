@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pystickyhttp import PreparedRequest, Request, Response, Session
+from pystickyhttp.exceptions import InvalidHeader
 
 
 def test_a_request_travels_without_what_stays_in_its_process() -> None:
@@ -85,3 +86,12 @@ def test_no_hook_may_be_said_in_any_way(none: Any) -> None:
     prepared = Request("GET", "http://h/").prepare()
     prepared.prepare_hooks({"response": none})
     assert prepared.hooks == {"response": []}
+
+
+@pytest.mark.parametrize("value", [["a"], bytearray(b"a"), {}], ids=repr)
+def test_a_header_of_the_session_that_is_no_text_is_refused_whatever_it_is(value: Any) -> None:
+    """It can't be looked up among the requests that were prepared before."""
+    with Session() as session:
+        session.headers["X"] = value
+        with pytest.raises(InvalidHeader):
+            session.get("http://127.0.0.1:9/")

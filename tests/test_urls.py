@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pystickyhttp import Request
+from pystickyhttp import PreparedRequest
 from pystickyhttp.cookies import CookieJar
 from pystickyhttp.exceptions import (
     InvalidSchema,
@@ -706,4 +706,6 @@ def test_params_go_into_the_query_of_a_scheme_that_is_a_kind_of_http() -> None:
         ("http+docker://h?e=f", {"g": "h i"}, "http+docker://h/?e=f&g=h+i"),
         ("http+docker:/c?e=é#ü", {"g": "h"}, "http+docker:/c?e=%C3%A9&g=h#%C3%BC"),
     ):
-        assert Request("GET", text, params=params).prepare().url == expected
+        prepared = PreparedRequest()
+        prepared.prepare_url(text, params)
+        assert prepared.url == expected
