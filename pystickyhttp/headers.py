@@ -81,13 +81,15 @@ class Headers(MutableMapping[str, Any]):
                 headers.add(name, each)
         return headers
 
-    def add(self, name: str, value: str | bytes) -> None:
+    def add(self, name: str | bytes, value: str | bytes) -> None:
         """Add a field, and keep those of the same name that are there.
 
         Args:
             name: its name.
             value: its value.
         """
+        if isinstance(name, bytes):  # as where one is set: it has to be found under its text too
+            name = name.decode("latin-1")
         known = self._fields.get(name.lower())
         self._fields[name.lower()] = (name, (value,)) if known is None else (known[0], (*known[1], value))
 

@@ -87,6 +87,9 @@ def test_a_name_that_is_given_as_bytes_is_the_same_field() -> None:
     assert "Authorization" in headers
     assert headers.pop("Authorization", None) == "secret"
     assert not headers
+    headers.add(b"Authorization", "secret")
+    assert headers.pop("Authorization", None) == "secret"
+    assert not headers
 
 
 def test_fields_that_came_more_than_once_are_kept_apart() -> None:
