@@ -57,11 +57,18 @@ class Headers(MutableMapping[str, Any]):
         """
         headers = cls()
         fields = headers._fields
+        repeated: dict[str, list[str]] = {}  # a tuple that grew would take the square of a server's patience
         for raw_name, raw_value in items:
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
             key = name.lower()
-            known = fields.get(key)
-            fields[key] = (name, (value,)) if known is None else (known[0], (*known[1], value))
+            if key not in fields:
+                fields[key] = (name, (value,))
+            elif key in repeated:
+                repeated[key].append(value)
+            else:
+                repeated[key] = [*fields[key][1], value]
+        for key, values in repeated.items():
+            fields[key] = (fields[key][0], tuple(values))
         return headers
 
     @classmethod
