@@ -57,11 +57,18 @@ class Headers(MutableMapping[str, Any]):
         """
         headers = cls()
         fields = headers._fields
+        repeated: dict[str, list[str]] = {}  # a tuple that grew would take the square of a server's patience
         for raw_name, raw_value in items:
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
             key = name.lower()
-            known = fields.get(key)
-            fields[key] = (name, (value,)) if known is None else (known[0], (*known[1], value))
+            if key not in fields:
+                fields[key] = (name, (value,))
+            elif key in repeated:
+                repeated[key].append(value)
+            else:
+                repeated[key] = [*fields[key][1], value]
+        for key, values in repeated.items():
+            fields[key] = (fields[key][0], tuple(values))
         return headers
 
     @classmethod
@@ -81,13 +88,15 @@ class Headers(MutableMapping[str, Any]):
                 headers.add(name, each)
         return headers
 
-    def add(self, name: str, value: str | bytes) -> None:
+    def add(self, name: str | bytes, value: str | bytes) -> None:
         """Add a field, and keep those of the same name that are there.
 
         Args:
             name: its name.
             value: its value.
         """
+        if isinstance(name, bytes):  # as where one is set: it has to be found under its text too
+            name = name.decode("latin-1")
         known = self._fields.get(name.lower())
         self._fields[name.lower()] = (name, (value,)) if known is None else (known[0], (*known[1], value))
 

@@ -107,6 +107,9 @@ def test_a_file_that_is_there_is_not_replaced_where_nobody_can_be_asked(command:
         assert outcome.code == Exit.WRITE_FAILED
         assert "'a' is there already: -o a replaces it" in outcome.err
         assert files() == {"a": b"mine"}
+        Path("a; b").write_bytes(b"mine")
+        assert "-o 'a; b' replaces it" in command("--download", server.url("/a;%20b")).err
+        Path("a; b").unlink()
         assert command("--download", "-o", "a", server.url("/a")).code == 0
     assert files() == {"a": BODY}
 

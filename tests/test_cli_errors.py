@@ -273,6 +273,8 @@ def test_a_disk_that_is_full_is_told() -> None:
 def test_output_that_is_closed_is_told() -> None:
     program = "import sys; sys.stdout = None; from pystickyhttp.cli import main; sys.exit(main())"
     told(start("http://127.0.0.1:9/", program=("-c", program)), Exit.WRITE_FAILED, "closed")
+    told(start("bench", "http://127.0.0.1:9/", program=("-c", program)), Exit.WRITE_FAILED, "closed")
+    told(start("--version", program=("-c", program)), Exit.WRITE_FAILED, "closed")
 
 
 def test_the_version_is_told_where_standard_output_is_closed(

@@ -14,6 +14,7 @@ from ..__version__ import __version__
 from ..timeouts import MAX_SECONDS
 from . import items
 from .failures import CommandError
+from .output import standard_output
 
 PROGRAM: Final = "pystickyhttp"
 
@@ -129,8 +130,7 @@ class _ShowVersions(argparse.Action):
     """argparse's own action wants to know the versions at each start."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        # As argparse does with the help: where standard output is closed, they are for the other one.
-        print(versions(), file=sys.stdout or sys.stderr)
+        standard_output().write(versions() + "\n")
         parser.exit()
 
 

@@ -20,6 +20,7 @@ from .bench_measure import Run, ways_for
 from .bench_options import Options, read_options
 from .bench_table import Screen, report
 from .failures import CommandError, Exit
+from .output import standard_output
 from .terminal import Terminal, standard_error
 
 
@@ -41,6 +42,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(options: Options) -> Exit:
+    standard_output()  # nobody waits for figures that can't be shown
     progress = _Progress()
     run = Run(options, ways_for(options), progress.show)
     _announce(options, list(run.figures()))
@@ -137,7 +139,7 @@ def _show(options: Options, ways: Mapping[str, Figures], ended: str | None) -> N
         sys.stdout.write(json.dumps(document(options, ways, told, ended), indent=2) + "\n")
         sys.stdout.flush()
         return
-    screen = Screen(sys.stdout)
+    screen = Screen(standard_output())
     headline = bench_words.headline(options.method, options.host, options.concurrency, options.pause)
     screen.write(report(ways, headline, told, screen))
 

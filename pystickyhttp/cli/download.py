@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -120,7 +121,8 @@ class Download:
         _ordinary(name)
         if not is_interactive():
             raise CommandError(
-                f"{name!r} is there already: -o {name} replaces it, -o FILE saves under another name",
+                f"{name!r} is there already: -o {shlex.quote(name)} replaces it, "
+                f"-o FILE saves under another name",
                 Exit.WRITE_FAILED,
             )
         if not _agrees(f"{harmless(name)!r} is there already. Replace it? [y/N] "):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, TextIO
+from typing import Any
 
 from .. import urls
 from ..adapters import HTTPAdapter
@@ -19,7 +18,7 @@ from ..transport import IncomingResponse
 from . import show
 from .arguments import Options
 from .failures import CommandError, Exit
-from .output import Output
+from .output import Output, standard_output
 from .request import Order, cert_of, order_of, retries_of, socket_of, timeout_of, verify_of
 from .terminal import Terminal, harmless, standard_error
 
@@ -300,14 +299,3 @@ def show_timing(job: Job, response: Response) -> None:
         lines = [] if timing is None else show.waterfall(timing, job.talk.width, block)
         for line, style in lines:
             job.talk.line(line, style)
-
-
-def standard_output() -> TextIO:
-    """Standard output.
-
-    Raises:
-        CommandError: it is closed.
-    """
-    if sys.stdout is None:
-        raise CommandError("standard output is closed", Exit.WRITE_FAILED)
-    return sys.stdout

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
 from .failures import CommandError, Exit
 from .terminal import Terminal
+
+
+def standard_output() -> TextIO:
+    """Standard output.
+
+    Raises:
+        CommandError: it is closed.
+    """
+    if sys.stdout is None:
+        raise CommandError("standard output is closed", Exit.WRITE_FAILED)
+    return sys.stdout
 
 
 class Output:
