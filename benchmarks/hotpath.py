@@ -28,7 +28,7 @@ NOTED = Path(__file__).resolve().parent / "hot_path.json"
 
 THIS_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
-# The number: more by over a tenth is a regression.
+# More by over a tenth is a regression: a patch release of Python moves the count by less.
 GROWTH = 1.1
 
 # After so many requests whatever is made once has been made.

@@ -1,9 +1,10 @@
 """What the environment says: proxies, NO_PROXY, CA files, and the netrc file.
 
-A client with the interface of `requests` asks the environment at each request, as it stands then. So
-`current` looks at a dozen variables and at nothing else, and whatever is made of them is made once for the
-same values: an `Environment` is kept by the values that it was read from, in a cache of functools, which any
-thread may use; two threads that miss at the same time compute the same answer twice.
+A client with the interface of `requests` asks the environment at each request, as it stands then; only a
+netrc file that was not there is taken to be absent for a second (`NETRC_ABSENCE`). So `current` looks at a
+dozen variables and at nothing else, and whatever is made of them is made once for the same values: an
+`Environment` is kept by the values that it was read from, in a cache of functools, which any thread may use;
+two threads that miss at the same time compute the same answer twice.
 
 What the rules of NO_PROXY mean, and what stands in a netrc file, is read in `no_proxy` and `netrc_file`: they
 are loaded where there are proxies, or such a file, to keep start-up light.
@@ -30,6 +31,7 @@ _PROXIED: Final = ("http", "https", "all")
 _NETRC_NAMES: Final = (".netrc", "_netrc")  # the second is the one that Windows' tools agreed upon
 _HOME: Final = "USERPROFILE" if os.name == "nt" else "HOME"
 
+# Home is the last, which is nearly always set, and NETRC the one before: the keys below go by it.
 _NAMES: Final = (
     *(f"{scheme}_proxy" for scheme in _PROXIED),
     *(f"{scheme}_proxy".upper() for scheme in _PROXIED),
@@ -135,7 +137,9 @@ _has_inside: Final = type(_inside) is dict and hasattr(os.environ, "encodekey")
 _known_environ: Any = os.environ if _has_inside else None
 _look_up: Any = _inside.get if _has_inside else None
 _KEYS: Final[tuple[Any, ...]] = tuple(map(os.environ.encodekey, _NAMES)) if _has_inside else ()
-_TELLING: Final = _KEYS[:-1]  # all but home
+# Where one of the first is set, there is more to read than where home is.
+*_SAYING_KEYS, _HOME_KEY = _KEYS or (None,)
+_NETRC_KEY: Final = _SAYING_KEYS[-1] if _SAYING_KEYS else None
 _set: Any = _inside.keys() if _has_inside else None  # the variables that are set, as they stand
 
 
@@ -143,8 +147,8 @@ def current() -> Environment:
     """The environment as it stands."""
     if os.environ is not _known_environ:
         return _environment(tuple(map(_as_inside, map(os.environ.get, _NAMES))))
-    if _set.isdisjoint(_TELLING):  # as on most machines: nothing is said but where home is
-        return _at_home(_look_up(_KEYS[-1]))
+    if _set.isdisjoint(_SAYING_KEYS):  # as on most machines: nothing is said but where home is
+        return _at_home(_look_up(_HOME_KEY))
     return _environment(tuple(map(_look_up, _KEYS)))
 
 
@@ -219,9 +223,9 @@ def netrc(now: float | None = None) -> Netrc | None:
     """
     global _absent
     if os.environ is _known_environ:
-        asked = _look_up(_KEYS[-2]), _look_up(_KEYS[-1])
+        asked = _look_up(_NETRC_KEY), _look_up(_HOME_KEY)
     else:
-        asked = os.environ.get("NETRC"), os.environ.get(_HOME)
+        asked = _as_inside(os.environ.get("NETRC")), _as_inside(os.environ.get(_HOME))
     now = time.monotonic() if now is None else now
     asked_then, until = _absent
     if now < until and asked == asked_then:
@@ -229,7 +233,8 @@ def netrc(now: float | None = None) -> Netrc | None:
     path = current().netrc_path()
     if path is None:
         _absent = asked, now + NETRC_ABSENCE
-    return None if path is None else _netrc_at(path)
+        return None
+    return _netrc_at(path)
 
 
 def netrc_credentials(host: str) -> Credentials | None:

@@ -17,11 +17,11 @@ A request is told of like this; what stands in brackets comes where it takes pla
         [ConnectionWaited]
         ConnectionReused, or [DNSResolved] Connected [TunnelMade] [TLSHandshaked] ConnectionOpened
         RequestSent
+        [ConnectionDiscarded, Replayed, and again from the dial on]
         ResponseStarted
-        [Replayed, and again from the dial on]
       AttemptEnded, or AttemptFailed [Retrying, and again]
       [Redirected, and again]
-      ResponseEnded, ConnectionReleased or ConnectionDiscarded
+      ResponseEnded, ConnectionReleased; or ConnectionDiscarded, and then ResponseEnded or ResponseFailed
     RequestEnded, or RequestFailed
 
 The body of a response with `stream=True` is read after RequestEnded, and an empty one ends ahead of

@@ -17,8 +17,8 @@ from typing import Any, Final
 # From here on a body gets a block of its own at once. Below, there is little to gain, and a large page would
 # be a good part of it; numpy asks for them from the same size on.
 LARGE: Final = 4 * 1024 * 1024
-# The part of a length that has to be there before the rest of it is believed: small enough that moving it is
-# no matter, and large enough that a lie takes its time.
+# One part in so many of a length has to be there before the rest of it is believed: little enough that moving
+# it is no matter, and enough that a lie takes its time.
 BELIEVED: Final = 16
 
 

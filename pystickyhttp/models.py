@@ -171,7 +171,8 @@ class Request(RequestHooksMixin):
     @property
     def is_plain(self) -> bool:
         """Whether it says nothing of params, headers and a body, nor that there is none, as most do."""
-        if self.method not in _METHODS_WITHOUT_BODY:
+        # What is no text is told so by `prepare_method`, and may have no hash.
+        if type(self.method) is not str or self.method not in _METHODS_WITHOUT_BODY:
             return False
         if self.headers or self.params or self.files or self.json is not None:
             return False
@@ -668,7 +669,8 @@ _Plain: TypeAlias = "tuple[str, str, Headers]"
 
 
 # A program sends the same few requests over and over. What this gives follows from its arguments alone, so
-# that it is never out of date. As many as `urls.parse` keeps, at a kilobyte each.
+# that it is never out of date. As many as `urls.parse` keeps, at a kilobyte each; credentials in the URL or
+# the fields stay as long, as in `outgoing`.
 @lru_cache(maxsize=512)
 def _plain(method: str | None, url: str, fields: tuple[Field, ...]) -> _Plain:
     prepared = PreparedRequest()
@@ -984,7 +986,10 @@ class Response:
 
     @property
     def elapsed(self) -> timedelta:
-        """The time from the sending of the request to the end of the response's head; it can be set."""
+        """The time from the beginning in the adapter to the end of the response's head; it can be set.
+
+        The wait for a connection, its making, and earlier tries with the waits between them are part of it.
+        """
         from datetime import timedelta  # loaded only where it is asked for, to keep start-up light
 
         return timedelta(seconds=self._seconds)

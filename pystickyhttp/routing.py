@@ -23,8 +23,9 @@ class Way(NamedTuple):
     local_address: tuple[str, int] | None = None
 
 
-# The identity of a connection is asked for at each request. One is some hundred bytes; a crawler has as many
-# as it has hosts.
+# The identity of a connection is asked for at each request, and follows from the arguments alone, so that it
+# is never out of date. A crawler has as many as it has hosts. An entry is some hundred bytes, and keeps alive
+# the adapter's SSLContext, and the password of a key, until newer ones push it out.
 @lru_cache(maxsize=1024)
 def route_for(
     origin: tuple[str, str, int], trust: Trust, cert: CertTypes, way: Way, proxy: Proxy | None

@@ -599,6 +599,7 @@ class Session:
         try:
             here.teller = teller
             if is_hop:
+                # By the class: a subclass's own send is on the stack already, and has led here.
                 return Session.send(self, request, **given)
             return self._walk_and_tell(teller, request, given)
         finally:

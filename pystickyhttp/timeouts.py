@@ -175,10 +175,8 @@ class Deadline:
         Args:
             timeout: as `Timeout.of` takes it, or a deadline.
         """
-        if timeout is UNSET:  # as mostly
+        if timeout is UNSET:  # as mostly; `Timeout.of` would say the same
             return Deadline(DEFAULT, time.monotonic())
-        if type(timeout) is float or type(timeout) is int:  # the next most; a bool is none
-            return Deadline(_of_seconds(timeout), time.monotonic())
         if isinstance(timeout, Deadline):
             return timeout
         return Deadline(Timeout.of(timeout), time.monotonic())

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pystickyhttp import __version__, exceptions
+from pystickyhttp import exceptions
 from pystickyhttp.cli import main
 from pystickyhttp.cli.failures import Exit, code_of, line_of
 from tests.command import Command, Outcome, start, surroundings
@@ -275,14 +275,6 @@ def test_output_that_is_closed_is_told() -> None:
     told(start("http://127.0.0.1:9/", program=("-c", program)), Exit.WRITE_FAILED, "closed")
     told(start("bench", "http://127.0.0.1:9/", program=("-c", program)), Exit.WRITE_FAILED, "closed")
     told(start("--version", program=("-c", program)), Exit.WRITE_FAILED, "closed")
-
-
-def test_the_version_is_told_where_standard_output_is_closed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.stdout", None)
-    assert main(["--version"]) == Exit.OK
-    assert __version__ in capsys.readouterr().err
 
 
 def test_an_error_that_nobody_can_be_told_of_still_has_its_code(monkeypatch: pytest.MonkeyPatch) -> None:

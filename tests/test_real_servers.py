@@ -18,7 +18,7 @@ from tests.servers.sockets import no_socket_left
 
 MANY = 20
 
-# The five of the issue serve the routes of `tests.servers.apps` (nginx a part of them), httpbin has its own.
+# These five serve the routes of `tests.servers.apps` (nginx a part of them), httpbin has its own.
 PATHS = {"httpbin": ("/get", "/post"), "httpbin_tls": ("/get", "/post"), "nginx": ("/", "/peer")}
 # Those that serve every route of `tests.servers.apps`.
 WITH_ALL_ROUTES = ("gunicorn", "uvicorn", "hypercorn", "waitress")

@@ -52,7 +52,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A figure of the issue's, what there is to it, and what was promised."""
+    """A figure of a row: what it compares, what came out, and the goal that it is held to, if any."""
 
     what: str
     # None where it was not measured, and then `why` says why not.

@@ -39,7 +39,7 @@ class Run:
     absent: dict[str, str] = field(default_factory=dict)
     # Idle connections whose memory is told apart: what the process takes for all at once counts for none.
     connections: int = 200
-    # Hosts that the many idle connections are spread over: the number.
+    # Hosts that the many idle connections are spread over; on all of them together there are a thousand.
     hosts: int = 100
 
     def contestant(self, peer: str, work: Work) -> Contestant:

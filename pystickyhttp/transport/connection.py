@@ -219,8 +219,8 @@ class HTTPConnection:
         self._body_received = 0
         self.ended = False
         self.fields: Fields = ()
-        # The head that was sent last with nothing behind it, and its bytes as h11 made them.
         self._head: h11.Request | None = None  # of the present request
+        # The head that was sent last with nothing behind it, and its bytes as h11 made them.
         self._last_head: h11.Request | None = None
         self._last_bytes = b""
         self._broken_by: OSError | None = None  # what broke it behind bytes that are read first

@@ -43,7 +43,7 @@ OVER_IDLE_LIMIT: Final = "over the limit of idle connections"
 MADE_ROOM: Final = "made room for another host"
 LIMITS_LOWERED: Final = "the limits were lowered"
 POOL_CLOSED: Final = "the pool was closed"
-FORGOTTEN: Final = "nobody gave it back"
+NEVER_GIVEN_BACK: Final = "nobody gave it back"
 MISLAID: Final = "an interrupt left it behind"
 
 
@@ -348,7 +348,7 @@ class Ledger(Generic[C]):
         closing: list[C] = []
         try:
             for slot in [slot for slot in self._slots if slot.holder is not None and slot.holder() is None]:
-                closing += self._drop(slot, FORGOTTEN)
+                closing += self._drop(slot, NEVER_GIVEN_BACK)
             return closing + self._admit()
         except BaseException:  # pragma: no cover - an interrupt: its tests trace by themselves
             self._recover()
@@ -441,12 +441,14 @@ class Ledger(Generic[C]):
         """Why one that could be pooled is not: the pool was closed, or a limit lowered; None where it is."""
         if slot.retired:
             return POOL_CLOSED
+        return LIMITS_LOWERED if self._is_over_limits(slot.state) else None
+
+    def _is_over_limits(self, state: _RouteState[C]) -> bool:
+        """L1: whether more connections are open than limits that were lowered allow."""
         limits = self.limits
-        if limits.max_per_host is not None and len(slot.state.slots) > limits.max_per_host:
-            return LIMITS_LOWERED
-        if limits.max_connections is not None and len(self._slots) > limits.max_connections:
-            return LIMITS_LOWERED
-        return None
+        if limits.max_per_host is not None and len(state.slots) > limits.max_per_host:
+            return True
+        return limits.max_connections is not None and len(self._slots) > limits.max_connections
 
     def _holds_up_others(self, state: _RouteState[C]) -> bool:
         """L2: whether a Route that never runs out of leases has had the slots of all for too long.
@@ -571,12 +573,8 @@ class Ledger(Generic[C]):
 
     def _shrink(self, state: _RouteState[C]) -> list[C]:
         """L1: where a limit was lowered, idle connections go first; those in use follow as they come back."""
-        limits = self.limits
         closing: list[C] = []
-        while state.idle and (
-            (limits.max_per_host is not None and len(state.slots) > limits.max_per_host)
-            or (limits.max_connections is not None and len(self._slots) > limits.max_connections)
-        ):
+        while state.idle and self._is_over_limits(state):
             closing += self._drop(next(iter(state.idle)), LIMITS_LOWERED)
         return closing
 

@@ -80,6 +80,7 @@ class _Claim(Lease[HTTPConnection]):
     __slots__ = ("gate", "marks", "teller", "why")
 
     def __init__(self, route: Route) -> None:
+        # As `Lease.__init__` has it: to call that would cost each request more than the two lines do.
         self.route = route
         self.slot = None
         self.gate: threading.Lock | None = None
@@ -172,10 +173,11 @@ class ConnectionPool:
 
         Raises:
             PoolTimeout: the limits left no connection within the pool timeout.
-            ConnectionError: and the errors below it: no connection could be made, or it broke.
-            Timeout: and those below it: the time ran out.
+            ConnectionError: or one below it: no connection could be made, it broke, or what came is not HTTP.
+            Timeout: or one below it: the time ran out.
             UnrewindableBodyError: the request has to be replayed, and its body can't be wound back.
             InvalidBody: the body does not have the length that its Content-Length says.
+            Exception: whatever the iterable of the body raises.
         """
         response = self._send(route, request, deadline)
         if response.status != 417 or not request.expects_continue or not request.rewindable:
@@ -262,15 +264,14 @@ class ConnectionPool:
 
     def _why_not_reusable(self, connection: HTTPConnection, now: float) -> str | None:
         """R4: None where it is young enough, was not idle for too long, and nothing has come in; else why."""
-        limits = self._ledger.limits
-        why = connection.why_expired(now, limits.idle_timeout, limits.max_age)
+        why = self._why_expired(connection, now)
         if why is not None or connection.is_quiet():
             return why
         return connection.why_not_quiet()
 
-    def _why_expired(self, connection: HTTPConnection) -> str | None:
+    def _why_expired(self, connection: HTTPConnection, now: float) -> str | None:
         limits = self._ledger.limits
-        return connection.why_expired(time.monotonic(), limits.idle_timeout, limits.max_age)
+        return connection.why_expired(now, limits.idle_timeout, limits.max_age)
 
     def _wait_and_tell(self, claim: _Claim, deadline: Deadline) -> Slot[HTTPConnection]:
         began = time.monotonic()
@@ -319,10 +320,10 @@ class ConnectionPool:
 
     def _dial(self, claim: _Claim, deadline: Deadline) -> HTTPConnection:
         # Whoever dials has time to look after what nobody used: a warm request has not.
-        with self._lock:
-            expired = self._ledger.expire(self._why_expired)
-        _close_all(expired)
         began = time.monotonic()
+        with self._lock:
+            expired = self._ledger.expire(lambda idle: self._why_expired(idle, began))
+        _close_all(expired)
         claim.marks.dialled = times = DialTimes()
         sock = self._dialer.dial(claim.route, deadline, times)
         try:

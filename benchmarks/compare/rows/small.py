@@ -25,7 +25,7 @@ WITH_ONE_SHOTS = (OURS, "requests", "httpx", "urllib3", "pycurl", NIQUESTS)
 # Those whose one session may be used by several threads at once.
 WITH_THREADS = (OURS, "requests", "httpx", "urllib3", NIQUESTS)
 
-# The number.
+# More threads than a small machine has processors, so that they contend for the pool.
 AT_ONCE = 8
 
 # A connection that was closed keeps its port for a minute, and a system has some 28000 of them.
