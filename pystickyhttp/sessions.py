@@ -189,9 +189,8 @@ class Session:
         self.base_url = base_url
         self.adapters: dict[str, BaseAdapter] = {}  # the longest prefix first
         self._own_adapter = HTTPAdapter(limits=limits, max_retries=retries, resolver=resolver)
-        self.mount("https://", self._own_adapter)
-        self.mount("http://", self._own_adapter)
-        self.mount(f"{urls.UNIX}://", self._own_adapter)
+        # In mount()'s order; a session that serves one request should not sort them three times.
+        self.adapters.update(dict.fromkeys((f"{urls.UNIX}://", "https://", "http://"), self._own_adapter))
 
     def __repr__(self) -> str:
         adapters = dict.fromkeys(self.adapters.values())

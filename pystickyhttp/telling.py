@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Callable
 from itertools import count
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeAlias
 
 if TYPE_CHECKING:
@@ -163,6 +164,9 @@ def _logger_of(kind: Any) -> logging.Logger | None:
     return logger if logger is not None and logger.isEnabledFor(_DEBUG) else None
 
 
+_level_of: Final = attrgetter("level")
+
+
 def is_logged() -> bool:
     """Whether any of the loggers may write."""
     loggers = _loggers or _find_loggers()
@@ -170,11 +174,10 @@ def is_logged() -> bool:
         return False
     if loggers[""].isEnabledFor(_DEBUG):
         return True
-    # One that has a level of its own; most have not, and write if the package's does.
-    for logger in loggers.values():  # noqa: SIM110 (a generator would cost each request more than the answer)
-        if logger.level and logger.level <= _DEBUG:
-            return True
-    return False
+    # One that has a level of its own; most have not (it is 0), and write if the package's does.
+    if not any(map(_level_of, loggers.values())):
+        return False
+    return any(0 < logger.level <= _DEBUG for logger in loggers.values())
 
 
 def teller_for(trace: Trace | None, request: object) -> Teller:
