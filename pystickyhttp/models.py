@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from time import monotonic
-from operator import itemgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, overload
 
@@ -777,9 +776,6 @@ def _text_of(value: Any) -> str | None:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-_name_of: Final = itemgetter(0)
-
-
 class Response:
     """What came back: the status, the header fields, and the body.
 
@@ -850,7 +846,7 @@ class Response:
         response.status_code = status
         response.reason = reason.decode("utf-8", "replace")
         response._received = fields
-        response._names = set(map(bytes.lower, map(_name_of, fields)))  # at half the price of a loop
+        response._names = {name.lower() for name, _ in fields}
         response.history = []
         response.connection = connection
         return response
