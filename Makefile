@@ -20,9 +20,9 @@ bench-growth: $(VENV)/.installed-bench
 readme: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.readme
 
-# All of them; without those that take some seconds each: make test TESTS="-m 'not slow'"
+# All but those that take some seconds each, which are: make test TESTS="-m slow"
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -m "not slow" $(TESTS)
 
 # What no test runs, line by line and branch by branch; children count.
 coverage: $(VENV)/.installed-coverage
