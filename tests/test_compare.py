@@ -44,6 +44,9 @@ from benchmarks.compare.work import Work, opened
 from benchmarks.errors import BenchmarkError
 from benchmarks.process import ROOT
 
+# Most of them run the program, or a part of it, against servers.
+pytestmark = pytest.mark.slow
+
 MEGA = 1_000_000
 
 # The least that can be asked for.
