@@ -277,6 +277,14 @@ def test_output_that_is_closed_is_told() -> None:
     told(start("--version", program=("-c", program)), Exit.WRITE_FAILED, "closed")
 
 
+def test_a_download_needs_no_standard_output(tmp_path: Path) -> None:
+    program = "import sys; sys.stdout = None; from pystickyhttp.cli import main; sys.exit(main())"
+    target = tmp_path / "file"
+    with ScriptedServer(keep_alive(lambda _: respond(b"content"))) as server:
+        outcome = start("--download", "-o", target, server.url(), program=("-c", program))
+    assert (outcome.code, target.read_bytes()) == (Exit.OK, b"content")
+
+
 def test_an_error_that_nobody_can_be_told_of_still_has_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", None)
     assert main(["--bogus"]) == Exit.USAGE

@@ -25,12 +25,12 @@ from pystickyhttp.bodies import PIECE, FileSection, StreamedBody, encode, is_pla
 from pystickyhttp.exceptions import InvalidBody, TotalTimeout, WriteTimeout
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import HTTPConnection, OutgoingRequest, Route
-from pystickyhttp.transport.connection import SENDFILE_STEP, SMALL_BODY
+from pystickyhttp.transport.connection import SEND_STEP, SMALL_BODY
 from tests.servers.real import RealServer, RealServers
 from tests.servers.scripted import Peer, Request, ScriptedServer, keep_alive, respond
 from tests.servers.sockets import no_socket_left
 
-CONTENT = os.urandom(3 * SENDFILE_STEP + 1)
+CONTENT = os.urandom(3 * SEND_STEP + 1)
 LARGE_SIZE = 50_000_000
 REFUSAL = respond(b"too large", status=413)
 
@@ -108,7 +108,7 @@ def test_a_file_leaves_in_bounded_steps(large: BinaryIO, watch: Watch, session: 
     with ScriptedServer(keep_alive(lambda request: respond(str(len(request.body))))) as server:
         assert session.post(server.url(), data=large).text == str(LARGE_SIZE)
         session.close()
-    assert max(count for _, count in watch.asked) == SENDFILE_STEP
+    assert max(count for _, count in watch.asked) == SEND_STEP
     assert watch.sent == LARGE_SIZE
 
 
@@ -121,7 +121,7 @@ def test_a_file_that_is_smaller_than_one_read_is_read(tmp_path: Path, watch: Wat
 
 
 @pytest.mark.parametrize("opened", ["rb", "r+b", "raw"])
-@pytest.mark.parametrize("position", [0, 1, 8191, 8192, PIECE, 2 * SENDFILE_STEP])
+@pytest.mark.parametrize("position", [0, 1, 8191, 8192, PIECE, 2 * SEND_STEP])
 def test_a_file_is_sent_from_where_it_stands_and_stands_at_its_end_then(
     opened: str, position: int, tmp_path: Path, watch: Watch, session: Session
 ) -> None:
@@ -631,7 +631,7 @@ def test_a_server_that_takes_nothing_of_a_file_runs_out_of_time(
 # -- files that change ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("left", [0, 1, PIECE, 2 * SENDFILE_STEP])
+@pytest.mark.parametrize("left", [0, 1, PIECE, 2 * SEND_STEP])
 @pytest.mark.parametrize("by", ["the system", "reading"])
 def test_a_file_that_was_cut_since_it_was_prepared_is_an_error(
     left: int, by: str, file: BinaryIO, monkeypatch: pytest.MonkeyPatch, session: Session

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from pystickyhttp import ConnectionLost, Session
 from pystickyhttp.exceptions import RemoteProtocolError
+from pystickyhttp.timeouts import Timeout
+from pystickyhttp.transport import HTTPConnection, OutgoingRequest, Route
+from pystickyhttp.transport.connection import SEND_STEP
 from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
 from tests.servers.sockets import no_socket_left
 
@@ -62,6 +67,33 @@ def test_a_final_response_that_comes_early_stops_the_upload_and_is_returned(
         response = session.post(server.url(), data=BODIES[kind](), timeout=10)
         assert (response.status_code, response.text) == (413, "too large")
         server.wait_for_open(0)
+
+
+class Steps(socket.socket):
+    """Notes how much it is given at once, and hands all of it on."""
+
+    given: list[int]
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        self.given.append(len(data))
+        return super().send(data, flags)
+
+
+def test_a_body_of_bytes_leaves_in_bounded_steps() -> None:
+    """X2: in between the peer is listened to, however fast it takes what is sent."""
+    sizes = [(b"Host", b"a"), (b"Content-Length", b"%d" % len(LARGE))]
+    with (
+        ScriptedServer(keep_alive(lambda request: respond(str(len(request.body))))) as server,
+        Steps(socket.AF_INET) as sock,
+    ):
+        sock.given = []
+        sock.connect(server.address)
+        connection = HTTPConnection(sock, Route("http", "a", 80), 0.0)
+        deadline = Timeout(read=30, write=30).start()
+        connection.exchange(OutgoingRequest.make("POST", "/", sizes, LARGE), deadline)
+        assert connection.read_piece(deadline) == str(len(LARGE)).encode()
+        connection.close()
+    assert max(sock.given) == SEND_STEP
 
 
 def test_the_connection_of_an_early_response_is_not_used_again(session: Session) -> None:
@@ -228,6 +260,28 @@ def test_a_server_that_does_not_know_expectations_gets_the_body_after_a_while(se
     """X3: it waits for the whole request, and so would wait for ever."""
     with ScriptedServer(keep_alive(lambda request: respond(request.body))) as server:
         assert session.post(server.url(), data=b"anyway", headers=EXPECT).text == "anyway"
+
+
+@pytest.mark.usefixtures("unhurried_expectation")
+def test_a_body_that_can_be_read_only_once_follows_a_redirect_that_came_before_it(session: Session) -> None:
+    """X3, P2: nobody has read it yet, the auth object that signs the next hop included."""
+
+    def redirects(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(respond(b"", status=307, headers={"Location": "/new"}))
+        assert peer.read_until_eof() == b""
+
+    def takes_it(peer: Peer) -> None:
+        request = peer.read_head()
+        assert (request.target, request.header("Authorization")) == ("/new", "Basic YTpi")
+        peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        peer.send(respond(peer.read_body(request)))
+
+    with ScriptedServer([redirects, takes_it]) as server, no_socket_left():
+        answer = session.post(server.url("/old"), data=iter([b"on", b"ce"]), headers=EXPECT, auth=("a", "b"))
+        assert answer.text == "once"
+        session.close()
+        server.wait_for_scripts()
 
 
 @pytest.mark.usefixtures("unhurried_expectation")

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -347,6 +348,16 @@ def test_a_peer_that_takes_nothing_times_out_however_many_signals_come(
         connection.exchange(GET, Timeout(write=SECONDS).start())
     assert seen
     assert connection.closed
+
+
+def test_a_request_whose_total_is_used_up_is_not_sent(ends: tuple[socket.socket, socket.socket]) -> None:
+    """T1: the time may run out between the pool's look at it and the first byte."""
+    ours, theirs = ends
+    connection = HTTPConnection(ours, ROUTE, 0.0)
+    with pytest.raises(TotalTimeout, match=r"sending to .*: the total timeout of 0\.2 s passed"):
+        connection.exchange(GET, Timeout(total=SECONDS).start(now=time.monotonic() - SECONDS))
+    assert connection.closed
+    assert theirs.recv(1) == b""
 
 
 def test_the_total_holds_over_a_body_that_drips(ends: tuple[socket.socket, socket.socket]) -> None:

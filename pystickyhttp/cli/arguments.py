@@ -92,6 +92,11 @@ class Options(argparse.Namespace):
     url: str
     items: list[str]
 
+    @property
+    def goes_to_a_file(self) -> bool:
+        """Whether all that comes is kept in a file, and nothing is shown."""
+        return self.download or (self.output not in (None, "-") and not self.include)
+
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are the command's own, in one line."""

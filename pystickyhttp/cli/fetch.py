@@ -18,7 +18,7 @@ from ..transport import IncomingResponse
 from . import show
 from .arguments import Options
 from .failures import CommandError, Exit
-from .output import Output, standard_output
+from .output import Output, standard_output, unused_output
 from .request import Order, cert_of, order_of, retries_of, socket_of, timeout_of, verify_of
 from .terminal import Terminal, harmless, standard_error
 
@@ -33,7 +33,7 @@ def run(options: Options) -> Exit:
         CommandError, RequestException, OSError: something failed.
     """
     talk = Terminal(standard_error(), colours=options.color)
-    shown = standard_output()
+    shown = unused_output() if options.goes_to_a_file else standard_output()
     output = Output(shown, Terminal(shown, colours=options.color))
     with ExitStack() as opened:
         order = order_of(options, opened)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,11 @@ def standard_output() -> TextIO:
     if sys.stdout is None:
         raise CommandError("standard output is closed", Exit.WRITE_FAILED)
     return sys.stdout
+
+
+def unused_output() -> TextIO:
+    """Standard output for a command that writes nothing to it: closed, it keeps nobody from the work."""
+    return io.StringIO() if sys.stdout is None else sys.stdout
 
 
 class Output:

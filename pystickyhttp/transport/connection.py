@@ -72,9 +72,9 @@ SMALL_BODY: Final = 16384
 # How much TLS is given at once while the peer is watched: a few records, so that the calls do not count, and
 # the write timeout still begins anew with what a slow peer takes.
 TLS_PIECE: Final = 65536
-# How much of a file the system sends in one call: enough for the calls not to count, and little enough for
-# the peer (X2) and the deadline to be looked at in between, however fast it takes them.
-SENDFILE_STEP: Final = 1024 * 1024
+# How much of a body the system is given in one call, be it bytes or a file: enough for the calls not to
+# count, and little enough for the peer (X2) and the deadline to be looked at in between, however fast it is.
+SEND_STEP: Final = 1024 * 1024
 # X3: how long a server may think about an expectation. One that knows it answers at once; one that does not
 # never will (RFC 9110, section 10.1.1: the client is not to wait for ever). curl waits as long.
 CONTINUE_SECONDS: Final = 1.0
@@ -450,7 +450,7 @@ class HTTPConnection:
         """Let the system send what goes of a file without waiting: how much."""
         try:
             sent = os.sendfile(
-                self._socket.fileno(), section.fileno(), section.start, min(len(section), SENDFILE_STEP)
+                self._socket.fileno(), section.fileno(), section.start, min(len(section), SEND_STEP)
             )
         except BlockingIOError:
             return 0
@@ -473,7 +473,7 @@ class HTTPConnection:
     def _send_some(self, data: memoryview) -> tuple[int, bool]:
         try:
             # TLS takes all or nothing of what it is given: in pieces it is seen how far the peer got.
-            sent = self._socket.send(data if self._tls is None else data[:TLS_PIECE])
+            sent = self._socket.send(data[: SEND_STEP if self._tls is None else TLS_PIECE])
         except OSError as error:
             if would_block(error):
                 return 0, wants_to_read(error)
