@@ -73,22 +73,24 @@ _LATE: Final = frozenset(
 _LATE_CLASSES: Final = {"Timing": "timing", "Stats": "stats"}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        return import_module(f".{name}", __name__)
-    if name in _LATE_CLASSES:
-        return getattr(import_module(f".{_LATE_CLASSES[name]}", __name__), name)
-    if name == "codes":
-        from .status_codes import codes
+if not TYPE_CHECKING:  # with it type checkers would take any name for one that is there
 
-        globals()[name] = codes  # a program may look at it after each request
-        return codes
-    if name == "packages":
-        raise AttributeError(
-            "pystickyhttp has no packages: there is no urllib3 below it. For disable_warnings() write "
-            "warnings.simplefilter('ignore', pystickyhttp.InsecureRequestWarning)"
-        )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _LATE:
+            return import_module(f".{name}", __name__)
+        if name in _LATE_CLASSES:
+            return getattr(import_module(f".{_LATE_CLASSES[name]}", __name__), name)
+        if name == "codes":
+            from .status_codes import codes
+
+            globals()[name] = codes  # a program may look at it after each request
+            return codes
+        if name == "packages":
+            raise AttributeError(
+                "pystickyhttp has no packages: there is no urllib3 below it. For disable_warnings() write "
+                "warnings.simplefilter('ignore', pystickyhttp.InsecureRequestWarning)"
+            )
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

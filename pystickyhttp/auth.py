@@ -182,12 +182,15 @@ def as_auth(auth: Any) -> AuthCallable | None:
     raise TypeError(f"auth is {type(auth).__name__}: give a pair (user, password), or an object of AuthBase")
 
 
-def __getattr__(name: str) -> Any:
-    if name == "HTTPDigestAuth":
-        from .digest_auth import HTTPDigestAuth  # loaded only where it is asked for, to keep start-up light
+if not TYPE_CHECKING:  # with it type checkers would take any name for one that is there
 
-        return HTTPDigestAuth
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "HTTPDigestAuth":
+            # Loaded only where it is asked for, to keep start-up light.
+            from .digest_auth import HTTPDigestAuth
+
+            return HTTPDigestAuth
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -14,7 +14,8 @@ from http import cookiejar as cookielib
 from http.cookies import Morsel
 from io import StringIO
 from json import JSONDecodeError
-from typing import Any, Final
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import (
     quote,
     quote_plus,
@@ -78,7 +79,11 @@ integer_types: Final = (int,)
 numeric_types: Final = (int, float)
 
 
-def __getattr__(name: str) -> Any:
-    if name == "chardet":
-        return decoding.detector()  # the detector of character sets that is installed, or None
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:
+    chardet: ModuleType | None
+else:  # with it type checkers would take any name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        if name == "chardet":
+            return decoding.detector()  # the detector of character sets that is installed, or None
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,7 +20,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
 from pathlib import PurePath
-from typing import Any, AnyStr, BinaryIO, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, AnyStr, BinaryIO, Final, TypeVar, overload
 from urllib.parse import quote, unquote, urlparse, urlsplit, urlunparse
 from urllib.request import parse_http_list
 
@@ -100,12 +100,17 @@ UNRESERVED_SET: Final = frozenset(  # RFC 3986, section 2.3
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name == "DEFAULT_ACCEPT_ENCODING":
-        return decoding.accept_encoding()
-    if name == "DEFAULT_CA_BUNDLE_PATH":
-        return certs.where()  # there may be none, which only who asks for it has to know
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:
+    DEFAULT_ACCEPT_ENCODING: str
+    DEFAULT_CA_BUNDLE_PATH: str
+else:  # with it type checkers would take any name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        if name == "DEFAULT_ACCEPT_ENCODING":
+            return decoding.accept_encoding()
+        if name == "DEFAULT_CA_BUNDLE_PATH":
+            return certs.where()  # there may be none, which only who asks for it has to know
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 # --- cookies

@@ -559,6 +559,16 @@ def test_who_interrupts_the_command_in_a_program_is_told_how_to_go_on(command: C
     assert re.fullmatch(r"pystickyhttp: interrupted: .* are in 'a.part', the same command .*\n", outcome.err)
 
 
+def test_who_interrupts_a_download_of_which_nothing_came_is_told_nothing(command: Command) -> None:
+    def silent(peer: Peer) -> None:
+        peer.expect_request()
+        peer.stall()
+
+    with ScriptedServer(silent) as server, ctrl_c_once(lambda: len(server.requests) == 1):
+        outcome = command("--download", server.url("/a"))
+    assert (outcome.code, outcome.err) == (Exit.INTERRUPTED, "")
+
+
 def test_a_download_that_is_killed_can_be_gone_on_with() -> None:
     assert ended_by(signal.SIGKILL) == (-signal.SIGKILL, "")
 

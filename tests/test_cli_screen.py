@@ -7,10 +7,8 @@ import io
 import os
 import pty
 import select
-import signal
 import ssl
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -26,7 +24,7 @@ from pystickyhttp.cli.terminal import DEFAULT_WIDTH, Terminal
 from tests.command import DEADLINE, Command
 from tests.command import command as command  # the fixture
 from tests.servers.certificates import server_context
-from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
+from tests.servers.scripted import ScriptedServer, keep_alive, respond
 
 AS_JSON = {"Content-Type": "application/json"}
 
@@ -142,24 +140,6 @@ def test_nobody_is_shown_a_bar_who_does_not_look() -> None:
 
 def test_a_terminal_without_a_size_has_the_usual_one(glass: Glass) -> None:
     assert Terminal(glass.stream).width == DEFAULT_WIDTH
-
-
-def test_a_download_that_is_interrupted_says_how_to_go_on(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    def interrupts(peer: Peer) -> None:
-        peer.expect_request()
-        peer.send(b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\nETag: "1"\r\n\r\nhalf')
-        while not Path("a.part.json").exists():
-            pass
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        peer.stall()
-
-    with ScriptedServer(interrupts) as server:
-        outcome = command("--download", "-o", "a", server.url())
-    assert outcome.code == Exit.INTERRUPTED
 
 
 def test_an_output_that_nobody_reads_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:

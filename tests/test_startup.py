@@ -207,8 +207,9 @@ def test_a_module_without_a_name_says_so(name: str) -> None:
 
 
 def test_who_looks_for_the_packages_below_requests_is_told_what_to_write() -> None:
+    name = "packages"
     with pytest.raises(AttributeError, match=r"there is no urllib3 below it.*warnings\.simplefilter"):
-        _ = pystickyhttp.packages
+        getattr(pystickyhttp, name)
 
 
 def test_a_race_waits_by_poll_where_the_platform_would_take_epoll() -> None:

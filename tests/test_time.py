@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from pystickyhttp import (
     TotalTimeout,
     WriteTimeout,
 )
+from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import Address, Dialer, Route
 from tests.patience import Pulse, growing
@@ -142,13 +144,32 @@ def a_steady_body_comes_whole(limit: float) -> bool:
     ("timeout", "error"), [(Timeout(write=SHORT), WriteTimeout), (Timeout(total=0.2), TotalTimeout)]
 )
 def test_a_server_that_takes_nothing_ends_at_the_write_timeout_or_the_deadline(
-    timeout: Timeout, error: type[Exception]
+    timeout: Timeout, error: type[Exception], tls: ssl.SSLContext | None, ca_file: str
 ) -> None:
     """T1."""
     # What it did not take stays in the kernel until the server goes.
-    with no_socket_left(), ScriptedServer(reads_nothing) as server, Session() as session:
+    with (
+        no_socket_left(),
+        ScriptedServer(reads_nothing, tls=tls) as server,
+        Session(verify=ca_file) as session,
+    ):
         with pytest.raises(error):
             session.post(server.url(), data=b"x" * 50_000_000, timeout=timeout)
+
+
+def test_so_does_one_that_takes_less_than_what_tls_sends_at_once(
+    tls_context: ssl.SSLContext, ca_file: str
+) -> None:
+    """T1: the system says that it takes some more, and TLS has more than that to send."""
+    narrow = HTTPAdapter(socket_options=[(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)])
+    with (
+        no_socket_left(),
+        ScriptedServer(reads_nothing, tls=tls_context, receive_buffer=4096) as server,
+        Session(verify=ca_file) as session,
+    ):
+        session.mount("https://", narrow)
+        with pytest.raises(WriteTimeout):
+            session.post(server.url(), data=b"x" * 1_000_000, timeout=Timeout(write=SHORT))
 
 
 def test_what_a_server_says_meanwhile_does_not_put_the_write_timeout_off() -> None:

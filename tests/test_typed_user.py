@@ -16,22 +16,40 @@ import pystickyhttp
 PROGRAM = Path(__file__).parent / "typed_user.py"
 
 
-@pytest.mark.skipif(
+needs_mypy = pytest.mark.skipif(
     find_spec("mypy") is None, reason="mypy comes with the group lint, and `make lint` runs it too"
 )
-def test_a_program_of_a_user_is_well_typed(tmp_path: Path) -> None:
-    """From a folder of its own, so that no setting of this project counts."""
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM.read_text(encoding="utf-8"), encoding="utf-8")
+# What has names that are there only when they are asked for.
+WITH_LATE_NAMES = ["", ".auth", ".compat", ".cookies", ".transport", ".utils"]
+
+
+def checked(folder: Path, program: str) -> tuple[int, str]:
+    """What mypy --strict says of a program, in a folder of its own, so that no setting of ours counts."""
+    (folder / "program.py").write_text(program, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull, program.name],
-        cwd=tmp_path,
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull, "program.py"],
+        cwd=folder,
         env={**os.environ, "MYPYPATH": str(PROGRAM.parent.parent)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+@needs_mypy
+def test_a_program_of_a_user_is_well_typed(tmp_path: Path) -> None:
+    code, said = checked(tmp_path, PROGRAM.read_text(encoding="utf-8"))
+    assert code == 0, said
+
+
+@needs_mypy
+def test_a_misspelt_name_is_found_by_the_type_checker(tmp_path: Path) -> None:
+    lines = [f"from pystickyhttp{module} import Mispelt{n}" for n, module in enumerate(WITH_LATE_NAMES)]
+    code, said = checked(tmp_path, "\n".join(lines))
+    found = [f'Module "pystickyhttp{module}" has no attribute' for module in WITH_LATE_NAMES]
+    assert (code, [each in said for each in found]) == (1, [True] * len(found)), said
 
 
 def test_the_program_touches_every_public_name() -> None:

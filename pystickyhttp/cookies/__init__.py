@@ -52,12 +52,14 @@ if TYPE_CHECKING:
     from .files import CookieFileError
 
 
-def __getattr__(name: str) -> Any:
-    if name == "CookieFileError":
-        from .files import CookieFileError  # loaded only where there is a file, to keep start-up light
+if not TYPE_CHECKING:  # with it type checkers would take any name for one that is there
 
-        return CookieFileError
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "CookieFileError":
+            from .files import CookieFileError  # loaded only where there is a file, to keep start-up light
+
+            return CookieFileError
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -26,17 +26,19 @@ if TYPE_CHECKING:
     from .tls_info import TLSInfo
 
 
-def __getattr__(name: str) -> Any:
-    # What few programs see is loaded when it is asked for, to keep start-up light.
-    if name == "DuplexStream":
-        from .duplex import DuplexStream
+if not TYPE_CHECKING:  # with it type checkers would take any name for one that is there
 
-        return DuplexStream
-    if name == "TLSInfo":
-        from .tls_info import TLSInfo
+    def __getattr__(name: str) -> Any:
+        # What few programs see is loaded when it is asked for, to keep start-up light.
+        if name == "DuplexStream":
+            from .duplex import DuplexStream
 
-        return TLSInfo
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return DuplexStream
+        if name == "TLSInfo":
+            from .tls_info import TLSInfo
+
+            return TLSInfo
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
