@@ -917,6 +917,7 @@ def test_an_answer_cut_off_anywhere_its_very_end_included_is_an_error(
 
 
 @given(answer=answers(), more=st.binary(min_size=1, max_size=50), places=st.lists(st.integers(0, 10_000)))
+@example(answer=b"HTTP/1.1 204\r\n\r\n", more=b"\0", places=[])  # h11 makes a tunnel of it
 @settings(deadline=None, max_examples=200)
 def test_bytes_behind_the_answer_are_an_error_wherever_they_are_cut(
     answer: bytes, more: bytes, places: list[int]
