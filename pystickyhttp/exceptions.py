@@ -134,7 +134,7 @@ class ConnectError(ConnectionError):
 
 
 class InvalidProxyURL(InvalidURL):
-    """The URL of the proxy can't be used."""
+    """The URL of the proxy can't be used; or what it is said to be for, a key of `proxies=`, fits no URL."""
 
 
 class ProxyError(ConnectionError):

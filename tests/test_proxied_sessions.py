@@ -194,3 +194,16 @@ def test_proxies_may_be_set_for_a_host(proxy: ProxyServer, origin: ScriptedServe
     session.get("http://example.com/")
     session.get(origin.url())
     assert proxy.targets() == ["GET http://example.com/"]
+
+
+@pytest.mark.parametrize("way", ["call", "session"])
+def test_nothing_goes_past_the_proxy_of_a_misspelt_key(
+    way: str, origin: ScriptedServer, session: Session
+) -> None:
+    """In a mapping that is the caller's to change, only the request can find it."""
+    session.proxies.update({"htpp": "http://127.0.0.1:1"} if way == "session" else {})
+    proxies = {"htpp": "http://127.0.0.1:1"} if way == "call" else None
+    with pytest.raises(InvalidProxyURL, match="'htpp'") as caught:
+        session.get(origin.url(), proxies=proxies)
+    assert caught.value.request is not None
+    assert origin.accepted == 0
