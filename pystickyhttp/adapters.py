@@ -439,7 +439,7 @@ class HTTPAdapter(BaseAdapter):
         """What a proxy answered that makes no tunnel, as a Response."""
         assert error.status is not None, "who asks has seen it"
         response = Response.received(request, error.status, error.reason, error.fields, self)
-        response._undecoded = error.body
+        response._undecoded, response._is_cut = error.body, error.is_cut
         return response
 
     def close(self) -> None:

@@ -487,8 +487,14 @@ def decoders_for(content_encoding: str) -> list[Decoder]:
     return [_DECODERS[coding]() for coding in reversed(codings)]
 
 
-def decode(pieces: Iterable[bytes], decoders: list[Decoder]) -> Iterator[bytes]:
+def decode(pieces: Iterable[bytes], decoders: list[Decoder], *, is_cut: bool = False) -> Iterator[bytes]:
     """Decode the pieces of a body.
+
+    Args:
+        pieces: the pieces.
+        decoders: what `decoders_for` has for them.
+        is_cut: whether they are known to be the beginning of a body alone, and are decoded as far as they
+            go. Default False.
 
     Returns:
         What they give, a step at a time. A step that gives nothing is an empty piece, so that who waits for
@@ -498,15 +504,16 @@ def decode(pieces: Iterable[bytes], decoders: list[Decoder]) -> Iterator[bytes]:
         ContentDecodingError: the body can't be decoded, or is incomplete.
     """
     for decoder in decoders:
-        pieces = _decode_one(pieces, decoder)
+        pieces = _decode_one(pieces, decoder, is_cut)
     yield from pieces
 
 
-def _decode_one(pieces: Iterable[bytes], decoder: Decoder) -> Iterator[bytes]:
+def _decode_one(pieces: Iterable[bytes], decoder: Decoder, is_cut: bool) -> Iterator[bytes]:
     for piece in pieces:
         yield b""  # a step of the decoder before is a step, whatever this one makes of it
         yield from decoder.decode(piece)
-    decoder.finish()
+    if not is_cut:
+        decoder.finish()
 
 
 def charset_of(content_type: str) -> str | None:

@@ -815,6 +815,7 @@ class Response:
     _next: Callable[[Response], PreparedRequest | None] | None = None
     _content: bytes | None = None
     _undecoded: bytes | None = None  # a body that was kept without being decoded
+    _is_cut: bool = False  # whether that is known to be its beginning alone
     _consumed: bool = False
 
     _received: Collection[tuple[bytes, bytes]] = ()  # the fields as they came
@@ -1221,7 +1222,8 @@ class Response:
             pieces: Iterable[bytes] = self._raw_pieces()
             coding = self.headers.get("Content-Encoding") if self.has_field(b"content-encoding") else None
             if coding:
-                pieces = self._timed(decoding.decode(pieces, decoding.decoders_for(coding)))
+                decoders = decoding.decoders_for(coding)
+                pieces = self._timed(decoding.decode(pieces, decoders, is_cut=self._is_cut))
             yield from pieces
         except GeneratorExit:
             raise  # whoever reads no further closes the response, or lets it be collected
