@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from .exceptions import InvalidProxyURL, InvalidURL
+from .kept import kept
 from .urls import URL, parse
 
 ProxyMapping: TypeAlias = Mapping[str, str | None]
@@ -69,7 +69,7 @@ def check_keys(keys: Iterable[str]) -> None:
 
 
 # The keys that a program has in its mappings, of which two or three are usual.
-@lru_cache(maxsize=256)
+@kept(256)
 def _read(key: str) -> _Scope:
     scheme, _, place = key.lower().partition("://")
     if not re.fullmatch(_WORD, scheme) or re.fullmatch(_SLIP, scheme):
