@@ -8,13 +8,14 @@ import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from itertools import chain
 from typing import Any, AnyStr, Final, Generic, Protocol
 
 from .exceptions import ContentDecodingError
+from .kept import kept
 
 # A few bytes can decode to a thousand times as many; a step yields no more than this at once.
 STEP: Final = 256 * 1024
@@ -541,9 +542,16 @@ def streaming_charset(content_type: str) -> str | None:
     return "utf-8-sig" if is_text else None
 
 
-@lru_cache(maxsize=64)  # servers name a handful; the bound is for one that makes them up
+# What IANA registers is no longer, and what Python knows is shorter. `encodings` keeps each name that it does
+# not know for good, and a server can make up a hundred kilobytes of one for each response.
+_LONGEST_CHARSET: Final = 40
+
+
+@kept(64)  # servers name a handful; the bound is for one that makes them up
 def is_known_charset(name: str) -> bool:
     """Whether any bytes can be decoded to text by a codec of that name."""
+    if len(name) > _LONGEST_CHARSET:
+        return False
     try:
         if codecs.lookup(name).name.replace("_", "-") in _PYTHON_ONLY:
             return False
