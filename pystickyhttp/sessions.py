@@ -444,7 +444,7 @@ class Session:
             error.request = request
             raise
         if self.trust_env:
-            self._add_netrc_auth(prepared)
+            self._add_netrc_auth(prepared, request.headers)
         return prepared
 
     def _merged(self, request: Request) -> PreparedRequest:
@@ -481,9 +481,17 @@ class Session:
             return None
         return self.auth
 
-    def _add_netrc_auth(self, prepared: PreparedRequest) -> None:
-        """Where nobody else has said who sends the request, the netrc file may (law: auth)."""
+    def _add_netrc_auth(self, prepared: PreparedRequest, given: HeaderTypes | None = None) -> None:
+        """Where nobody else has said who sends the request, the netrc file may (law: auth).
+
+        Args:
+            prepared: the request.
+            given: the headers of the call. Who says there, or on the session, that Authorization is None has
+                said it.
+        """
         if prepared.has_auth or (netrc := environment.netrc()) is None:
+            return
+        if any(Headers.of(said).get("Authorization", "") is None for said in (given or {}, self.headers)):
             return
         if "Authorization" in prepared.headers or not urls.is_http(prepared.url):
             return
