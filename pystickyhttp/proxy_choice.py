@@ -100,6 +100,7 @@ def _fits_nothing(key: str) -> InvalidProxyURL:
     )
 
 
+@kept(256)
 def _scope(key: str) -> _Scope:
     """What a key speaks of; nothing that is asked for, where it can't be read."""
     try:
