@@ -7,8 +7,15 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from . import urls
-from .exceptions import RequestException, RetryError, TunnelError
+from . import environment, urls
+from .exceptions import (
+    InvalidProxyURL,
+    InvalidSchema,
+    ProxyError,
+    RequestException,
+    RetryError,
+    TunnelError,
+)
 from .headers import Headers
 from .identity import UNVERIFIED, CertTypes, VerifyTypes, identity_of, whom_to_trust
 from .models import PreparedRequest, Response
@@ -53,6 +60,8 @@ ProxyTypes: TypeAlias = "Mapping[str, str | None] | None"
 DEFAULT_POOLSIZE: Final = 10
 DEFAULT_RETRIES: Final = 0
 DEFAULT_POOLBLOCK: Final = False
+# Errors on these are about the proxy, timeouts of it included.
+_LEGS_OF_PROXY: Final = frozenset({ProxyError.leg, TunnelError.leg})
 # Where requests' adapters are told whom to trust and where to connect; what is said there must not get lost.
 _STEPS_OF_URLLIB3: Final = (
     "build_connection_pool_key_attributes",
@@ -306,6 +315,8 @@ class HTTPAdapter(BaseAdapter):
                 error.response._seconds = time.monotonic() - started
             if error.request is None:  # a body may be made of other requests, which have errors of their own
                 error.request = request
+                if error.leg in _LEGS_OF_PROXY:
+                    _name_variable(error, url, self._proxy_url(url, proxies))
                 _tell_what_was_tried(error, request, time.monotonic() - started, tries.count)
             raise
 
@@ -351,13 +362,18 @@ class HTTPAdapter(BaseAdapter):
         text = self._proxy_url(url, proxies)
         if text is None:
             return None
-        fields = self.proxy_headers(text)
+        try:
+            fields = self.proxy_headers(text)
+            is_https = read_proxy_url(text).scheme == "https"
+        except (InvalidProxyURL, InvalidSchema) as error:
+            _name_variable(error, url, text)
+            raise
         # One among the fields of the request is for the proxy as well, and goes ahead of its URL.
         given = headers.get(PROXY_AUTHORIZATION)
         if given is not None:
             fields = {**fields, PROXY_AUTHORIZATION: given}
         tls = None
-        if read_proxy_url(text).scheme == "https":
+        if is_https:
             trust = UNVERIFIED if self._proxy_ssl_context is not None else whom_to_trust(verify)
             tls = identity_of(trust, None, self._proxy_ssl_context, None)
         return proxy_of(text, fields, tls)
@@ -423,7 +439,7 @@ class HTTPAdapter(BaseAdapter):
         """What a proxy answered that makes no tunnel, as a Response."""
         assert error.status is not None, "who asks has seen it"
         response = Response.received(request, error.status, error.reason, error.fields, self)
-        response._undecoded = error.body
+        response._undecoded, response._is_cut = error.body, error.is_cut
         return response
 
     def close(self) -> None:
@@ -551,6 +567,14 @@ def limits_of(connections: int | None, maxsize: int | None, *, block: bool) -> L
     if block:
         given["max_per_host"] = DEFAULT_POOLSIZE if maxsize is None else maxsize
     return Limits(**given) if given else DEFAULT_LIMITS
+
+
+def _name_variable(error: RequestException, url: URL, proxy: str | None) -> None:
+    """Say in an error about a proxy which variable of the environment names it, if one does."""
+    variable = None if proxy is None else environment.proxy_variable(url.scheme, proxy)
+    if variable is not None:
+        what, *others = error.args or ("failed",)
+        error.args = (f"{what}; {variable} of the environment names this proxy", *others)
 
 
 def _tell_what_was_tried(

@@ -8,13 +8,14 @@ import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from itertools import chain
 from typing import Any, AnyStr, Final, Generic, Protocol
 
 from .exceptions import ContentDecodingError
+from .kept import kept
 
 # A few bytes can decode to a thousand times as many; a step yields no more than this at once.
 STEP: Final = 256 * 1024
@@ -487,8 +488,14 @@ def decoders_for(content_encoding: str) -> list[Decoder]:
     return [_DECODERS[coding]() for coding in reversed(codings)]
 
 
-def decode(pieces: Iterable[bytes], decoders: list[Decoder]) -> Iterator[bytes]:
+def decode(pieces: Iterable[bytes], decoders: list[Decoder], *, is_cut: bool = False) -> Iterator[bytes]:
     """Decode the pieces of a body.
+
+    Args:
+        pieces: the pieces.
+        decoders: what `decoders_for` has for them.
+        is_cut: whether they are known to be the beginning of a body alone, and are decoded as far as they
+            go. Default False.
 
     Returns:
         What they give, a step at a time. A step that gives nothing is an empty piece, so that who waits for
@@ -498,15 +505,16 @@ def decode(pieces: Iterable[bytes], decoders: list[Decoder]) -> Iterator[bytes]:
         ContentDecodingError: the body can't be decoded, or is incomplete.
     """
     for decoder in decoders:
-        pieces = _decode_one(pieces, decoder)
+        pieces = _decode_one(pieces, decoder, is_cut)
     yield from pieces
 
 
-def _decode_one(pieces: Iterable[bytes], decoder: Decoder) -> Iterator[bytes]:
+def _decode_one(pieces: Iterable[bytes], decoder: Decoder, is_cut: bool) -> Iterator[bytes]:
     for piece in pieces:
         yield b""  # a step of the decoder before is a step, whatever this one makes of it
         yield from decoder.decode(piece)
-    decoder.finish()
+    if not is_cut:
+        decoder.finish()
 
 
 def charset_of(content_type: str) -> str | None:
@@ -534,9 +542,16 @@ def streaming_charset(content_type: str) -> str | None:
     return "utf-8-sig" if is_text else None
 
 
-@lru_cache(maxsize=64)  # servers name a handful; the bound is for one that makes them up
+# What IANA registers is no longer, and what Python knows is shorter. `encodings` keeps each name that it does
+# not know for good, and a server can make up a hundred kilobytes of one for each response.
+_LONGEST_CHARSET: Final = 40
+
+
+@kept(64)  # servers name a handful; the bound is for one that makes them up
 def is_known_charset(name: str) -> bool:
     """Whether any bytes can be decoded to text by a codec of that name."""
+    if len(name) > _LONGEST_CHARSET:
+        return False
     try:
         if codecs.lookup(name).name.replace("_", "-") in _PYTHON_ONLY:
             return False

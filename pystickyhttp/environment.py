@@ -188,6 +188,24 @@ def _either_case(variables: Mapping[str, str], name: str) -> str:
     return variables.get(name, variables.get(name.upper(), "")).strip()
 
 
+def proxy_variable(scheme: str, proxy: str) -> str | None:
+    """Which variable names a proxy: for errors, as who runs the program may never have heard of it.
+
+    Args:
+        scheme: that of the URL that the proxy was asked for.
+        proxy: its URL, as it was asked by.
+
+    Returns:
+        The name as it is set, or None where the environment names another proxy, or none.
+    """
+    said = current().proxies
+    key = scheme if scheme in said else "all"
+    if said.get(key) != proxy:
+        return None
+    name = f"{key}_proxy"
+    return name if name in os.environ else name.upper()
+
+
 # --- NO_PROXY
 
 

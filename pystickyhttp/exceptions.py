@@ -134,7 +134,7 @@ class ConnectError(ConnectionError):
 
 
 class InvalidProxyURL(InvalidURL):
-    """The URL of the proxy can't be used."""
+    """The URL of the proxy can't be used; or what it is said to be for, a key of `proxies=`, fits no URL."""
 
 
 class ProxyError(ConnectionError):
@@ -151,7 +151,9 @@ class TunnelError(ProxyError):
             answer as its `response`.
         reason: the reason phrase beside it, as it came.
         fields: the header fields of that answer: names and values as they came.
-        body: the beginning of its body, undecoded.
+        body: the beginning of its body, undecoded. More than 64 KiB of it is not read, nor what takes longer
+            than a second to come; the `response` has as much of it as can be decoded.
+        is_cut: whether there was more of the body than that, or may have been.
         reply: the reply code with which a SOCKS proxy refused (RFC 1928, section 6), or None.
         wants_credentials: whether a SOCKS proxy refused for want of credentials, or of better ones. One of
             http says so by the status 407.
@@ -166,6 +168,7 @@ class TunnelError(ProxyError):
         reason: bytes = b"",
         fields: Sequence[tuple[bytes, bytes]] = (),
         body: bytes = b"",
+        is_cut: bool = False,
         reply: int | None = None,
         wants_credentials: bool = False,
         request: Any = None,
@@ -176,6 +179,7 @@ class TunnelError(ProxyError):
         self.reason = reason
         self.fields = fields
         self.body = body
+        self.is_cut = is_cut
         self.reply = reply
         self.wants_credentials = wants_credentials
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json as jsonlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, overload
@@ -31,6 +31,7 @@ from .exceptions import (
 from .gathering import gathered
 from .headers import TOKEN, Field, Headers, HeaderTypes, parse_links
 from .hooks import Hook, Hooks, as_hooks, default_hooks, has_hooks
+from .kept import kept
 from .once import once
 from .raw import FileBody, RawBody, RawResponse
 from .retries import RequestHistory
@@ -329,11 +330,11 @@ class PreparedRequest(RequestHooksMixin):
             fields: a snapshot of the headers; a value of None is no field.
         """
         try:
-            plain = _plain(method, url, fields)
+            plain = _plain[method, url, fields]
         except (TypeError, BytesWarning):
             # What can't be looked up in a cache is neither str nor bytes, and is told so later. With -bb
             # Python does not let a value of bytes meet the same one of text there.
-            plain = _plain.__wrapped__(method, url, fields)
+            plain = _plain.__wrapped__((method, url, fields))
         prepared = cls.__new__(cls)
         prepared.method, prepared.url, headers = plain
         prepared.headers = headers.copy()
@@ -671,8 +672,9 @@ _Plain: TypeAlias = "tuple[str, str, Headers]"
 # A program sends the same few requests over and over. What this gives follows from its arguments alone, so
 # that it is never out of date. As many as `urls.parse` keeps, at a kilobyte each; credentials in the URL or
 # the fields stay as long, as in `outgoing`.
-@lru_cache(maxsize=512)
-def _plain(method: str | None, url: str, fields: tuple[Field, ...]) -> _Plain:
+@kept(512)
+def _plain(said: tuple[str | None, str, tuple[Field, ...]]) -> _Plain:
+    method, url, fields = said
     prepared = PreparedRequest()
     prepared.prepare_method(method)
     prepared.prepare_url(url)
@@ -815,6 +817,7 @@ class Response:
     _next: Callable[[Response], PreparedRequest | None] | None = None
     _content: bytes | None = None
     _undecoded: bytes | None = None  # a body that was kept without being decoded
+    _is_cut: bool = False  # whether that is known to be its beginning alone
     _consumed: bool = False
 
     _received: Collection[tuple[bytes, bytes]] = ()  # the fields as they came
@@ -1221,7 +1224,8 @@ class Response:
             pieces: Iterable[bytes] = self._raw_pieces()
             coding = self.headers.get("Content-Encoding") if self.has_field(b"content-encoding") else None
             if coding:
-                pieces = self._timed(decoding.decode(pieces, decoding.decoders_for(coding)))
+                decoders = decoding.decoders_for(coding)
+                pieces = self._timed(decoding.decode(pieces, decoders, is_cut=self._is_cut))
             yield from pieces
         except GeneratorExit:
             raise  # whoever reads no further closes the response, or lets it be collected

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from .exceptions import InvalidMethod
 from .headers import Field, encode_field
+from .kept import kept
 from .models import PreparedRequest
 from .transport import OutgoingRequest, Route
 from .urls import URL
@@ -35,36 +35,34 @@ def outgoing_request(request: PreparedRequest, url: URL, target: str, route: Rou
     own_fields = route.proxy.own_fields if route.proxy is not None and route.is_forwarded else ()
     said = request.method, target, url.host_header, request.headers.snapshot(), own_fields
     try:
-        bare = _without_body(*said)
+        bare = _without_body[said]
     except (TypeError, BytesWarning):  # neither str nor bytes, which is told; or both, where -bb is strict
-        bare = _without_body.__wrapped__(*said)
+        bare = _without_body.__wrapped__(said)
     return bare if body is None else bare.with_body(body)
+
+
+_Head: TypeAlias = "tuple[str, str, str, tuple[Field, ...], tuple[tuple[bytes, bytes], ...]]"
 
 
 # A program sends the same few heads over and over, and to check and encode one costs as much as all the rest
 # of a small request. Nothing of it ever changes, so that connections and threads can share it. They are kept
 # as long as the process lives, with the credentials and cookies among them, as the session that they come
 # from mostly is; one takes a few kilobytes.
-@lru_cache(maxsize=512)
-def _without_body(
-    method: str,
-    target: str,
-    host: str,
-    fields: tuple[Field, ...],
-    proxy_fields: tuple[tuple[bytes, bytes], ...],
-) -> OutgoingRequest:
+@kept(512)
+def _without_body(said: _Head) -> OutgoingRequest:
     """A request as it goes over the wire, but for its body.
 
     Args:
-        method, target: of the request line.
-        host: the value of Host, which goes first (RFC 9110, section 7.2), unless one is among the fields.
-        fields: the other fields. A Proxy-Authorization among them is left out: it is no origin's business.
-        proxy_fields: the fields for the proxy that the request goes to. What they say, no other field says.
+        said: method and target of the request line; the value of Host, which goes first (RFC 9110, section
+            7.2), unless one is among the fields; the other fields, of which a Proxy-Authorization is left
+            out, as it is no origin's business; the fields for the proxy that the request goes to. What they
+            say, no other field says.
 
     Raises:
         InvalidHeader: a field can't be sent (law X7).
         InvalidMethod: the method is CONNECT.
     """
+    method, target, host, fields, proxy_fields = said
     if method == "CONNECT":
         raise InvalidMethod(
             "CONNECT is for proxies alone, and its target is no URL (RFC 9110, section 9.3.6)"
@@ -79,8 +77,10 @@ def _without_body(
 
 def _encoded(name: str, value: str | bytes) -> tuple[bytes, bytes]:
     # What can't be looked up in a cache is neither str nor bytes, and is told so.
-    return _encoded_text(name, value) if type(value) is str else encode_field(name, value)
+    return _encoded_text[name, value] if type(value) is str else encode_field(name, value)
 
 
 # Of the fields of a request that is new most are those of the session, or of the one before.
-_encoded_text = lru_cache(maxsize=512)(encode_field)
+@kept(512)
+def _encoded_text(field: tuple[str, str]) -> tuple[bytes, bytes]:
+    return encode_field(*field)

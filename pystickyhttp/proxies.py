@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 from . import urls
 from .credentials import basic_credentials
 from .exceptions import InvalidProxyURL, InvalidSchema, InvalidURL
 from .headers import encode_field
+from .kept import kept
 from .transport import Proxy, TLSIdentity
 from .transport.route import PROXY_PORTS, is_socks
 
@@ -51,7 +51,7 @@ class ProxyURL:
 
 
 # An environment names a handful of proxies; a program that goes through a list of them names hundreds.
-@lru_cache(maxsize=512)
+@kept(512)
 def read_proxy_url(text: str) -> ProxyURL:
     """Read the URL of a proxy.
 
@@ -162,13 +162,14 @@ def proxy_of(text: str, fields: Mapping[str, str | bytes], tls: TLSIdentity | No
         InvalidHeader: a field can't be sent (law X7).
     """
     try:
-        return _made(text, tuple(fields.items()), tls)
+        return _made[text, tuple(fields.items()), tls]
     except TypeError:  # a list can't be looked up in a cache; the check itself says that it is wrong
-        return _made.__wrapped__(text, tuple(fields.items()), tls)
+        return _made.__wrapped__((text, tuple(fields.items()), tls))
 
 
-@lru_cache(maxsize=512)  # as many as `read_proxy_url` has
-def _made(text: str, fields: tuple[tuple[str, str | bytes], ...], tls: TLSIdentity | None) -> Proxy:
+@kept(512)  # as many as `read_proxy_url` has
+def _made(said: tuple[str, tuple[tuple[str, str | bytes], ...], TLSIdentity | None]) -> Proxy:
+    text, fields, tls = said
     url = read_proxy_url(text)
     if is_socks(url.scheme):
         return Proxy(url.scheme, url.host, url.port, credentials=url.credentials)

@@ -5,13 +5,21 @@ How that one is spoken to is read in `proxies`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple, TypeAlias
 
-from .urls import URL
+from .exceptions import InvalidProxyURL, InvalidURL
+from .kept import kept
+from .urls import URL, parse
 
 ProxyMapping: TypeAlias = Mapping[str, str | None]
+
+# Any word is a scheme, or "no" and "npm_config" of urllib's getproxies(); but none holds what parts a URL.
+_WORD: Final = r"[^\s:/?#@*]+"
+# "htpp", "htps", "hhttp": nobody speaks such a thing, and the keys are typed by hand.
+_SLIP: Final = r"(?!https?\Z)h(?=.*t)(?=.*p)[htps]+"
+_ASKED_FOR: Final = ("http", "https", "all")
 
 
 class _Scope(NamedTuple):
@@ -44,18 +52,61 @@ class _Scope(NamedTuple):
         return scheme + (f"://{host}" if host else "") + (f":{self.port}" if self.port else "")
 
 
+def check_keys(keys: Iterable[str]) -> None:
+    """Check that the keys of a mapping of proxies can fit a URL: past one that can't, requests go directly.
+
+    A word that is no slip of "http" or "https" passes, though nothing here is of such a scheme: "ftp",
+    "socks5" and "no_proxy" stand in the mappings of many programs.
+
+    Args:
+        keys: the keys.
+
+    Raises:
+        InvalidProxyURL: one can't.
+    """
+    for key in keys:
+        _read(key)
+
+
 # The keys that a program has in its mappings, of which two or three are usual.
-@lru_cache(maxsize=256)
-def _scope(key: str) -> _Scope:
+@kept(256)
+def _read(key: str) -> _Scope:
     scheme, _, place = key.lower().partition("://")
+    if not re.fullmatch(_WORD, scheme) or re.fullmatch(_SLIP, scheme):
+        raise _fits_nothing(key)
+    scope = _Scope("" if scheme == "all" else scheme)
     place = place.rstrip("/")
-    host, port = place, ""
-    if place.startswith("["):
-        host, _, port = place[1:].partition("]")
-        port = port.removeprefix(":")
-    elif place.count(":") == 1:
-        host, _, port = place.partition(":")
-    return _Scope("" if scheme == "all" else scheme, host, port)
+    if not place:
+        return scope
+    try:
+        # As the URLs that it is held against are read, so that names outside ASCII meet.
+        url = parse(f"http://[{place}]" if place.count(":") > 1 and place[0] != "[" else f"http://{place}")
+    except InvalidURL:
+        if scheme in _ASKED_FOR:
+            raise _fits_nothing(key) from None  # the error may show what is secret
+        return scope._replace(host=place)
+    if scheme in _ASKED_FOR and (url.userinfo is not None or url.target != "/" or url.fragment is not None):
+        raise _fits_nothing(key)
+    return scope._replace(host=url.host, port="" if url.port is None else str(url.port))
+
+
+def _fits_nothing(key: str) -> InvalidProxyURL:
+    # Who confuses keys and values has a proxy's URL there.
+    shown = "(not shown, as it may hold a password)" if "@" in key else repr(key)
+    return InvalidProxyURL(
+        f"the key {shown} of proxies fits no URL, and what it is meant for would go past the proxy: give a "
+        f"scheme ('http', 'https' or 'all'), or a scheme and a host ('https://example.com', "
+        f"'all://example.com:8080')"
+    )
+
+
+@kept(256)
+def _scope(key: str) -> _Scope:
+    """What a key speaks of; nothing that is asked for, where it can't be read."""
+    try:
+        return _read(key)
+    except InvalidProxyURL:  # told where the request that it is for is at hand
+        return _Scope(f"://{key}")
 
 
 def select_proxy(url: URL, proxies: ProxyMapping) -> str | None:
@@ -70,9 +121,13 @@ def select_proxy(url: URL, proxies: ProxyMapping) -> str | None:
     Returns:
         The text as it stands in the mapping, or None for none. No proxy reaches a unix socket, whatever the
         mapping says.
+
+    Raises:
+        InvalidProxyURL: a key can fit no URL.
     """
     if not proxies or url.is_unix:
         return None
+    check_keys(proxies)
     key = _closest(_Scope(url.scheme, url.host, str(url.effective_port)), proxies)
     return None if key is None else proxies[key] or None
 

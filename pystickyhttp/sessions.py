@@ -24,7 +24,7 @@ from .hooks import default_hooks, dispatch_hook, merge_hooks
 from .identity import CertTypes, VerifyTypes
 from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response, has_name
 from .models import REDIRECT_STATI as REDIRECT_STATI  # programs import it from here
-from .proxy_choice import merge_proxies, select_proxy
+from .proxy_choice import check_keys, merge_proxies, select_proxy
 from .retries import RetryTypes
 from .telling import Teller, Trace, here, is_logged, teller_for
 from .timeouts import UNSET, Deadline, TimeoutTypes, one_clock
@@ -144,6 +144,7 @@ class Session:
         CookieFileError: a line of cookies_file can't be read.
         OSError: cookies_file can't be read.
         InvalidURL, MissingSchema: base_url is no absolute URL.
+        InvalidProxyURL: a key of proxies can fit no URL.
     """
 
     def __init__(
@@ -258,14 +259,18 @@ class Session:
 
         Raises:
             TypeError: on setting what is no mapping.
+            InvalidProxyURL: on setting one with a key that can fit no URL, such as "htpp" or "https//host". A
+                key that is put into it later is told of by the requests.
         """
         proxies: MutableMapping[str, str | None] = self._proxies
         return proxies
 
     @proxies.setter
     def proxies(self, value: ProxyTypes) -> None:
+        checked = {} if value is None else _checked_proxies(value)
+        check_keys(checked)
         self._speaks_of_proxies = value is not None
-        self._proxies: Any = {} if value is None else _checked_proxies(value)
+        self._proxies: Any = checked
 
     @property
     def trace(self) -> Trace | None:
@@ -439,7 +444,7 @@ class Session:
             error.request = request
             raise
         if self.trust_env:
-            self._add_netrc_auth(prepared)
+            self._add_netrc_auth(prepared, request.headers)
         return prepared
 
     def _merged(self, request: Request) -> PreparedRequest:
@@ -476,9 +481,17 @@ class Session:
             return None
         return self.auth
 
-    def _add_netrc_auth(self, prepared: PreparedRequest) -> None:
-        """Where nobody else has said who sends the request, the netrc file may (law: auth)."""
+    def _add_netrc_auth(self, prepared: PreparedRequest, given: HeaderTypes | None = None) -> None:
+        """Where nobody else has said who sends the request, the netrc file may (law: auth).
+
+        Args:
+            prepared: the request.
+            given: the headers of the call. Who says there, or on the session, that Authorization is None has
+                said it.
+        """
         if prepared.has_auth or (netrc := environment.netrc()) is None:
+            return
+        if any(Headers.of(said).get("Authorization", "") is None for said in (given or {}, self.headers)):
             return
         if "Authorization" in prepared.headers or not urls.is_http(prepared.url):
             return

@@ -15,11 +15,12 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from functools import cache, lru_cache
+from functools import cache
 from types import ModuleType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from .exceptions import InvalidSchema, InvalidURL, MissingSchema, URLRequired
+from .kept import kept
 from .once import once
 
 ParamTypes: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]] | str | bytes | None"
@@ -42,7 +43,7 @@ _PARTS = re.compile(
 )
 _HOST_AND_PORT_ONLY = re.compile(r"[^/?#@:]+:\d+(?:[/?#]|$)")
 _REG_NAME = re.compile(r"[a-z0-9\-._~!$&'()*+,;=]+")  # RFC 3986, section 3.2.2, less %XX: DNS has none
-_ZONE: Final = r"[0-9A-Za-z\-._~]+"  # RFC 6874, section 2, less %XX
+_ZONE: Final = r"[0-9A-Za-z\-._~]{1,255}"  # RFC 6874, section 2, less %XX; no system has longer names
 # What stands ahead of the host, with too few slashes or too many, and without a scheme too.
 _UP_TO_AT: Final = r"\A([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@"
 # A path that ends as most sockets' do, behind any number of slashes. No text is gone over twice (*+).
@@ -184,7 +185,7 @@ class URL(_Parts):
         return self.text
 
 
-@lru_cache(maxsize=512)  # the URLs that a program calls over and over; one costs about a kilobyte
+@kept(512)  # the URLs that a program calls over and over; one costs about a kilobyte
 def parse(text: str) -> URL:
     """Read an absolute URL of http, https or http+unix, and encode what is illegal in it.
 
@@ -527,14 +528,15 @@ def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None
 def _authority_of(scheme: str, authority: str, text: str) -> tuple[str | None, str, int | None]:
     """Userinfo, host and port."""
     with contextlib.suppress(InvalidURL):
-        return _known_authority(scheme, authority)
+        return _known_authority[scheme, authority]
     # The error is to speak of the whole URL, and to know nothing of the first one, which may show a password.
     return _split_authority(scheme, authority, text)
 
 
 # A program asks few servers for many things. As many as `parse` keeps.
-@lru_cache(maxsize=512)
-def _known_authority(scheme: str, authority: str) -> tuple[str | None, str, int | None]:
+@kept(512)
+def _known_authority(said: tuple[str, str]) -> tuple[str | None, str, int | None]:
+    scheme, authority = said
     return _split_authority(scheme, authority, authority)
 
 
@@ -580,10 +582,12 @@ def _reg_name(host: str, text: str) -> str:
     host = host.lower()
     if not _REG_NAME.fullmatch(host):
         raise InvalidURL(f"URL {redacted(text)!r} has the host {host!r}, which holds what no host name may")
-    if not all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")) or host.startswith("*"):
+    name = host.removesuffix(".")
+    fits = len(name) <= 253 and all(0 < len(label) < 64 for label in name.split("."))
+    if not fits or host.startswith("*"):
         raise InvalidURL(
             f"URL {redacted(text)!r} has the host {host!r}, which is no name: labels between dots have "
-            f"1 to 63 characters (RFC 1035, section 2.3.4), and * stands for no host"
+            f"1 to 63 characters, and all of it 253 (RFC 1035, section 2.3.4), and * stands for no host"
         )
     return host
 

@@ -393,6 +393,7 @@ def select_proxy(url: str, proxies: Mapping[str, str | None] | None) -> str | No
 
     Raises:
         InvalidURL: it is of http or https, and can't be used.
+        InvalidProxyURL: a key can fit no URL.
     """
     return proxy_choice.select_proxy(_as_url(url), proxies) if proxies else None
 

@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 import pystickyhttp
-from pystickyhttp.transport import tls as tls_module
+from pystickyhttp.transport import tls_tickets
 from tests.servers import surroundings
 from tests.servers.certificates import server_context
 from tests.servers.real import RealServer, RealServers
@@ -58,8 +58,8 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch, empty_home: Path) -> None
 @pytest.fixture(autouse=True)
 def full_allowance(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where looking at tickets costs memory for good, each test has as many looks as a process has."""
-    if tls_module.tickets._looks_left is not None:
-        monkeypatch.setattr(tls_module.tickets, "_looks_left", tls_module.MOST_LEAKS)
+    if tls_tickets.tickets._looks_left is not None:
+        monkeypatch.setattr(tls_tickets.tickets, "_looks_left", tls_tickets.MOST_LEAKS)
 
 
 @pytest.fixture(scope="session")

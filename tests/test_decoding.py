@@ -151,6 +151,15 @@ def test_text_never_fails_whatever_was_said(name: str, content: bytes) -> None:
         assert isinstance(decode_text(content, name), str)
 
 
+def test_a_charset_that_is_no_name_is_not_left_in_the_hands_of_the_standard_library() -> None:
+    """It keeps each one that it does not know as long as the process lives."""
+    made_up = "madeup" * 10_000
+    assert charset_of(f"text/plain; charset={made_up}") is None
+    assert decode_text(b"text", made_up) == "text"
+    assert not any("madeupmadeup" in name for name in encodings._cache)
+    assert max(map(len, encodings.aliases.aliases)) <= decoding._LONGEST_CHARSET
+
+
 @pytest.mark.parametrize("encoding", [None, "no-such-charset", "zlib"])
 @pytest.mark.parametrize(
     ("content", "text"),

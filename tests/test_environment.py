@@ -12,6 +12,7 @@ import builtins
 import importlib.util
 import itertools
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,8 +31,9 @@ import requests
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pystickyhttp import environment
+from pystickyhttp import Session, environment
 from pystickyhttp.environment import Environment, current, netrc, netrc_credentials
+from pystickyhttp.exceptions import InvalidProxyURL
 from pystickyhttp.no_proxy import NoProxy, bypasses_proxy, is_loopback
 from pystickyhttp.proxy_choice import merge_proxies, select_proxy
 from pystickyhttp.urls import parse
@@ -682,6 +684,50 @@ def test_keys_may_have_ports_brackets_and_capitals_too(
     assert select_proxy(parse(url), proxies) == expected
 
 
+KEYS_THAT_FIT = [
+    *("http", "https", "all", "HTTP", "http://", "https://", "all://"),  # the last three are httpx's
+    *("https://h.test", "all://h.test", "all://h.test/", "https://h.test:443", "all://[2001:db8::1]:81"),
+    *("ftp", "socks", "socks5", "sftp", "ssh", "wss", "http+unix", "httpx", "http2", "no", "no_proxy"),
+    *("npm_config_https", "ftp://h.test", "ftp://user@h.test/path", "http+unix://%2Frun%2Fa.sock"),
+]
+KEYS_THAT_FIT_NOTHING = [
+    *("htpp", "htps", "hhttp", "httpss", "HTPP", "htpp://h.test"),
+    *("http:", "https:", "http:/", "https//:h.test", "https//h.test", "https:h.test", "http/", "http "),
+    *("://h.test", "h.test:8080", "[::1]", "", "*", "*://h.test", "http://*", "https://*.h.test"),
+    *("https://h.test:port", "https://h.test/path", "https://h.test?a", "https://h.test#a"),
+]
+
+
+@pytest.mark.parametrize("key", KEYS_THAT_FIT)
+def test_a_scheme_or_a_scheme_and_a_host_is_a_key_whoever_speaks_that_scheme(key: str) -> None:
+    select_proxy(parse("https://h.test/"), {key: PROXY})
+    assert Session(proxies={key: PROXY}).proxies == {key: PROXY}
+
+
+@pytest.mark.parametrize("key", KEYS_THAT_FIT_NOTHING)
+def test_a_key_that_can_fit_no_url_is_an_error_that_names_it_and_those_that_can(key: str) -> None:
+    """Whoever is meant to go through a proxy never goes around it; requests goes."""
+    assert requests.utils.select_proxy("https://h.test/", {key: PROXY}) is None
+    with pytest.raises(InvalidProxyURL, match=re.escape("'https://example.com'")) as caught:
+        select_proxy(parse("https://g.test/"), {"all": OTHER, key: PROXY})
+    assert repr(key) in str(caught.value)
+    session = Session()
+    with pytest.raises(ValueError, match="fits no URL"):
+        session.proxies = {key: PROXY}
+    assert session.proxies == {}
+
+
+@pytest.mark.parametrize("key", ["http://user:secret@proxy.test:3128", "user:secret@proxy.test:3128"])
+def test_a_proxys_url_in_the_place_of_a_key_is_not_shown(key: str) -> None:
+    with pytest.raises(InvalidProxyURL, match="not shown") as caught:
+        select_proxy(parse("https://h.test/"), {key: "https"})
+    assert "secret" not in str(caught.value)
+
+
+def test_a_key_with_a_name_outside_ascii_fits_the_url_that_has_it() -> None:
+    assert select_proxy(parse("http://b\u00fccher.test/"), {"http://B\u00fccher.test": PROXY}) == PROXY
+
+
 # --- the call, the session, the environment
 
 A, B, C = "http://a.proxy", "http://b.proxy", "http://c.proxy"
@@ -804,6 +850,15 @@ def test_a_merge_changes_none_of_its_parts(
     before = [part and part.copy() for part in parts]
     merge_proxies(*parts)
     assert parts == before
+
+
+@pytest.mark.parametrize("key", ["http:", "htpp", "://h.test", ""])
+@pytest.mark.parametrize("around", [{}, {"all": C}, {"http": C}], ids=str)
+def test_a_key_that_can_fit_no_url_is_in_the_way_of_no_merge(key: str, around: dict[str, str]) -> None:
+    """The error comes where there is a request that it can name."""
+    merged = merge_proxies({key: A}, {"all://h.test": B}, around)
+    with pytest.raises(InvalidProxyURL, match=re.escape(repr(key))):
+        select_proxy(parse("http://g.test/"), merged)
 
 
 # --- netrc

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import pickle
+import random
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +30,7 @@ from pystickyhttp import (
     TunnelError,
 )
 from pystickyhttp.adapters import HTTPAdapter
-from pystickyhttp.exceptions import InvalidHeader, InvalidURL
+from pystickyhttp.exceptions import ContentDecodingError, InvalidHeader, InvalidURL
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport.tunnels import MOST_REASONS
 from tests.patience import growing
@@ -439,6 +442,52 @@ def test_the_answer_of_a_proxy_that_makes_no_tunnel_is_the_response_of_the_error
     assert response.headers["Proxy-Authenticate"] == 'Basic realm="tests"'
     assert (response.url, response.request) == (f"https://{FAR}/a", error.request)
     assert f"https://user:password@127.0.0.1:{server.port}" in str(error)
+
+
+CODERS: dict[str, Callable[[bytes], bytes]] = {
+    "identity": bytes,
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "gzip, gzip": lambda body: gzip.compress(gzip.compress(body)),
+}
+
+
+@pytest.mark.parametrize("coding", CODERS)
+def test_what_is_read_of_a_long_answer_of_a_proxy_is_decoded_as_far_as_it_goes(
+    coding: str, ca: trustme.CA, session: Session
+) -> None:
+    """X5 holds for the answer of a server: this one's is an error already, and the page says why."""
+    page = b"<p>Ask the help desk</p>" + random.Random(0).randbytes(2 * MOST_REASONS)
+    body = CODERS[coding](page)
+
+    def refuses(peer: Peer) -> None:
+        peer.expect_request()
+        peer.try_send(respond(body, status=407, headers={"Content-Encoding": coding}))
+
+    with ScriptedServer(refuses, tls=server_context(ca, "127.0.0.1")) as server:
+        error = fails(session, f"https://{FAR}/a", url_of(server))
+    assert isinstance(error, TunnelError)
+    assert (error.body, error.is_cut) == (body[:MOST_REASONS], True)
+    content = error.response.content
+    assert content == page[: len(content)]
+    assert len(content) > MOST_REASONS // 2
+    assert pickle.loads(pickle.dumps(error)).response.content == content
+
+
+def test_an_answer_of_a_proxy_that_is_whole_and_can_not_be_decoded_is_an_error(
+    ca: trustme.CA, session: Session
+) -> None:
+    def refuses(peer: Peer) -> None:
+        peer.expect_request()
+        broken = gzip.compress(b"page")[:-4]
+        peer.send(respond(broken, status=407, headers={"Content-Encoding": "gzip"}))
+
+    with ScriptedServer(refuses, tls=server_context(ca, "127.0.0.1")) as server:
+        error = fails(session, f"https://{FAR}/a", url_of(server))
+    assert isinstance(error, TunnelError)
+    assert not error.is_cut
+    with pytest.raises(ContentDecodingError, match="trailer is missing"):
+        _ = error.response.content
 
 
 def test_no_more_than_a_page_is_read_of_the_answer_of_a_proxy_that_makes_no_tunnel(

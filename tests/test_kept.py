@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import pickle
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +19,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pystickyhttp
-from pystickyhttp import Request, Session, environment, models, outgoing, timeouts
+from pystickyhttp import Request, Session, environment, models, timeouts, urls
 from pystickyhttp.environment import NETRC_ABSENCE
 from pystickyhttp.headers import Headers
+from pystickyhttp.kept import MOST_KEPT, Kept, kept
 from pystickyhttp.once import once
+from pystickyhttp.proxies import basic_fields, proxy_of
+from pystickyhttp.proxy_choice import select_proxy
 from pystickyhttp.timeouts import Timeout
+from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
 from tests.servers.scripted import Request as Received
-from tests.servers.scripted import ScriptedServer, keep_alive, respond
 
 
 @pytest.fixture
@@ -367,10 +373,7 @@ def test_received_headers_are_what_came(pairs: list[tuple[str, str]]) -> None:
 
 
 def test_what_is_kept_is_bounded() -> None:
-    kept = [
-        models._plain,
-        outgoing._without_body,
-        outgoing._encoded_text,
+    counted = [
         timeouts._of_seconds,
         environment._at_home,
         environment._is_direct,
@@ -381,7 +384,143 @@ def test_what_is_kept_is_bounded() -> None:
         prepared = session.prepare_request(Request("GET", f"http://localhost/{number}"))
         prepared.headers["X-Number"] = str(number)
         Timeout.of(1.0 + number)
-    for cache in kept:
+    for cache in counted:
         info = cache.cache_info()
         assert info.maxsize is not None
         assert info.currsize <= info.maxsize
+    for each in everything_kept():
+        assert len(each) <= each.most
+    assert len(models._plain) == len(urls.parse) == 512
+
+
+def everything_kept() -> list[Kept[Any, Any]]:
+    return [each for each in gc.get_objects() if type(each) is Kept]
+
+
+class Text:
+    """What is made of a text."""
+
+    def __init__(self, text: object) -> None:
+        self.text = text
+
+
+def test_what_is_made_is_kept_and_the_oldest_goes_first() -> None:
+    make = kept(2)(Text)
+    first, second = make("a"), make["b"]
+    assert make("a") is first
+    assert make("b") is second
+    make("c")
+    assert list(make) == ["b", "c"]
+    assert make("a") is not first
+
+
+@pytest.mark.parametrize(
+    ("key", "is_kept"),
+    [
+        ("x" * MOST_KEPT, True),
+        ("x" * (MOST_KEPT + 1), False),
+        (b"x" * (MOST_KEPT + 1), False),
+        (("GET", "x" * MOST_KEPT), False),
+        (("GET", (("Name", ("x" * MOST_KEPT, 7)),)), False),
+        (("GET", (("Name", ("x" * 4000, None)),)), True),
+    ],
+    ids=["text", "a longer text", "bytes", "a tuple", "tuples in tuples", "a smaller tuple"],
+)
+def test_what_is_made_of_a_large_text_is_not_kept(key: Any, is_kept: bool) -> None:
+    make = kept(2)(Text)
+    assert (make(key) is make(key)) == is_kept
+    assert (key in make) == is_kept
+
+
+def test_what_fails_is_not_kept_and_what_can_not_be_looked_up_is_told_so() -> None:
+    def fails(text: object) -> None:
+        raise LookupError(text)
+
+    make = kept(2)(fails)
+    for _ in range(2):
+        with pytest.raises(LookupError, match="a"):
+            make("a")
+    with pytest.raises(TypeError, match="unhashable"):
+        make([])
+    assert not make
+
+
+def test_what_keeps_shows_its_name_and_nothing_of_what_it_keeps() -> None:
+    """A key may hold a password."""
+    make = kept(2)(Text)
+    make("geheim")
+    assert repr(make) == "<Text, 1 kept>"
+    assert make.__doc__ == "What is made of a text."
+
+
+def test_threads_that_push_each_other_out_all_get_what_they_ask_for() -> None:
+    make = kept(2)(Text)
+    begin = threading.Barrier(4)
+
+    def ask(number: int) -> None:
+        begin.wait()
+        for each in range(3000):
+            key = f"{number if each % 2 else 0}/{each % 5}"
+            assert make(key).text == key
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(ask, number) for number in range(4)]:
+            done.result()
+    assert len(make) <= make.most + 4
+
+
+LARGE = 60_000
+LARGE_REQUESTS: dict[str, Callable[[str, str], dict[str, Any]]] = {
+    "path": lambda url, large: {"url": url + large},
+    "query": lambda url, large: {"url": f"{url}?{large}"},
+    "params": lambda url, large: {"url": url, "params": {"q": large}},
+    "fragment": lambda url, large: {"url": f"{url}#{large}"},
+    "userinfo": lambda url, large: {"url": url.replace("://", f"://{large}@")},
+    "a field": lambda url, large: {"url": url, "headers": {"X-Large": large}},
+    "a name of a field": lambda url, large: {"url": url, "headers": {large: "1"}},
+    "cookies": lambda url, large: {"url": url, "cookies": {"a": large}},
+    "auth": lambda url, large: {"url": url, "auth": ("user", large)},
+}
+
+
+def forgets(peer: Peer) -> None:
+    """Answer each request, and keep nothing of it."""
+    end = b""
+    while piece := peer.read_some():
+        end = (end + piece)[-4:]
+        if end == b"\r\n\r\n":
+            peer.send(respond(b"ok"))
+
+
+@pytest.mark.parametrize("give", LARGE_REQUESTS.values(), ids=LARGE_REQUESTS)
+def test_thirty_more_large_requests_leave_no_more_behind_than_the_first_three(
+    give: Callable[[str, str], dict[str, Any]],
+) -> None:
+    with ScriptedServer(forgets) as server, Session() as session:
+
+        def left_behind(first: int, last: int) -> int:
+            for number in range(first, last):
+                call = give(server.url(), f"{number:0>{LARGE}}")
+                assert session.request("GET", **call).text == "ok"
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            few = left_behind(0, 3)  # the last of them among others, which its connection has at hand
+            many = left_behind(3, 33)
+        finally:
+            tracemalloc.stop()
+    # Of thirty nothing is left. The server's thread may have a few pieces in hand when it is counted.
+    assert many - few < 5 * LARGE
+
+
+def test_urls_of_proxies_that_are_large_are_not_kept() -> None:
+    proxies = [f"http://user:{number:0>{LARGE}}@h.test" for number in range(3)]
+    for proxy in proxies:
+        fields = basic_fields(proxy)
+        assert proxy_of(proxy, fields) == proxy_of(proxy, fields)
+        assert select_proxy(urls.parse("http://h.test/"), {"http": proxy}) == proxy
+        assert select_proxy(urls.parse("http://h.test/"), {f"ftp://{proxy}": proxy}) is None
+    texts = [str(list(each)) for each in everything_kept()]
+    assert not any("0" * MOST_KEPT in text for text in texts)

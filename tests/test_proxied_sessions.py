@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -11,9 +12,9 @@ import pytest
 
 from pystickyhttp import Address, Session
 from pystickyhttp.auth import HTTPProxyAuth
-from pystickyhttp.exceptions import InvalidProxyURL, InvalidSchema, ProxyError, TunnelError
+from pystickyhttp.exceptions import ConnectTimeout, InvalidProxyURL, InvalidSchema, ProxyError, TunnelError
 from tests.servers.proxies import ProxyServer, basic
-from tests.servers.scripted import Request, ScriptedServer, closed_port, keep_alive, respond
+from tests.servers.scripted import Peer, Request, ScriptedServer, closed_port, keep_alive, respond
 
 SECRET = basic("user", "secret")
 says_ok = keep_alive(lambda request: respond(b"ok"))
@@ -194,3 +195,79 @@ def test_proxies_may_be_set_for_a_host(proxy: ProxyServer, origin: ScriptedServe
     session.get("http://example.com/")
     session.get(origin.url())
     assert proxy.targets() == ["GET http://example.com/"]
+
+
+@pytest.mark.parametrize("way", ["call", "session"])
+def test_nothing_goes_past_the_proxy_of_a_misspelt_key(
+    way: str, origin: ScriptedServer, session: Session
+) -> None:
+    """In a mapping that is the caller's to change, only the request can find it."""
+    session.proxies.update({"htpp": "http://127.0.0.1:1"} if way == "session" else {})
+    proxies = {"htpp": "http://127.0.0.1:1"} if way == "call" else None
+    with pytest.raises(InvalidProxyURL, match="'htpp'") as caught:
+        session.get(origin.url(), proxies=proxies)
+    assert caught.value.request is not None
+    assert origin.accepted == 0
+
+
+# --- which variable names a proxy
+
+OF_NO_USE = {
+    "no URL": ("http://user:s3cret@h:port", InvalidProxyURL),
+    "of a kind that is not spoken": ("socks4://127.0.0.1:1080", InvalidSchema),
+    "a user with a colon": ("http://us%3Aer:s3cret@127.0.0.1:1", InvalidProxyURL),
+    "not there": ("http://user:s3cret@127.0.0.1:{closed}", ProxyError),
+    "SOCKS, and not there": ("socks5h://user:s3cret@127.0.0.1:{closed}", ProxyError),
+    "wants credentials": ("http://user:s3cret@{wants_others}", TunnelError),
+    "silent": ("http://user:s3cret@{silent}", ConnectTimeout),
+}
+VARIABLES = [
+    ({"HTTPS_PROXY": "{}"}, "HTTPS_PROXY"),
+    ({"https_proxy": "{}", "HTTPS_PROXY": "http://other.test"}, "https_proxy"),
+    ({"ALL_PROXY": " {} ", "HTTP_PROXY": "{}"}, "ALL_PROXY"),
+]
+
+
+@pytest.fixture
+def places(origin: ScriptedServer) -> Iterator[dict[str, str]]:
+    """Where proxies of no use are."""
+    wants_others = ProxyServer({"example.com:443": (origin.host, origin.port)}, authorization=basic("a", "b"))
+    silent = ScriptedServer(Peer.stall)
+    with closed_port() as port, wants_others as first, silent as second:
+        yield {
+            "closed": str(port),
+            "wants_others": f"{first.host}:{first.port}",
+            "silent": f"{second.host}:{second.port}",
+        }
+
+
+@pytest.mark.parametrize(("proxy", "kind"), OF_NO_USE.values(), ids=OF_NO_USE)
+@pytest.mark.parametrize(("variables", "named"), VARIABLES, ids=[name for _, name in VARIABLES])
+def test_an_error_about_a_proxy_of_the_environment_names_the_variable(
+    proxy: str,
+    kind: type[Exception],
+    variables: dict[str, str],
+    named: str,
+    places: dict[str, str],
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one about a CA file does: who runs a program may never have heard of it."""
+    proxy = proxy.format(**places)
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value.format(proxy))
+    with pytest.raises(kind) as caught:
+        session.get("https://example.com/", timeout=(0.1 if kind is ConnectTimeout else 10, 10))
+    said = re.findall(r"(\w+) of the environment names this proxy \(after", str(caught.value))
+    assert said == [named]
+    assert "s3cret" not in str(caught.value)
+
+
+def test_an_error_about_another_proxy_than_that_of_the_environment_names_no_variable(
+    places: dict[str, str], session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://other.test:3128")
+    session.proxies = {"https": f"http://127.0.0.1:{places['closed']}"}
+    with pytest.raises(ProxyError) as caught:
+        session.get("https://example.com/")
+    assert "environment" not in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.cookiejar
+import itertools
 import os
 import pickle
 import ssl
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 import pystickyhttp
-from pystickyhttp import Limits, Request, Session
+from pystickyhttp import Limits, Request, Session, environment
 from pystickyhttp.auth import HTTPBasicAuth
 from pystickyhttp.exceptions import InvalidSchema, InvalidURL, MissingSchema, SSLError, URLRequired
 from pystickyhttp.proxy_choice import select_proxy
@@ -213,6 +214,60 @@ def test_who_says_who_sends_the_request(netrc: Path, server: ScriptedServer, ses
     assert authorization(server, session, url=with_userinfo) == "of the session"
 
 
+# Who may say who sends a request, the one who goes ahead of all others first.
+SAYING_WHO = ["auth of the call", "header of the call", "auth of the session", "header of the session", "url"]
+
+
+@pytest.mark.parametrize("trust_env", [True, False])
+@pytest.mark.parametrize("there_is_a_netrc", [True, False])
+@pytest.mark.parametrize(
+    "saying",
+    [those for number in range(6) for those in itertools.combinations(SAYING_WHO, number)],
+    ids=lambda those: ", ".join(those) or "nobody",
+)
+def test_of_all_who_say_who_sends_a_request_the_first_counts(
+    saying: tuple[str, ...],
+    there_is_a_netrc: bool,
+    trust_env: bool,
+    netrc: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Precedence law: the call, the session; explicit auth, userinfo, netrc. requests has netrc go ahead of a
+    field that was written by hand."""
+    monkeypatch.setattr(environment, "NETRC_ABSENCE", 0.0)
+    if not there_is_a_netrc:
+        netrc.unlink()
+    with Session(trust_env=trust_env) as session:
+        call: dict[str, Any] = {}
+        if "auth of the call" in saying:
+            call["auth"] = ("auth of the call", "x")
+        if "header of the call" in saying:
+            call["headers"] = {"authorization": basic("header of the call", "x")}
+        if "auth of the session" in saying:
+            session.auth = ("auth of the session", "x")
+        if "header of the session" in saying:
+            session.headers["Authorization"] = basic("header of the session", "x")
+        url = "http://url:x@127.0.0.1/" if "url" in saying else "http://127.0.0.1/"
+        sent = session.prepare_request(Request("GET", url, **call)).headers.get("Authorization")
+    from_netrc = basic("netrc", "secret") if there_is_a_netrc and trust_env else None
+    assert sent == (basic(saying[0], "x") if saying else from_netrc)
+
+
+@pytest.mark.parametrize("auth_of_session", [None, ("session", "secret")])
+def test_who_says_that_authorization_is_none_is_not_overruled_by_netrc(
+    auth_of_session: Any, netrc: Path, server: ScriptedServer, session: Session
+) -> None:
+    """Precedence law: netrc is the environment's. requests asks it, and the session's auth."""
+    session.auth = auth_of_session
+    for given in ({"authorization": None}, [("Authorization", None)]):
+        assert authorization(server, session, headers=given) is None
+    session.auth = None
+    session.headers["Authorization"] = None
+    assert authorization(server, session) is None
+    assert authorization(server, session, auth=("call", "secret")) == basic("call", "secret")
+    assert authorization(server, session, url=server.url().replace("//", "//url:x@")) == basic("url", "x")
+
+
 def test_netrc_is_read_as_it_stands_at_the_request(
     netrc: Path, server: ScriptedServer, session: Session
 ) -> None:
@@ -283,6 +338,41 @@ def test_verify_in_code_goes_ahead_of_the_environment(
                 assert session.get(server.url(), verify=verify).ok
             with Session(verify=verify) as session:
                 assert session.get(server.url()).ok
+
+
+@pytest.mark.parametrize("way", ["request", "send", "redirect"])
+@pytest.mark.parametrize("trust_env", [True, False])
+@pytest.mark.parametrize("variables", [(), ("REQUESTS_CA_BUNDLE",), ("CURL_CA_BUNDLE",)], ids=str)
+@pytest.mark.parametrize("of_session", [True, False, "session.pem"])
+@pytest.mark.parametrize("of_call", [None, True, False, "call.pem"])
+def test_whom_to_trust_is_what_the_first_says_who_says_more_than_true(
+    of_call: Any,
+    of_session: Any,
+    variables: tuple[str, ...],
+    trust_env: bool,
+    way: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Precedence law. requests lets REQUESTS_CA_BUNDLE override session.verify=False, and does not ask it in
+    send()."""
+    for variable in variables:
+        monkeypatch.setenv(variable, "environment.pem")
+    seen: list[Any] = []
+    moved = respond_with(302, headers={"Location": "/end"})
+    adapter = MockAdapter(
+        lambda request: moved if way == "redirect" and request.url.endswith("/begin") else respond_with(200)
+    )
+    with Session(verify=of_session, trust_env=trust_env) as session:
+        session.mount("https://", adapter)
+        session.hooks["response"].append(lambda response, **settings: seen.append(settings["verify"]))
+        if way == "send":
+            session.send(session.prepare_request(Request("GET", "https://h.test/begin")), verify=of_call)
+        else:
+            session.get("https://h.test/begin", verify=of_call)
+    said = of_session if of_call is None else of_call
+    if said is True and variables and trust_env:
+        said = "environment.pem"
+    assert seen == [said] * (2 if way == "redirect" else 1)
 
 
 def test_a_ca_file_of_the_environment_that_is_none_is_told_by_its_variable(

@@ -81,9 +81,12 @@ HEAVY = frozenset(
         "pystickyhttp.transport.duplex",
         "pystickyhttp.transport.socks",
         "pystickyhttp.transport.tls",
+        "pystickyhttp.transport.tls_contexts",
         "pystickyhttp.transport.tls_errors",
         "pystickyhttp.transport.tls_in_tls",
         "pystickyhttp.transport.tls_info",
+        "pystickyhttp.transport.tls_tickets",
+        "pystickyhttp.transport.tls_unverified",
         "pystickyhttp.transport.tunnels",
         "pystickyhttp.transport.unix",
     ]

@@ -14,8 +14,8 @@ import trustme
 
 from pystickyhttp import Session, SSLError, get
 from pystickyhttp.adapters import HTTPAdapter
-from pystickyhttp.transport import TLSIdentity, tls, tls_info
-from pystickyhttp.transport.tls import context_for
+from pystickyhttp.transport import TLSIdentity, tls_info, tls_tickets
+from pystickyhttp.transport.tls_contexts import context_for
 from tests.servers.certificates import key_pair, server_context
 from tests.servers.scripted import Peer, ScriptedServer, closed_port, keep_alive, respond
 from tests.servers.sockets import no_socket_left
@@ -128,7 +128,7 @@ def test_no_context_is_built_before_the_first_https_request() -> None:
     """S1: told in a fresh interpreter, by the cache of contexts."""
     with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server:
         program = (
-            "import pystickyhttp, pystickyhttp.transport.tls as tls\n"
+            "import pystickyhttp, pystickyhttp.transport.tls_contexts as tls\n"
             f"with pystickyhttp.Session() as s: assert s.get({server.url()!r}).ok\n"
             "print(tls._cached_context.cache_info().currsize)"
         )
@@ -225,7 +225,7 @@ def test_where_a_look_for_tickets_costs_memory_only_so_many_are_taken(
     ca: trustme.CA, ca_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """CPython's gh-116810: the copy that `SSLSocket.session` makes is never freed."""
-    monkeypatch.setattr(tls.tickets, "_looks_left", 1)
+    monkeypatch.setattr(tls_tickets.tickets, "_looks_left", 1)
     resumed: list[bool | None] = []
 
     def script(peer: Peer) -> None:
@@ -243,18 +243,18 @@ def test_where_a_look_for_tickets_costs_nothing_they_are_not_counted(
     ca: trustme.CA, ca_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S2: as on the versions of Python that have gh-116810 mended."""
-    monkeypatch.setattr(tls.tickets, "_looks_left", None)
+    monkeypatch.setattr(tls_tickets.tickets, "_looks_left", None)
     with ScriptedServer(keep_alive(lambda _: respond(b"ok")), tls=server_context(ca)) as server:
         for _ in range(2):
             assert get(server.url(), verify=ca_file).text == "ok"
-    assert tls.tickets._looks_left is None
+    assert tls_tickets.tickets._looks_left is None
 
 
 def test_only_so_many_tickets_are_kept_and_the_oldest_go_first(
     ca: trustme.CA, ca_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S2: a crawler meets servers without end."""
-    monkeypatch.setattr(tls.tickets, "_most", 1)
+    monkeypatch.setattr(tls_tickets.tickets, "_most", 1)
     resumed: list[bool | None] = []
 
     def script(peer: Peer) -> None:
@@ -266,7 +266,7 @@ def test_only_so_many_tickets_are_kept_and_the_oldest_go_first(
     with one, other:
         for server in (one, other, other, one):
             assert get(server.url(), verify=ca_file).text == "ok"
-        assert [route.port for _, route in tls.tickets._tickets] == [one.port]
+        assert [route.port for _, route in tls_tickets.tickets._tickets] == [one.port]
     assert resumed == [False, False, True, False]
 
 
@@ -297,7 +297,7 @@ def test_tickets_of_an_earlier_state_of_a_ca_file_are_dropped(ca: trustme.CA, tm
             roots.write_bytes(ca.cert_pem.bytes() + b"\n" * state)
             session.get(server.url(), verify=str(roots))
             session.close()
-        kept = [route for _, route in tls.tickets._tickets if route.port == server.port]
+        kept = [route for _, route in tls_tickets.tickets._tickets if route.port == server.port]
         assert len(kept) == 1
 
 

@@ -27,9 +27,17 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pystickyhttp import InsecureRequestWarning, Session, SSLError, certs
 from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.timeouts import Timeout
-from pystickyhttp.transport import ConnectionPool, OutgoingRequest, Route, TLSIdentity, tls, tls_errors
+from pystickyhttp.transport import (
+    ConnectionPool,
+    OutgoingRequest,
+    Route,
+    TLSIdentity,
+    tls_contexts,
+    tls_errors,
+    tls_unverified,
+)
 from pystickyhttp.transport.route import Store, file_version
-from pystickyhttp.transport.tls import context_for
+from pystickyhttp.transport.tls_contexts import context_for
 from tests.servers.certificates import (
     CLIENT,
     Issued,
@@ -362,12 +370,12 @@ def test_where_the_system_has_no_root_certificates_those_of_certifi_are_trusted(
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
     monkeypatch.setattr(certifi, "where", lambda: root_file)
     # They are the process's, and do not change.
-    tls._places_of.cache_clear()
+    tls_contexts._places_of.cache_clear()
     try:
         with serving(issue(root, "localhost").context()) as server, Session() as session:
             assert session.get(server.url(host="localhost")).text == "ok"
     finally:
-        tls._places_of.cache_clear()
+        tls_contexts._places_of.cache_clear()
 
 
 # --- files that can't be used
@@ -773,10 +781,12 @@ def test_a_context_that_checks_no_name_is_warned_of_with_the_remedy(
 def test_a_crawler_that_verifies_nobody_keeps_a_bounded_record_of_whom_it_was_warned_of(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tls, "_MOST_WARNED", 3)
+    monkeypatch.setattr(tls_unverified, "_MOST_WARNED", 3)
     for number in range(10):
-        tls.warn_if_unverified(Route("https", f"h{number}.example", 443, TLSIdentity(verify=False)))
-        assert len(tls._warned) <= 3
+        tls_unverified.warn_if_unverified(
+            Route("https", f"h{number}.example", 443, TLSIdentity(verify=False))
+        )
+        assert len(tls_unverified._warned) <= 3
 
 
 @pytest.mark.parametrize(

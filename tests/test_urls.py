@@ -256,6 +256,19 @@ def test_a_zone_is_written_as_its_standard_has_it(text: str) -> None:
     assert parse(join(url, "//[fe80::2%eth1]/")).host == "fe80::2%eth1"
 
 
+def test_a_host_is_at_most_as_long_as_a_name_can_be() -> None:
+    """RFC 1035, section 2.3.4. What is kept by the host, such as a Route, is bounded by it."""
+    name = ".".join(["a" * 63] * 3 + ["b" * 61])
+    assert len(name) == 253
+    for host in (name, f"{name}.", f"[fe80::1%25{'e' * 255}]"):
+        assert parse(f"http://{host}/").text == f"http://{host}/"
+    for host in (f"{name}b", "a." * 30_000 + "a"):
+        with pytest.raises(InvalidURL, match="253"):
+            parse(f"http://{host}/")
+    with pytest.raises(InvalidURL, match="no IPv6 address"):
+        parse(f"http://[fe80::1%25{'e' * 256}]/")
+
+
 def test_the_same_address_in_two_zones_is_two_hosts() -> None:
     """RFC 4007, section 6: they may be two machines, and secrets are for one of them."""
     one, two, none = (parse(f"http://[fe80::1{zone}]/") for zone in ("%25eth0", "%25eth1", ""))

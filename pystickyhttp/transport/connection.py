@@ -627,10 +627,10 @@ class HTTPConnection:
     def _end(self) -> None:
         self.ended = True
         if self._tls is not None and not self.served:
-            from . import tls  # loaded by the handshake, and only there, to keep start-up light
+            from . import tls_tickets  # loaded by the handshake, and only there, to keep start-up light
 
             # S2: tickets come behind the handshake, so they are there by now. One a connection will do.
-            tls.keep_tickets(self._tls, self.route)
+            tls_tickets.keep_tickets(self._tls, self.route)
 
     def _broken_body(self, error: h11.RemoteProtocolError) -> ChunkedEncodingError:
         if self._h11.trailing_data[1]:

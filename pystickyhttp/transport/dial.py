@@ -164,9 +164,10 @@ class Dialer:
         return sock
 
     def _dial_securely(self, route: Route, budget: Budget) -> tls.TLSSocket:
-        from . import tls  # loaded only where there is TLS, to keep start-up light: OpenSSL is most of it
+        # Loaded only where there is TLS, to keep start-up light: OpenSSL is most of it.
+        from . import tls, tls_unverified
 
-        tls.warn_if_unverified(route)
+        tls_unverified.warn_if_unverified(route)
         secured = _secure(self._reach(route, budget), route, budget, tls.handshake)
         under_way.discard(secured if isinstance(secured, socket.socket) else secured.outer)
         return secured
@@ -221,9 +222,9 @@ class Dialer:
 
     def _connect_securely(self, leg: Route, budget: Budget) -> socket.socket:
         """The first leg of a Route with an https proxy."""
-        from . import tls  # loaded only where there is TLS, to keep start-up light
+        from . import tls, tls_unverified  # loaded only where there is TLS, to keep start-up light
 
-        tls.warn_if_unverified(leg)
+        tls_unverified.warn_if_unverified(leg)
         secured = _secure(self._connect(leg, budget), leg, budget, tls.handshake_with_proxy)
         assert isinstance(secured, socket.socket), "TLS within TLS has the proxy's TLS below it"
         return secured

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from .tls import AnySocket
+    from .tls_in_tls import AnySocket
 
 
 class DuplexStream:

@@ -24,7 +24,7 @@ from ..values import Value, settle, value_class
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
-    from .tls import AnySocket, TLSSocket
+    from .tls_in_tls import AnySocket, TLSSocket
 
 # A resolver may yield for ever, in a thread that nobody waits for any longer, and would fill the memory. A
 # dial with the default timeout gets to some forty addresses.

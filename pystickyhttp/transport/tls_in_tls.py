@@ -15,11 +15,12 @@ import contextlib
 import enum
 import errno
 import os
+import socket
 import ssl
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Literal, TypeVar, overload
+from typing import Any, Final, Literal, TypeAlias, TypeVar, overload
 
 from ..timeouts import MAX_SECONDS
 from .readiness import wait_for_socket
@@ -400,3 +401,9 @@ class TLSInTLS:
             self.outer.unwrap()
             # The proxy has taken leave as well. The outer socket would send in the clear now.
             self._inner = None
+
+
+# A connection that speaks TLS, within the TLS of an https proxy or not.
+TLSSocket: TypeAlias = ssl.SSLSocket | TLSInTLS
+# All that a connection can be.
+AnySocket: TypeAlias = socket.socket | TLSInTLS

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from .tls import TLSSocket
+    from .tls_in_tls import TLSSocket
 
 
 _NO_FACTS: Final[Mapping[str, Any]] = MappingProxyType({})

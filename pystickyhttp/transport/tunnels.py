@@ -81,7 +81,7 @@ def _ask(sock: socket.socket, route: Route, seconds: float | None) -> DuplexStre
         assert isinstance(cause, ssl.SSLError)
         raise tls.refusal_of_proxy(cause, route) from cause
     if not opens_tunnel(head.status_code):
-        raise _refusal(head, _beginning_of_body(connection, deadline), route)
+        raise _refusal(head, *_beginning_of_body(connection, deadline), route)
     return connection.hand_over()
 
 
@@ -95,22 +95,29 @@ def opens_tunnel(status: int) -> bool:
     return 200 <= status < 300
 
 
-def _beginning_of_body(connection: HTTPConnection, deadline: Deadline) -> bytes:
-    """What the proxy says of its reasons, as far as it is at hand: it may have no end."""
+def _beginning_of_body(connection: HTTPConnection, deadline: Deadline) -> tuple[bytes, bool]:
+    """What the proxy says of its reasons, as far as it is at hand: it may have no end.
+
+    Returns:
+        It, and whether it is cut: its end was not seen.
+    """
     pieces: list[bytes] = []
     left = MOST_REASONS
     try:
         seconds = deadline.clip(REASONS_SECONDS, "reading why there is no tunnel")
         deadline = _one_limit(seconds)
-        while left > 0 and (piece := connection.read_piece(deadline)):
+        while left > 0:
+            piece = connection.read_piece(deadline)
+            if not piece:
+                return b"".join(pieces), False
             pieces.append(piece[:left])
             left -= len(piece)
     except RequestException:  # what has come will do
         pass
-    return b"".join(pieces)
+    return b"".join(pieces), True
 
 
-def _refusal(head: ResponseHead, body: bytes, route: Route) -> TunnelError:
+def _refusal(head: ResponseHead, body: bytes, is_cut: bool, route: Route) -> TunnelError:
     """The error of an answer that opens no tunnel."""
     reason = bytes(head.reason)
     answer = f"{head.status_code} {reason.decode('utf-8', 'replace')}".rstrip()
@@ -121,6 +128,7 @@ def _refusal(head: ResponseHead, body: bytes, route: Route) -> TunnelError:
         reason=reason,
         fields=head.headers.raw_items(),
         body=body,
+        is_cut=is_cut,
     )
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from .readiness import Poll, poller, wait_for_socket
 
 if TYPE_CHECKING:
-    from .tls import AnySocket  # `ssl` is loaded with the first handshake
+    from .tls_in_tls import AnySocket  # `ssl` is loaded with the first handshake
 
 # What Python's sockets say when their timeout ran out; `is_timeout_of_ours` knows it by its lack of a code.
 _TIMED_OUT: Final = "timed out"

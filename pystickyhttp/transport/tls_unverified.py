@@ -1,0 +1,79 @@
+"""Whoever is not verified is warned of: once for each host, at the line of the caller's."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import threading
+import warnings
+from typing import Final
+
+from ..exceptions import InsecureRequestWarning
+from ..forks import after_fork_in_child
+from .route import Route, TLSIdentity
+from .tls_contexts import is_of_the_standard_library
+
+_PACKAGE: Final = __name__.partition(".")[0]
+
+# Guards _warned, and that nobody goes on while another thread is about to be told that warnings are errors.
+_warning = threading.RLock()
+_warned: Final[set[str]] = set()
+# A crawler that verifies nobody meets hosts without end; it may be told of some twice.
+_MOST_WARNED: Final = 10_000
+
+
+def warn_if_unverified(route: Route) -> None:
+    """Warn that whoever answers is not verified, once for each host in the life of the process.
+
+    Raises:
+        InsecureRequestWarning: warnings are errors; then it comes each time.
+    """
+    if route.tls is None or _verifies(route.tls):
+        return
+    with _warning:
+        if route.host in _warned:
+            return
+        remedy = (
+            "leave verify=True, or pass verify='/path/to/ca.pem'"
+            if route.tls.context is None
+            else "leave verify_mode and check_hostname of its ssl_context as they are made; the name in the "
+            "certificate can be said by HTTPAdapter(server_hostname=)"
+        )
+        warnings.warn(
+            f"the certificate of {route} is not verified, or not held against its name: whoever stands in "
+            f"between can read and change everything. So {remedy}. This is said once a host",
+            InsecureRequestWarning,
+            stacklevel=_level_of_caller(),
+        )
+        if len(_warned) >= _MOST_WARNED:
+            _warned.clear()
+        _warned.add(route.host)
+
+
+def _verifies(identity: TLSIdentity) -> bool:
+    context = identity.context
+    if context is None:
+        return identity.verify
+    # What is of another making may verify by means of its own, such as a fingerprint.
+    if not is_of_the_standard_library(context):
+        return True
+    return context.verify_mode != ssl.CERT_NONE and context.check_hostname
+
+
+def _level_of_caller() -> int:
+    """The stacklevel, for the function that asks, of the first frame outside of this package."""
+    level = 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == _PACKAGE:
+        frame = frame.f_back
+        level += 1
+    return level
+
+
+def _renew_warning_lock() -> None:
+    """L4: a thread that held it when the process forked is not in the child."""
+    global _warning
+    _warning = threading.RLock()
+
+
+after_fork_in_child(_renew_warning_lock)
