@@ -126,7 +126,9 @@ class Session:
         params: appended to the query of every request. Where the call gives params too, mappings are merged,
             and of other forms the call's go in the place of these. Default none.
         headers, cookies, proxies, max_connections, max_redirects: see each of them below.
-        hooks: functions that are called with each response: `{"response": [function, ...]}`. Default none.
+        hooks: functions that are called with each response: `{"response": [function, ...]}`. Each gets
+            `(response, **settings)`, with timeout, verify and the like by their names, and may return a
+            response to put in the place of that one. Default none.
         verify: True (the default) for the system's root certificates, the path of a file or folder of
             others, or False for no check at all. Where it is True, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE of
             the environment can name another file.
@@ -405,7 +407,7 @@ class Session:
                 a deadline over all of it; or None for no limit. By default the session's.
             allow_redirects: whether redirects are followed. Default True (`head` has False).
             proxies: as the session's attribute; an empty mapping means direct.
-            hooks: functions to call with the response, in the place of the session's.
+            hooks: functions to call with the response, in the place of the session's; as its attribute.
             stream: whether the body is left for the caller to read, who closes the response then.
             verify: as the session's attribute; None, the default, for that one.
             cert: as the session's attribute; None, the default, for that one.
