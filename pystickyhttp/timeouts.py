@@ -105,7 +105,7 @@ class Timeout(Value):
                 raise ValueError(f"timeout {value!r} is not a pair: {_WHAT_A_TIMEOUT_IS}")
             connect, read = value
             return cls(connect=connect, read=read, write=read)
-        if isinstance(value, (float, int)) and not isinstance(value, bool):
+        if isinstance(value, (float, int)) and not isinstance(value, bool):  # such as numpy's float64
             return _of_seconds(value)
         raise TypeError(f"timeout is {value!r}: {_WHAT_A_TIMEOUT_IS}")
 
