@@ -341,11 +341,14 @@ def _part_utf8(text: str, what: str) -> bytes:
 def _pairs(given: Any, what: str) -> Iterator[tuple[Any, Any]]:
     if isinstance(given, Mapping):
         given = given.items()
-    if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
+    if isinstance(given, (str, bytes)) or hasattr(given, "read") or not hasattr(given, "__iter__"):
         raise InvalidBody(f"{what} is {type(given).__name__}: give a mapping, or pairs of name and content")
     for pair in given:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise InvalidBody(f"{what} has {pair!r} among its pairs: give pairs of name and content")
+            raise InvalidBody(
+                f"{what} has a member of type {type(pair).__name__}: give a mapping, or pairs of name and "
+                f"content"
+            )
         yield pair[0], pair[1]
 
 

@@ -94,13 +94,21 @@ class InvalidJSONError(RequestException):
 class JSONDecodeError(InvalidJSONError, json.JSONDecodeError):
     """The body of the response is not JSON.
 
+    Args:
+        msg, doc, pos: as for `json.JSONDecodeError`.
+        request, response: as for every `RequestException`.
+        what: what is said to be no JSON, ahead of where it is none; by default nothing.
+
     Attributes:
         msg, doc, pos, lineno, colno: as in `json.JSONDecodeError`.
     """
 
-    def __init__(self, msg: str, doc: str, pos: int, *, request: Any = None, response: Any = None) -> None:
+    def __init__(
+        self, msg: str, doc: str, pos: int, *, request: Any = None, response: Any = None, what: str = ""
+    ) -> None:
         json.JSONDecodeError.__init__(self, msg, doc, pos)
-        InvalidJSONError.__init__(self, *self.args, request=request, response=response)
+        message = f"{what} is no JSON: {self.args[0]}" if what else self.args[0]
+        InvalidJSONError.__init__(self, message, request=request, response=response)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Both bases have a __reduce__; json's would drop request and response.

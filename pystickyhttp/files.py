@@ -51,7 +51,9 @@ def replacing(
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, target)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename == beside and error.filename2 is None:
+            error.filename = os.fsdecode(path)  # the name that the caller knows it by
         with contextlib.suppress(OSError):
             os.unlink(beside)
         raise

@@ -76,12 +76,18 @@ class Headers(MutableMapping[str, Any]):
         """Any mapping as Headers; one of several values for a name, as urllib3 has it, keeps them apart.
 
         Args:
-            value: the mapping.
+            value: the mapping, or pairs.
+
+        Raises:
+            InvalidHeader: it is neither, or a name is no text.
         """
         if isinstance(value, Headers):
             return value
         if not hasattr(value, "getlist"):
-            return cls(value)
+            try:
+                return cls(value)
+            except (TypeError, ValueError, AttributeError):
+                raise _unreadable(value) from None
         headers = cls()
         for name in value:
             for each in value.getlist(name):
@@ -234,13 +240,17 @@ def merge_headers(given: HeaderTypes | None, session: Headers) -> Headers:
     try:
         merged._fields.update((given if isinstance(given, Headers) else Headers(given or None))._fields)
     except (TypeError, ValueError, AttributeError):
-        raise InvalidHeader(
-            f"headers are a {type(given).__name__} that can't be read: give a mapping, or pairs of names and "
-            f"values"
-        ) from None
+        raise _unreadable(given) from None
     for key in [key for key, (_, values) in merged._fields.items() if None in values]:
         del merged._fields[key]
     return merged
+
+
+def _unreadable(given: Any) -> InvalidHeader:
+    return InvalidHeader(
+        f"headers of type {type(given).__name__} can't be read: give a mapping, or pairs, of names and "
+        f"values that are str or bytes"
+    )
 
 
 def encode_field(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:

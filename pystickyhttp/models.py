@@ -1050,7 +1050,8 @@ class Response:
             except UnicodeDecodeError:
                 return jsonlib.loads(self.text, **kwargs)
         except jsonlib.JSONDecodeError as error:
-            raise JSONDecodeError(error.msg, error.doc, error.pos, response=self) from error
+            what = f"{self._body_told()} (Content-Type {self.headers.get('Content-Type')!r})"
+            raise JSONDecodeError(error.msg, error.doc, error.pos, response=self, what=what) from error
 
     @overload
     def iter_content(
@@ -1197,10 +1198,13 @@ class Response:
     def _check_is_whole(self) -> None:
         if self._is_begun():
             raise StreamConsumedError(
-                f"the body of {self!r} from {urls.redacted(self.url)} was read already, and was not kept: "
-                f"use content or text to keep it",
+                f"{self._body_told()} was read or closed already, and was not kept: use content or text "
+                f"before that, which keep it",
                 response=self,
             )
+
+    def _body_told(self) -> str:
+        return f"the body of {self!r} from {urls.redacted(self.url)}"
 
     def _is_begun(self) -> bool:
         return self._consumed or (isinstance(self._raw, RawResponse) and self._raw.was_read)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from functools import partial
 from time import monotonic
 from types import MappingProxyType, NoneType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from . import environment, redirects, urls
 from .__version__ import __version__
@@ -33,6 +33,7 @@ from .transport.route import SYSTEM_STORE
 from .urls import ParamTypes
 
 if TYPE_CHECKING:
+    from .arguments import GetOptions, Options, PostOptions, PutOptions
     from .stats import Stats
 
 
@@ -125,7 +126,9 @@ class Session:
         params: appended to the query of every request. Where the call gives params too, mappings are merged,
             and of other forms the call's go in the place of these. Default none.
         headers, cookies, proxies, max_connections, max_redirects: see each of them below.
-        hooks: functions that are called with each response: `{"response": [function, ...]}`. Default none.
+        hooks: functions that are called with each response: `{"response": [function, ...]}`. Each gets
+            `(response, **settings)`, with timeout, verify and the like by their names, and may return a
+            response to put in the place of that one. Default none.
         verify: True (the default) for the system's root certificates, the path of a file or folder of
             others, or False for no check at all. Where it is True, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE of
             the environment can name another file.
@@ -214,12 +217,16 @@ class Session:
 
     @property
     def headers(self) -> Headers:
-        """Fields of every request; one whose value is None is not sent. Any mapping can be assigned."""
+        """Fields of every request; one whose value is None is not sent. Any mapping can be assigned.
+
+        Raises:
+            InvalidHeader: on setting what is neither a mapping nor pairs.
+        """
         return self._headers
 
     @headers.setter
     def headers(self, value: HeaderTypes) -> None:
-        self._headers = value if isinstance(value, Headers) else Headers(value)
+        self._headers = Headers.of(value)
 
     @property
     def cookies(self) -> CookieJar:
@@ -405,7 +412,7 @@ class Session:
                 a deadline over all of it; or None for no limit. By default the session's.
             allow_redirects: whether redirects are followed. Default True (`head` has False).
             proxies: as the session's attribute; an empty mapping means direct.
-            hooks: functions to call with the response, in the place of the session's.
+            hooks: functions to call with the response, in the place of the session's; as its attribute.
             stream: whether the body is left for the caller to read, who closes the response then.
             verify: as the session's attribute; None, the default, for that one.
             cert: as the session's attribute; None, the default, for that one.
@@ -875,15 +882,15 @@ class Session:
 
     # `request` is looked up on the instance, so that one that was replaced there counts for all of these.
 
-    def get(self, url: str, params: ParamTypes = None, **kwargs: Any) -> Response:
+    def get(self, url: str, params: ParamTypes = None, **kwargs: Unpack[GetOptions]) -> Response:
         """Send a GET request; the arguments are those of `request`."""
         return self.request("GET", url, params=params, **kwargs)
 
-    def options(self, url: str, **kwargs: Any) -> Response:
+    def options(self, url: str, **kwargs: Unpack[Options]) -> Response:
         """Send an OPTIONS request; the arguments are those of `request`."""
         return self.request("OPTIONS", url, **kwargs)
 
-    def head(self, url: str, **kwargs: Any) -> Response:
+    def head(self, url: str, **kwargs: Unpack[Options]) -> Response:
         """Send a HEAD request; the arguments are those of `request`.
 
         Redirects are not followed unless `allow_redirects` is True.
@@ -891,19 +898,21 @@ class Session:
         kwargs.setdefault("allow_redirects", False)
         return self.request("HEAD", url, **kwargs)
 
-    def post(self, url: str, data: BodyTypes = None, json: Any = None, **kwargs: Any) -> Response:
+    def post(
+        self, url: str, data: BodyTypes = None, json: Any = None, **kwargs: Unpack[PostOptions]
+    ) -> Response:
         """Send a POST request; the arguments are those of `request`."""
         return self.request("POST", url, data=data, json=json, **kwargs)
 
-    def put(self, url: str, data: BodyTypes = None, **kwargs: Any) -> Response:
+    def put(self, url: str, data: BodyTypes = None, **kwargs: Unpack[PutOptions]) -> Response:
         """Send a PUT request; the arguments are those of `request`."""
         return self.request("PUT", url, data=data, **kwargs)
 
-    def patch(self, url: str, data: BodyTypes = None, **kwargs: Any) -> Response:
+    def patch(self, url: str, data: BodyTypes = None, **kwargs: Unpack[PutOptions]) -> Response:
         """Send a PATCH request; the arguments are those of `request`."""
         return self.request("PATCH", url, data=data, **kwargs)
 
-    def delete(self, url: str, **kwargs: Any) -> Response:
+    def delete(self, url: str, **kwargs: Unpack[Options]) -> Response:
         """Send a DELETE request; the arguments are those of `request`."""
         return self.request("DELETE", url, **kwargs)
 

@@ -34,6 +34,12 @@ DEFAULT_READ: Final = 60.0
 # poll(2) counts milliseconds in an int, so a socket takes no longer timeout than this (24 days).
 MAX_SECONDS: Final = 2_147_483
 
+# By its whole name: the Timeout beside Session is an error, under requests' name.
+_WHAT_A_TIMEOUT_IS: Final = (
+    "give a number of seconds, a pair (connect, read), None for no limit, or "
+    "pystickyhttp.timeouts.Timeout(connect=..., read=..., total=...)"
+)
+
 
 @value_class()
 class Timeout(Value):
@@ -96,13 +102,12 @@ class Timeout(Value):
             return _of_seconds(value)
         if isinstance(value, tuple):
             if len(value) != 2:
-                raise ValueError(
-                    f"timeout {value!r} is not a pair: give (connect, read) in seconds, "
-                    f"or Timeout(connect=..., read=..., total=...)"
-                )
+                raise ValueError(f"timeout {value!r} is not a pair: {_WHAT_A_TIMEOUT_IS}")
             connect, read = value
             return cls(connect=connect, read=read, write=read)
-        return cls(connect=value, read=value, write=value)  # type: ignore[arg-type]
+        if isinstance(value, (float, int)) and not isinstance(value, bool):  # such as numpy's float64
+            return _of_seconds(value)
+        raise TypeError(f"timeout is {value!r}: {_WHAT_A_TIMEOUT_IS}")
 
     def start(self, now: float | None = None) -> Deadline:
         """Start the clock.

@@ -221,6 +221,11 @@ def _unreadable(text: str, scheme: str | None) -> Exception:
     """The error of a URL that has no host, or not one of our schemes."""
     if not text:
         return URLRequired("the URL is empty: give one such as https://example.com/")
+    if text.startswith(("/", ".", "?", "#")) and not text.startswith("//"):
+        return MissingSchema(
+            f"URL {redacted(text)!r} is relative: give one such as https://example.com/, or a base_url to "
+            f"the Session"
+        )
     if scheme is None or _HOST_AND_PORT_ONLY.match(text):
         return MissingSchema(
             f"URL {redacted(text)!r} has no scheme. Did you mean https://{redacted(text).lstrip('/')} ?"
@@ -673,7 +678,8 @@ def _encode_params(params: ParamTypes) -> str:
         return encode_form(params)
     except (TypeError, ValueError):
         raise InvalidURL(
-            f"params are {type(params).__name__}: give a mapping, pairs of name and value, str or bytes"
+            f"params of type {type(params).__name__} can't be read: give a mapping, pairs of name and value, "
+            f"str or bytes"
         ) from None
 
 

@@ -62,7 +62,13 @@ def refused(
         ("example.com", exceptions.MissingSchema, "'example.com'"),
         ("example.com/path", exceptions.MissingSchema, "https://example.com/path"),
         ("//example.com/path", exceptions.MissingSchema, "'//example.com/path'"),
-        ("/path", exceptions.MissingSchema, "'/path'"),
+        (
+            "/path",
+            exceptions.MissingSchema,
+            "'/path' is relative: give one such as https://example.com/, or a base_url",
+        ),
+        ("../path", exceptions.MissingSchema, "relative"),
+        ("?query", exceptions.MissingSchema, "relative"),
         ("localhost:8080", exceptions.MissingSchema, "'localhost:8080'"),
         ("localhost:8080/path", exceptions.MissingSchema, "'localhost:8080/path'"),
         ("http://", exceptions.InvalidURL, "'http://'"),
@@ -126,7 +132,7 @@ def test_a_line_break_in_params_is_data_in_a_mapping_and_refused_in_a_query(
     assert server.requests[0].target == "/?a=b%0D%0AInjected%3A+yes%00"
 
 
-@pytest.mark.parametrize("params", [7, object(), [1, 2]])
+@pytest.mark.parametrize("params", [7, object(), [1, 2], [("name",)]])
 def test_params_that_are_no_pairs_are_refused(session: pystickyhttp.Session, params: Any) -> None:
     refused(session, exceptions.InvalidURL, type(params).__name__, "http://127.0.0.1:9/", params=params)
 
@@ -213,6 +219,16 @@ def test_a_header_name_that_is_no_token_is_refused_before_a_byte_is_sent(
     """X7; RFC 9110, section 5.1."""
     refused(session, exceptions.InvalidHeader, repr(name), server.url(), headers={name: "value"})
     assert server.accepted == 0
+
+
+@pytest.mark.parametrize("headers", ["X-Thing: value", {"X-Thing"}, ["X-Thing"], {7: "value"}, 7])
+def test_headers_that_are_no_mapping_of_names_are_refused(
+    session: pystickyhttp.Session, headers: Any
+) -> None:
+    kind = type(headers).__name__
+    refused(session, exceptions.InvalidHeader, kind, "http://127.0.0.1:9/", headers=headers)
+    with pytest.raises(exceptions.InvalidHeader, match=f"{kind}.*give a mapping"):
+        session.headers = headers
 
 
 @pytest.mark.parametrize("value", [7, 1.5, True, ["a"], object(), "☃", " leading"])
@@ -350,6 +366,11 @@ def test_what_an_iterable_raises_comes_through_and_leaves_no_socket(session: pys
         ({"timeout": -1}, ValueError, "-1"),
         ({"timeout": "soon"}, TypeError, "'soon'"),
         ({"timeout": (1, 2, 3)}, ValueError, "(1, 2, 3)"),
+        ({"timeout": [1, 2]}, TypeError, "timeout is [1, 2]: give a number of seconds, a pair"),
+        # The name that requests gave to the error is easily taken for that of the setting.
+        ({"timeout": pystickyhttp.Timeout(5)}, TypeError, "Timeout(5): give a number"),
+        ({"timeout": pystickyhttp.Timeout(5)}, TypeError, "pystickyhttp.timeouts.Timeout("),
+        ({"cookies": {7: "value"}}, TypeError, "the cookie 7 has a name of type int"),
         ({"auth": "user:word"}, TypeError, "str"),
         ({"auth": ("user",)}, TypeError, "tuple"),
         ({"auth": ("us:er", "word")}, ValueError, "'us:er'"),
@@ -492,6 +513,30 @@ def test_a_certificate_of_an_authority_that_is_not_trusted_is_refused(
     trustme.CA().cert_pem.write_to_path(str(path))
     trusted = True if verify == "system" else str(path)
     untrusted(session, server_context(ca), r"issuer certificate.*verify=", trusted)
+
+
+@pytest.mark.parametrize("by", ["verify", "REQUESTS_CA_BUNDLE"])
+def test_who_trusts_one_file_alone_is_told_of_it_where_it_does_not_do(
+    session: pystickyhttp.Session, ca: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """A variable of the environment is easily forgotten; and the system's store, which is not asked then, is
+    no remedy."""
+    path = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(path))
+    if by != "verify":
+        monkeypatch.setenv(by, str(path))
+    trusted = str(path) if by == "verify" else True
+    reason = rf"issued by '.+'; only the roots in {re.escape(repr(str(path)))} are trusted\): pass verify="
+    untrusted(session, server_context(ca), rf"{reason}((?!system's store).)*$", trusted)
+
+
+def test_who_trusts_the_system_is_told_of_its_store(session: pystickyhttp.Session, ca: trustme.CA) -> None:
+    untrusted(
+        session,
+        server_context(ca),
+        r"issued by [^;]+\): pass verify=.*, or add that CA to the system's",
+        True,
+    )
 
 
 def test_a_certificate_that_signed_itself_is_refused(session: pystickyhttp.Session, tmp_path: Path) -> None:

@@ -57,13 +57,21 @@ def test_json_is_laid_out_in_colours_with_rich_and_plain_without_it() -> None:
 def test_text_ends_in_a_line_of_its_own_and_binary_is_not_shown() -> None:
     with ScriptedServer(keep_alive(lambda _: respond(b"no end of line"))) as server:
         assert shown(server.url()) == (0, "no end of line\n")
-    with ScriptedServer(keep_alive(lambda _: respond(b"\x89PNG\0\x1b]0;title"))) as server:
-        for program in (WITH, WITHOUT):
-            code, text = shown(server.url(), program=program)
-            assert code == 0
-            assert "the body is binary, and not shown: -o FILE saves it" in without_colours(text)
-            assert "PNG" not in text
-        assert "PNG" in shown(server.url(), "-o", "-")[1]
+    # Small ones have no NUL as often as not.
+    for binary in (b"\x89PNG\0\x1b]0;title", b"\x89PNG\x1a\x1b]0;title", b"PNG\x7f"):
+        answer = respond(binary)
+        with ScriptedServer(keep_alive(lambda _, answer=answer: answer)) as server:  # type: ignore[misc]
+            for program in (WITH, WITHOUT):
+                code, text = shown(server.url(), program=program)
+                assert code == 0
+                assert "the body is binary, and not shown: -o FILE saves it" in without_colours(text)
+                assert "PNG" not in text
+            assert "PNG" in shown(server.url(), "-o", "-")[1]
+
+
+def test_text_may_have_colours_and_pages() -> None:
+    with ScriptedServer(keep_alive(lambda _: respond(b"\x1b[31mred\x1b[0m\tand\x0c\x08\r\n"))) as server:
+        assert "red\x1b[0m\tand" in shown(server.url())[1]
 
 
 def test_a_long_line_is_not_broken() -> None:

@@ -292,5 +292,5 @@ def test_a_field_that_is_not_there_can_not_be_taken_off() -> None:
 
 @pytest.mark.parametrize("given", [5, object(), ["a"], [("a", "b", "c")]], ids=named)
 def test_what_is_neither_a_mapping_nor_pairs_is_refused_as_headers(given: Any) -> None:
-    with pytest.raises(InvalidHeader, match=f"headers are a {type(given).__name__} .*: give a mapping"):
+    with pytest.raises(InvalidHeader, match=f"headers of type {type(given).__name__} .*: give a mapping"):
         merge_headers(given, Headers())

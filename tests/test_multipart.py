@@ -362,6 +362,17 @@ def test_files_that_are_no_pairs_are_refused(files: Any) -> None:
         encode(None, None, files)
 
 
+def test_a_file_in_the_place_of_files_is_refused_and_not_a_line_of_it_is_told() -> None:
+    wrong: list[tuple[Any, str]] = [
+        (io.BytesIO(b"a line of it"), "files is BytesIO"),
+        ([b"a line of it"], "files has a member of type bytes"),
+    ]
+    for files, told in wrong:
+        with pytest.raises(InvalidBody, match=f"{told}: give a mapping") as caught:
+            encode(None, None, files)
+        assert "a line" not in str(caught.value)
+
+
 @pytest.mark.parametrize("data", [["a"], [("a",)], (1, 2)], ids=named)
 def test_fields_that_are_no_pairs_are_refused(data: Any) -> None:
     with pytest.raises(InvalidBody, match="data has"):

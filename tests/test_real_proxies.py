@@ -532,7 +532,8 @@ def test_an_https_proxy_that_is_not_trusted_is_told_nothing(
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(str(other))
     door = way.door(proxies)
-    for server, verify in itertools.product((origin, tls_origin), (True, str(other))):
+    trusted: tuple[bool | str, ...] = (True, str(other))
+    for server, verify in itertools.product((origin, tls_origin), trusted):
         with no_socket_left():
             with pytest.raises(ProxySSLError, match=f"127.0.0.1:{door.port}") as caught:
                 session.get(server.url("/"), proxies=way.through(proxies, RIGHT), verify=verify)

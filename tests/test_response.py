@@ -221,6 +221,14 @@ def test_content_after_iter_content_is_an_error(session: pystickyhttp.Session) -
             response.json()
 
 
+def test_content_after_closing_unread_is_an_error_that_says_so(session: pystickyhttp.Session) -> None:
+    with answering(respond(b"body")) as url:
+        response = session.get(url, stream=True)
+        response.close()
+        with pytest.raises(StreamConsumedError, match="was read or closed already"):
+            _ = response.content
+
+
 def test_iter_content_after_content_gives_it_again() -> None:
     response = get(respond(b"body"))
     assert list(response.iter_content(3)) == [b"bod", b"y"]
@@ -424,6 +432,19 @@ def test_what_is_no_json_is_an_error_that_is_everything_it_should_be(body: bytes
     assert isinstance(error, json.JSONDecodeError)
     assert isinstance(error, ValueError)
     assert error.doc == response.text
+
+
+def test_what_is_no_json_is_named_with_what_the_server_called_it() -> None:
+    """Every error says what was tried, and where: mostly it is a page of a proxy in between."""
+    response = get(respond(b"<html>", status=502, headers={"Content-Type": "text/html"}))
+    with pytest.raises(pystickyhttp.JSONDecodeError) as caught:
+        response.json()
+    assert str(caught.value) == (
+        f"the body of <Response [502]> from {response.url} (Content-Type 'text/html') is no JSON: "
+        f"Expecting value: line 1 column 1 (char 0)"
+    )
+    assert caught.value.msg == "Expecting value"
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 # -- codings ----------------------------------------------------------------------------------------------

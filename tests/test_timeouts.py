@@ -45,6 +45,7 @@ def test_the_default_is_finite() -> None:
     [
         (5, Timeout(connect=5, read=5, write=5)),
         (0.5, Timeout(connect=0.5, read=0.5, write=0.5)),
+        (type("float64", (float,), {})(0.5), Timeout(connect=0.5, read=0.5, write=0.5)),
         (MAX_SECONDS, Timeout(connect=MAX_SECONDS, read=MAX_SECONDS, write=MAX_SECONDS)),
         ((3.05, 27), Timeout(connect=3.05, read=27, write=27)),
         ((None, 27), Timeout(connect=None, read=27, write=27)),

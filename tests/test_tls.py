@@ -165,7 +165,7 @@ def test_a_client_certificate_is_shown(ca: trustme.CA, ca_file: str, tmp_path: P
     ],
 )
 def test_a_file_that_can_not_be_loaded_is_an_error_that_names_it(
-    settings: dict[str, str], message: str, tls_context: ssl.SSLContext
+    settings: dict[str, Any], message: str, tls_context: ssl.SSLContext
 ) -> None:
     with serving(tls_context) as server, Session() as session, no_socket_left():
         with pytest.raises(SSLError, match=message):

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import pystickyhttp
+from pystickyhttp import api, arguments
 
 PROGRAM = Path(__file__).parent / "typed_user.py"
 
@@ -59,3 +61,15 @@ def test_the_program_touches_every_public_name() -> None:
         if isinstance(node, ast.ImportFrom):
             touched |= {*(node.module or "").split("."), *(alias.name for alias in node.names)}
     assert sorted(set(pystickyhttp.__all__) - touched) == []
+
+
+@pytest.mark.parametrize("name", ["get", "options", "head", "post", "put", "patch", "delete"])
+@pytest.mark.parametrize("whose", [api, pystickyhttp.Session])
+def test_every_argument_of_a_method_is_that_of_request(whose: Any, name: str) -> None:
+    """The types by which a checker finds a name that is mistyped: none is left out, and none too many."""
+    taken = dict(getattr(whose, name).__annotations__)
+    options = getattr(arguments, taken.pop("kwargs").removeprefix("Unpack[").removesuffix("]"))
+    taken |= {each: kind.__forward_arg__ for each, kind in options.__annotations__.items()}
+    expected = dict(pystickyhttp.Session.request.__annotations__)
+    del expected["method"]
+    assert taken == expected

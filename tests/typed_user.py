@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pystickyhttp as requests
 from pystickyhttp import (
@@ -58,6 +58,9 @@ from pystickyhttp.exceptions import (
 )
 from pystickyhttp.testing import MockAdapter, WSGIAdapter, respond
 from pystickyhttp.timeouts import UNSET, Deadline, Timeout, TimeoutTypes
+
+if TYPE_CHECKING:
+    from pystickyhttp.arguments import GetOptions
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,19 @@ class Client:
         """Several at a time."""
         with ThreadPoolExecutor(max_workers=4) as threads:
             return [user for user in threads.map(self.user, numbers) if user is not None]
+
+    def fetch(self, path: str, **options: Unpack[GetOptions]) -> bytes:
+        """What it is given is handed on, to a thread, and checked on the way."""
+        with ThreadPoolExecutor(max_workers=1) as threads:
+            return threads.submit(self.session.get, path, **options).result().content
+
+    def mistakes(self) -> None:
+        """What a type checker has to find: it calls an "ignore" superfluous where it does not."""
+        self.session.get("users", timeot=5)  # type: ignore[call-arg]
+        self.session.post("users", json={}, timeout="5")  # type: ignore[arg-type]
+        self.session.put("users", header={})  # type: ignore[call-arg]
+        requests.get("https://example.com/", verify=0.5)  # type: ignore[arg-type]
+        requests.delete("https://example.com/", stream="no")  # type: ignore[arg-type]
 
     def add(self, user: User) -> str:
         """Where the new one is."""

@@ -18,7 +18,7 @@ from . import bench_words
 from .bench_figures import Figures, gain
 from .bench_measure import Run, ways_for
 from .bench_options import Options, read_options
-from .bench_table import Screen, report
+from .bench_table import Screen, report, wrapped
 from .failures import CommandError, Exit
 from .output import standard_output
 from .terminal import Terminal, standard_error
@@ -91,7 +91,9 @@ def _announce(options: Options, ways: list[str]) -> None:
         pause=options.pause,
         max_time=options.max_time,
     )
-    Terminal(standard_error()).line(told)
+    screen = Terminal(standard_error())
+    for line in wrapped(told, screen.width) if screen.is_terminal else [told]:
+        screen.line(line)
 
 
 class _Progress:

@@ -175,4 +175,9 @@ def _chart(title: str, values: Mapping[str, float], screen: Screen) -> list[Line
 
 
 def _paragraph(text: str, width: int, style: str) -> list[Line]:
-    return [[(line, style)] for line in textwrap.wrap(text, width, break_on_hyphens=False)]
+    return [[(line, style)] for line in wrapped(text, width)]
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The lines of a paragraph: words stay whole."""
+    return textwrap.wrap(text, width, break_on_hyphens=False)

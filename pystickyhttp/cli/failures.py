@@ -131,6 +131,7 @@ _REMEDIES: Final = (
     (re.compile(r"\bverify="), "--cacert"),
     (re.compile(r"\bcert=\(certificate, key\)"), "--cert and --key"),
     (re.compile(r"\bsession's max_redirects\b"), "--max-redirects"),
+    (re.compile(r"no adapter serves (.+): this session has .+"), r"\1 is neither http:// nor https://"),
     (re.compile(r"\bpass (?=--)"), "give "),
 )
 # What an option would change, and the package can't know of.

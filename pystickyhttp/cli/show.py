@@ -99,9 +99,13 @@ def _readable(token: str) -> str:
     return shown if shown.isprintable() else token
 
 
+# As file(1) has it: of control characters, text has BEL, BS, TAB, LF, VT, FF, CR, and ESC for its colours.
+_NOT_IN_TEXT: Final = bytes({*range(0x20), 0x7F} - {*range(0x07, 0x0E), 0x1B})
+
+
 def looks_binary(piece: bytes) -> bool:
-    """Whether bytes would only upset a terminal: text has no NUL, and nearly all else has."""
-    return b"\0" in piece
+    """Whether bytes would only upset a terminal: they have control characters that no text has."""
+    return len(piece.translate(None, _NOT_IN_TEXT)) < len(piece)
 
 
 # --- time

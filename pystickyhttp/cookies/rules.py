@@ -469,7 +469,8 @@ def create_cookie(
     """
     if not isinstance(name, str) or not isinstance(value, str):
         raise TypeError(
-            f"the cookie {name!r} has a value of type {type(value).__name__}: names and values are str"
+            f"the cookie {name!r} has a name of type {type(name).__name__} and a value of type "
+            f"{type(value).__name__}: both have to be str"
         )
     if port is not None:
         raise ValueError(f"the cookie {name!r} is for port {port}: cookies can't be bound to one (RFC 6265)")

@@ -177,7 +177,7 @@ def _explained(error: BaseException, sock: AnySocket, route: Route, advice: Advi
         assert route.tls is not None, "it had a handshake"
         if lacks_roots(route.tls):
             advice = advice._replace(trust=WITHOUT_ROOTS)
-        why = why_refused(error, _shown(sock), advice, time.time())
+        why = why_refused(error, _shown(sock), advice, time.time(), route.tls.ca)
         return SSLError(f"the certificate of {route} was refused for {_name_for(route, route.tls)!r}: {why}")
     if is_lost(error):
         return HandshakeLost(

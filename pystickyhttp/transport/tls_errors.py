@@ -119,7 +119,7 @@ _REMEDIES: Final[Mapping[int, str]] = {
     14: _BROKEN_DATES,
     18: "{pin} if you trust it",
     19: "{trust} if you trust it",
-    20: "{trust}, or add that CA to the system's store",
+    20: "{trust}{store}",
     21: "the server has to send its intermediate certificates, or {trust}",
     22: "the server's operator has to shorten the chain of certificates",
     23: "the key may be in other hands: send nothing, its operator has to get a new certificate",
@@ -146,7 +146,11 @@ _ELSE: Final = "see the reason; {trust} if it should be trusted nevertheless"
 
 
 def why_refused(
-    error: ssl.SSLCertVerificationError, shown: Mapping[str, Any], advice: Advice, now: float
+    error: ssl.SSLCertVerificationError,
+    shown: Mapping[str, Any],
+    advice: Advice,
+    now: float,
+    roots: str | None = None,
 ) -> str:
     """Why a certificate was refused, and the remedy.
 
@@ -155,15 +159,18 @@ def why_refused(
         shown: the certificate, as `getpeercert()` has it; nothing where nobody knows it.
         advice: how to make it otherwise.
         now: the time, in seconds since 1970.
+        roots: the file or folder whose authorities alone were trusted, by `verify` or a variable of the
+            environment, which is easily forgotten; or None.
     """
     # Verifiers other than OpenSSL's raise the error by hand, and do not set all that it has.
     code = getattr(error, "verify_code", 0)
     reason = (getattr(error, "verify_message", "") or reason_of(error)).removesuffix(".")
-    remedy = _REMEDIES.get(code, _ELSE).format_map(advice._asdict())
-    return f"{reason}{_fact(code, shown, now)}: {remedy}"
+    store = "" if roots else ", or add that CA to the system's store"
+    remedy = _REMEDIES.get(code, _ELSE).format_map({**advice._asdict(), "store": store})
+    return f"{reason}{_fact(code, shown, now, roots)}: {remedy}"
 
 
-def _fact(code: int, shown: Mapping[str, Any], now: float) -> str:
+def _fact(code: int, shown: Mapping[str, Any], now: float, roots: str | None) -> str:
     """What the certificate itself has to say to the reason, in brackets; nothing where it has not."""
     if code in (62, 64):
         return _names(shown)
@@ -172,7 +179,8 @@ def _fact(code: int, shown: Mapping[str, Any], now: float) -> str:
     if code == 10 and shown.get("notAfter") and not _is_after(shown["notAfter"], now):
         return f" (it was valid until {shown['notAfter']})"
     if code in (2, 18, 19, 20, 21):
-        return _issuer(shown)
+        facts = [_issuer(shown), f"only the roots in {roots!r} are trusted" if roots else ""]
+        return f" ({'; '.join(filter(None, facts))})" if any(facts) else ""
     return ""
 
 
@@ -195,7 +203,7 @@ def _names(shown: Mapping[str, Any]) -> str:
 def _issuer(shown: Mapping[str, Any]) -> str:
     fields = dict(field for part in shown.get("issuer", ()) for field in part)
     names = [fields[name] for name in ("organizationName", "commonName") if name in fields]
-    return f" (it was issued by {', '.join(map(repr, names))})" if names else ""
+    return f"it was issued by {', '.join(map(repr, names))}" if names else ""
 
 
 # --- handshakes that failed
