@@ -390,7 +390,8 @@ class PreparedRequest(RequestHooksMixin):
         Args:
             headers: a mapping or pairs; a value of None is not sent.
         """
-        self.headers = headers if type(headers) is Headers else Headers(headers)
+        # A copy in any case: what is added here, such as credentials, is no part of the caller's own.
+        self.headers = Headers.of(headers).without_none()
 
     def prepare_body(self, data: BodyTypes, files: FileTypes = None, json: Any = None) -> None:
         """Set the body, with its type where none was given, and its framing.

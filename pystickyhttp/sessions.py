@@ -445,7 +445,8 @@ class Session:
     def _merged(self, request: Request) -> PreparedRequest:
         """A request with the settings of the session in it."""
         url = request.url if self._base_url is None else urls.below(self._base_url, request.url)
-        auth = self._choose_auth(request)
+        given = Headers.of(request.headers) if request.headers else None  # once: it may be an iterator
+        auth = self._choose_auth(request.auth, given)
         hooks = merge_hooks(request.hooks, self.hooks)
         if request.is_plain and not self.params and type(url) is str:
             fields = self.headers.snapshot()
@@ -459,7 +460,7 @@ class Session:
             files=request.files,
             data=request.data,
             json=request.json,
-            headers=merge_headers(request.headers, self.headers),
+            headers=merge_headers(given, self.headers),
             params=urls.merge_params(request.params, self.params),
             auth=auth,
             cookies=request.cookies,
@@ -468,11 +469,11 @@ class Session:
         )
         return prepared
 
-    def _choose_auth(self, request: Request) -> AuthTypes:
-        """The call goes ahead of the session; the URL's userinfo and netrc come after both."""
-        if request.auth is not None:
-            return request.auth
-        if request.headers and "Authorization" in Headers.of(request.headers):
+    def _choose_auth(self, auth: AuthTypes, headers: Headers | None) -> AuthTypes:
+        """What the call says goes ahead of the session; the URL's userinfo and netrc come after both."""
+        if auth is not None:
+            return auth
+        if headers is not None and "Authorization" in headers:
             return None
         return self.auth
 
