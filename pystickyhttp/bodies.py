@@ -481,14 +481,38 @@ def _gathered(segments: Iterable[bytes | FileSection]) -> Iterator[bytes | FileS
 # --- as the transport takes it
 
 
+class LeftBehind:
+    """What stands for a body that stayed in its process, in a request that was pickled: it is never sent.
+
+    Args:
+        body: the body.
+    """
+
+    __slots__ = ("_kind",)
+
+    def __init__(self, body: Any) -> None:
+        self._kind = type(body).__name__
+
+    def __repr__(self) -> str:
+        return f"<a {self._kind} that stayed in its process>"
+
+    def __iter__(self) -> Iterator[Any]:
+        raise UnrewindableBodyError(
+            f"the body, a {self._kind}, stayed in the process in which the request was pickled: set another"
+        )
+
+
 def as_bytes(content: Any) -> bytes | None:
     """A body that can be held as bytes, or None where it has to be streamed.
 
     Raises:
         InvalidBody: it is neither.
+        UnrewindableBodyError: it is in another process (law P2).
     """
     if content is None:
         return b""
+    if isinstance(content, LeftBehind):
+        iter(content)  # raises, ahead of the first byte
     if isinstance(content, str):
         return _utf8(content)
     if isinstance(content, (bytes, bytearray, memoryview)):

@@ -6,8 +6,10 @@ came back, with its body read when it is asked for.
 
 from __future__ import annotations
 
+import copy as copying
 import json as jsonlib
 import os
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from time import monotonic
@@ -106,6 +108,19 @@ class RequestHooksMixin:
         registered.remove(hook)
         return True
 
+    # A copy stays in this process, and so it has what pickle, by which `copy` would make it, leaves behind.
+
+    def __copy__(self) -> Self:
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        twin.__dict__.update(copying.deepcopy(self.__dict__, memo))
+        return twin
+
 
 class Request(RequestHooksMixin):
     """What the caller said: a request that a session has yet to prepare.
@@ -155,15 +170,16 @@ class Request(RequestHooksMixin):
         self.json = json
 
     def __getstate__(self) -> dict[str, Any]:
-        # Files, iterators and auth objects stay in their process; an error of its preparation goes elsewhere.
-        forms = (str, bytes, bytearray, Mapping, list, tuple)
-        return {
-            **self.__dict__,
-            "files": [],
-            "data": self.data if isinstance(self.data, forms) else [],
-            "auth": self.auth if has_name(self.auth) else None,
-            "hooks": _hooks_that_travel(self.hooks),
+        # An error of its preparation goes to other processes, whatever the caller has put in.
+        blank = Request()
+        state = {
+            name: value if can_travel(value) else getattr(blank, name, None)
+            for name, value in self.__dict__.items()
         }
+        for name in ("data", "files"):  # P2: never an empty body instead
+            if state[name] is not self.__dict__[name]:
+                state[name] = bodies.LeftBehind(self.__dict__[name])
+        return {**state, "hooks": _hooks_that_travel(self.hooks)}
 
     def __repr__(self) -> str:
         return f"<Request [{self.method}]>"
@@ -237,15 +253,14 @@ class PreparedRequest(RequestHooksMixin):
 
     def __getstate__(self) -> dict[str, Any]:
         # A file or an iterator stays in its process, and the jar with its session.
-        # So do functions that have no name to be found by elsewhere.
         return {
             **self.__dict__,
             "_stream": None,
             "_jar": None,
             "_handed": None,
-            "_auth": self._auth if has_name(self._auth) else None,
+            "_auth": self._auth if can_travel(self._auth) else None,
             "_auth_changes": None if self._auth_changes is None else self._auth_changes.that_travel(),
-            "body": self.body if _travels(self.body) else None,
+            "body": self.body if _travels(self.body) else bodies.LeftBehind(self.body),
             "hooks": _hooks_that_travel(self.hooks),
         }
 
@@ -267,15 +282,21 @@ class PreparedRequest(RequestHooksMixin):
         """The request target: path and query, as they go over the wire (RFC 9112, section 3.2.1)."""
         return urls.parse(self.url).target if urls.is_http(self.url) else urls.target_of(self.url)
 
-    def copy(self) -> PreparedRequest:
+    def copy(self) -> Self:
         """A copy with headers and hooks of its own; the body is the same object, and as far read as it is."""
-        twin = PreparedRequest.__new__(PreparedRequest)
+        twin = type(self).__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.headers = self.headers.copy()
         twin.hooks = {event: list(registered) for event, registered in self.hooks.items()}
         if twin._handed is not None:
             twin._handed = None
         return twin
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        memo[id(self._jar)] = self._jar  # it is the session's, whose cookies are not the request's to copy
+        return super().__deepcopy__(memo)
 
     def prepare(
         self,
@@ -734,7 +755,7 @@ class _AuthChanges:
         before, body = self.unsigned, self.body
         bodies_travel = _travels(before.body) and _travels(body)
         unsigned = _Unsigned(before.headers, before.body if bodies_travel else None, before.body_position, [])
-        hooks = tuple(filter(has_name, self.hooks))
+        hooks = tuple(filter(can_travel, self.hooks))
         return _AuthChanges(self.fields, unsigned, body if bodies_travel else None, hooks)
 
     def without_hooks(self) -> _AuthChanges:
@@ -757,20 +778,42 @@ class _AuthChanges:
 
 
 def _travels(body: Any) -> bool:
-    return body is None or isinstance(body, (str, bytes))
+    return body is None or isinstance(body, (str, bytes, bodies.LeftBehind))
 
 
-def has_name(function: Any) -> bool:
-    """Whether a function, or the class of an object, can be found by its name, as pickle does.
+class _Trial(threading.local):
+    """Whether this thread tries out a value. What is in it is tried out with it, and not by itself again."""
+
+    under_way = False
+
+
+_trial: Final = _Trial()
+
+
+def can_travel(value: Any) -> bool:
+    """Whether a value can go to another process: not so locks, open files, and functions without a name.
+
+    Only pickle can tell: an auth object, or a hook of one, holds whatever its author liked.
 
     Args:
-        function: the function, or the object.
+        value: the value.
     """
-    return "<" not in getattr(function, "__qualname__", type(function).__qualname__)
+    if value is None or _trial.under_way:
+        return True
+    import pickle  # loaded already, as it is what asks
+
+    try:
+        _trial.under_way = True
+        pickle.dumps(value)
+    except Exception:  # noqa: BLE001 (whatever a class of the caller's raises)
+        return False
+    finally:
+        _trial.under_way = False
+    return True
 
 
 def _hooks_that_travel(hooks: Mapping[str, Any]) -> Hooks:
-    return {event: list(filter(has_name, registered)) for event, registered in as_hooks(hooks).items()}
+    return {event: list(filter(can_travel, registered)) for event, registered in as_hooks(hooks).items()}
 
 
 def _text_of(value: Any) -> str | None:

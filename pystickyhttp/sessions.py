@@ -22,7 +22,7 @@ from .exceptions import InvalidSchema, RequestException, TooManyRedirects, Unrew
 from .headers import Headers, HeaderTypes, merge_headers
 from .hooks import default_hooks, dispatch_hook, merge_hooks
 from .identity import CertTypes, VerifyTypes
-from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response, has_name
+from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response, can_travel
 from .models import REDIRECT_STATI as REDIRECT_STATI  # programs import it from here
 from .proxy_choice import merge_proxies, select_proxy
 from .retries import RetryTypes
@@ -206,7 +206,7 @@ class Session:
 
     def __getstate__(self) -> dict[str, Any]:
         # The file has one owner: a copy elsewhere that is closed must not write its cookies over it.
-        trace = self._trace if has_name(self._trace) else None
+        trace = self._trace if can_travel(self._trace) else None
         return {**self.__dict__, "cookies_file": None, "_trace": trace}
 
     # --- settings
@@ -273,8 +273,8 @@ class Session:
 
         It is called with one event at a time, in the thread in which that happens. It may use the session:
         what it sends needs a connection of its own, and is told to nobody. An error that it raises is a
-        RuntimeWarning, and does not reach the request. It travels in a pickle if it has a name. Setting it
-        counts from the next request on.
+        RuntimeWarning, and does not reach the request. It travels in a pickle if it can be pickled. Setting
+        it counts from the next request on.
 
         Raises:
             TypeError: on setting what can't be called.
