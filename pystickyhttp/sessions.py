@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import partial
 from time import monotonic
 from types import MappingProxyType, NoneType, TracebackType
@@ -193,8 +194,8 @@ class Session:
         self.adapters.update(dict.fromkeys((f"{urls.UNIX}://", "https://", "http://"), self._own_adapter))
 
     def __repr__(self) -> str:
-        adapters = dict.fromkeys(self.adapters.values())
-        return f"<Session with {len(self.cookies)} cookies and {', '.join(map(repr, adapters))}>"
+        adapters = ", ".join(map(repr, _each_once(self.adapters.values())))
+        return f"<Session with {len(self.cookies)} cookies and {adapters}>"
 
     def __enter__(self) -> Self:
         return self
@@ -244,7 +245,7 @@ class Session:
 
     @max_connections.setter
     def max_connections(self, value: int | None) -> None:
-        for adapter in {self._own_adapter, *self.adapters.values()}:
+        for adapter in self._all_adapters():
             if isinstance(adapter, HTTPAdapter):
                 adapter.limits = dataclasses.replace(adapter.limits, max_per_host=value)
 
@@ -903,6 +904,7 @@ class Session:
 
         Raises:
             OSError: the file can't be written; the connections are closed all the same.
+            Exception: whatever an adapter of others raises; the other adapters are closed all the same.
         """
         try:
             if self.cookies_file is not None and self._process == os.getpid():
@@ -912,8 +914,10 @@ class Session:
             try:
                 if self._trace is not None:
                     here.teller = Teller(self._trace, 0)
-                for adapter in {self._own_adapter, *self.adapters.values()}:
-                    adapter.close()
+                # Each of them is closed, whatever closing another one raises.
+                with contextlib.ExitStack() as closing:
+                    for adapter in self._all_adapters():
+                        closing.callback(adapter.close)
             finally:
                 here.teller = around
 
@@ -925,13 +929,22 @@ class Session:
         """
         from .stats import Stats  # loaded only where somebody asks, to keep start-up light
 
-        adapters = {self._own_adapter, *self.adapters.values()}
-        return Stats.merged(each.pool.stats() for each in adapters if isinstance(each, HTTPAdapter))
+        ours = [each for each in self._all_adapters() if isinstance(each, HTTPAdapter)]
+        return Stats.merged(each.pool.stats() for each in ours)
+
+    def _all_adapters(self) -> list[BaseAdapter]:
+        """Those that are mounted, and its own, which may be mounted no longer and has connections still."""
+        return _each_once([self._own_adapter, *self.adapters.values()])
 
 
 def _is_told_of(request: PreparedRequest) -> bool:
     """Whether a request is the one that this thread has under way, and looks at already."""
     return here.teller is not None and here.teller.request is request
+
+
+def _each_once(adapters: Iterable[BaseAdapter]) -> list[BaseAdapter]:
+    """In their order, by identity: an adapter of others, such as a dataclass, may have no hash."""
+    return list({id(adapter): adapter for adapter in adapters}.values())
 
 
 def _complete(response: Response, adapter: BaseAdapter) -> None:
