@@ -172,7 +172,6 @@ class Session:
             self._headers = merge_headers(headers, self._headers)
         self.cookies = cookies
         self.cookies_file = cookies_file
-        self._process = os.getpid()  # the one that the file belongs to
         if cookies_file is not None:
             _check_folder_of(cookies_file)
             self.cookies = CookieJar.load(cookies_file, missing_ok=True)
@@ -208,7 +207,7 @@ class Session:
     def __getstate__(self) -> dict[str, Any]:
         # The file has one owner: a copy elsewhere that is closed must not write its cookies over it.
         trace = self._trace if can_travel(self._trace) else None
-        return {**self.__dict__, "cookies_file": None, "_trace": trace}
+        return {**self.__dict__, "_cookies_file": None, "_trace": trace}
 
     # --- settings
 
@@ -229,6 +228,16 @@ class Session:
     @cookies.setter
     def cookies(self, value: CookieTypes) -> None:
         self._cookies = value if isinstance(value, CookieJar) else CookieJar(value)
+
+    @property
+    def cookies_file(self) -> str | os.PathLike[str] | None:
+        """The file that `close` saves the cookies to, or None. It belongs to the process that has set it."""
+        return self._cookies_file
+
+    @cookies_file.setter
+    def cookies_file(self, value: str | os.PathLike[str] | None) -> None:
+        self._cookies_file = value
+        self._process = os.getpid()
 
     @property
     def max_connections(self) -> int | None:
@@ -899,16 +908,16 @@ class Session:
     def close(self) -> None:
         """Close the connections that are idle; those in use close when their responses end.
 
-        The session can be used again afterwards. Its cookies and settings stay, and go to its `cookies_file`,
-        if this is the process that it was made in.
+        The session can be used again afterwards. Its cookies and settings stay. The cookies are saved to its
+        `cookies_file`, but for one that another process has set.
 
         Raises:
             OSError: the file can't be written; the connections are closed all the same.
             Exception: whatever an adapter of others raises; the other adapters are closed all the same.
         """
         try:
-            if self.cookies_file is not None and self._process == os.getpid():
-                self.cookies.save(self.cookies_file)
+            if self._cookies_file is not None and self._process == os.getpid():
+                self.cookies.save(self._cookies_file)
         finally:
             around = here.teller
             try:
