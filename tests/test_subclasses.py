@@ -297,6 +297,22 @@ def test_an_adapter_may_make_another_response(home: Site, session: Session) -> N
     assert session.get(home.url()).connection is session.get_adapter(home.url())
 
 
+def test_the_slot_of_a_response_that_an_adapter_cant_make_is_free(home: Site, session: Session) -> None:
+    """L3: at once, though who has caught the error holds on to the frames that it came from."""
+
+    class Refusing(HTTPAdapter):
+        def build_response(self, request: PreparedRequest, incoming: Any) -> Response:
+            raise KeyError("nothing is made of it")
+
+    home.answers["/"] = respond(b"x" * 200_000)
+    adapter = Refusing(limits=pystickyhttp.Limits(max_connections=1))
+    session.mount("http://", adapter)
+    for _ in range(2):
+        with pytest.raises(KeyError) as caught:
+            session.get(home.url(), timeout=Timeout(pool=30))
+        assert session.stats().active == 0, caught.value
+
+
 def test_an_adapter_may_set_what_its_pool_is_made_with(
     tls_context: ssl.SSLContext, ca_file: str, session: Session
 ) -> None:
