@@ -1081,8 +1081,9 @@ class Response:
             **kwargs: for `json.loads`.
 
         Raises:
-            JSONDecodeError: it is not JSON.
+            JSONDecodeError: it is not JSON, or has numbers too long or nesting too deep for Python to read.
             RequestException: as `content` does.
+            Exception: whatever the functions among `kwargs` raise.
         """
         content: bytes | str = self.content
         try:
@@ -1092,6 +1093,10 @@ class Response:
                 return jsonlib.loads(self.text, **kwargs)
         except jsonlib.JSONDecodeError as error:
             raise JSONDecodeError(error.msg, error.doc, error.pos, response=self) from error
+        except (ValueError, RecursionError) as error:
+            if kwargs:  # it may be an error of theirs
+                raise
+            raise JSONDecodeError(str(error), self.text, 0, response=self) from error
 
     @overload
     def iter_content(
