@@ -592,11 +592,10 @@ def super_len(o: Any) -> int:
     position = bodies.tell(o)
     if position is None and hasattr(o, "tell"):
         return 0  # a pipe or the like: of what it holds, nobody knows how much is left
-    position = position or 0
     if hasattr(o, "__len__"):
-        return max(0, len(o) - position)
+        return max(0, len(o) - (position or 0))
     if isinstance(getattr(o, "file", o), io.TextIOBase):  # tempfile's wrappers hold theirs as .file
-        return _bytes_of_text(o, position)
+        return _bytes_of_text(o, position or 0)
     return bodies.length_left(o, position) or 0
 
 
