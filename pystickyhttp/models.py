@@ -642,8 +642,8 @@ class PreparedRequest(RequestHooksMixin):
         """Wind a file back for an auth object that reads it: the socket has read it, and so did the last one.
 
         Args:
-            was_read: whether the auth object made another body of this one. What could be read only once is
-                gone then, though it was never sent.
+            was_read: whether somebody has read it whom we do not know of, such as an auth object that made
+                another body of it. What can be read only once is gone then, though it was never sent.
 
         Raises:
             UnrewindableBodyError: the body was read, and can't be wound back.

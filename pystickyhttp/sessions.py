@@ -64,7 +64,8 @@ class _Proxies(dict[str, str | None]):
     given: Mapping[str, str | None] | None = None
 
 
-# What the law keeps on its origin by itself, and rebuild_auth decides on; every policy names it too.
+# What a policy of retries names by default, and need not: `redirects.SECRET_HEADERS` has it in any case, and
+# Authorization is left to `rebuild_auth`, with which a subclass may have its own way.
 _ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
@@ -125,7 +126,7 @@ class Session:
             then the netrc file.
         params: appended to the query of every request. Where the call gives params too, mappings are merged,
             and of other forms the call's go in the place of these. Default none.
-        headers, cookies, proxies, max_connections, max_redirects: see each of them below.
+        headers, cookies, cookies_file, proxies, max_connections, max_redirects: see each of them below.
         hooks: functions that are called with each response: `{"response": [function, ...]}`. Default none.
         verify: True (the default) for the system's root certificates, the path of a file or folder of
             others, or False for no check at all. Where it is True, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE of
@@ -405,13 +406,14 @@ class Session:
                 from the name of a field to a file, to its content, or to a tuple
                 (filename, file or content[, content type[, headers]]).
             auth: a pair (user, password) for Basic, or any callable that takes and returns a
-                `PreparedRequest`.
+                `PreparedRequest`. By default the session's, unless the headers have an Authorization.
             timeout: seconds for connect, read and write each; (connect, read); a `Timeout`, which can set
                 a deadline over all of it; or None for no limit. By default the session's.
             allow_redirects: whether redirects are followed. Default True (`head` has False).
             proxies: as the session's attribute; an empty mapping means direct.
             hooks: functions to call with the response, in the place of the session's.
-            stream: whether the body is left for the caller to read, who closes the response then.
+            stream: whether the body is left for the caller to read, who closes the response then; None, the
+                default, for the session's.
             verify: as the session's attribute; None, the default, for that one.
             cert: as the session's attribute; None, the default, for that one.
             json: a value to send as JSON, where there is neither data nor files.

@@ -93,7 +93,7 @@ __all__ = [
 K = TypeVar("K")
 V = TypeVar("V")
 
-NETRC_FILES: Final = (".netrc", "_netrc")  # what the netrc file may be called, below the home directory
+NETRC_FILES: Final = environment.NETRC_NAMES  # what the netrc file may be called, below the home directory
 
 UNRESERVED_SET: Final = frozenset(  # RFC 3986, section 2.3
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
