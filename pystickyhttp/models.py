@@ -843,7 +843,7 @@ class Response:
     """
 
     # What most responses never have is not set on each of them.
-    request: Any = None
+    request: PreparedRequest = None  # type: ignore[assignment]  # an adapter sets it
     url: str = ""
     status_code: int = 0
     reason: str = ""
