@@ -337,7 +337,11 @@ class HTTPAdapter(BaseAdapter):
                 if error.request is not None or not outgoing.rewindable or not tries.go_on_after_error(error):
                     raise
                 continue
-            response = self.build_response(request, incoming)
+            try:
+                response = self.build_response(request, incoming)
+            except BaseException:
+                incoming.close()  # L3: nobody is going to see it
+                raise
             if tries.teller is not None:
                 tries.tell_end(response)
             if tries.end_with(response):

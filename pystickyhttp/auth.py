@@ -28,7 +28,17 @@ class AuthBase:
     """What every kind of authentication derives from: a callable from PreparedRequest to PreparedRequest."""
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Put the credentials into the request, and return it."""
+        """Put the credentials into a request.
+
+        Args:
+            request: the request, prepared but for this.
+
+        Returns:
+            The request, or another one that takes its place.
+
+        Raises:
+            NotImplementedError: a subclass has no such method of its own.
+        """
         raise NotImplementedError("an auth object has to say in __call__ what it does to a request")
 
 
@@ -45,7 +55,15 @@ class HTTPBasicAuth(AuthBase):
         self.password = password
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Set Authorization."""
+        """Set Authorization.
+
+        Args:
+            request: the request.
+
+        Raises:
+            TypeError: user or password is neither str nor bytes.
+            ValueError: the user holds a colon.
+        """
         request.headers["Authorization"] = basic_credentials(self.username, self.password)
         return request
 
@@ -68,7 +86,14 @@ class HTTPProxyAuth(HTTPBasicAuth):
     """
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Set Proxy-Authorization."""
+        """Set Proxy-Authorization.
+
+        Args:
+            request: the request.
+
+        Raises:
+            TypeError, ValueError: as `HTTPBasicAuth` has them.
+        """
         request.headers["Proxy-Authorization"] = basic_credentials(self.username, self.password)
         return request
 
@@ -92,6 +117,9 @@ class HTTPBearerAuth(AuthBase):
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Set Authorization.
+
+        Args:
+            request: the request.
 
         Raises:
             TypeError, ValueError: what the function returned is no token.
@@ -130,6 +158,9 @@ class HTTPNetrcAuth(AuthBase):
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Set Authorization, where the file has credentials for the host.
+
+        Args:
+            request: the request, whose URL says the host.
 
         Raises:
             FileNotFoundError: the file is not there, or can't be read.

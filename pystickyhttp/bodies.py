@@ -9,6 +9,7 @@ P2), and which hands a file on a disk over as a `FileSection`, for the system to
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json as jsonlib
 import os
@@ -142,7 +143,7 @@ def _encode_file(file: Any) -> EncodedBody:
         content = _utf8(file.read())
         return EncodedBody(content, len(content))
     position = tell(file)
-    return EncodedBody(file, length_left(file, position or 0), None, position)
+    return EncodedBody(file, length_left(file, position), None, position)
 
 
 def _check_is_open(file: Any) -> None:
@@ -161,14 +162,21 @@ def tell(file: Any) -> int | None:
     return position if isinstance(position, int) else None
 
 
-def length_left(file: Any, position: int) -> int | None:
-    """The bytes from the file's position to its end, or None where it is a pipe or the like."""
+def length_left(file: Any, position: int | None) -> int | None:
+    """The bytes from where a file stands to its end, or None where nobody can tell, as of a pipe.
+
+    Args:
+        file: the file.
+        position: where it stands; None where it does not say, and could not be brought back to.
+    """
     announced = getattr(file, "len", None)  # how streaming encoders say it
     if isinstance(announced, int):
         return announced
     if isinstance(getattr(file, "raw", file), io.FileIO):
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or (status.st_size == 0 and _has_more(file, position)):
+        if position is None or not stat.S_ISREG(status.st_mode):
+            return None
+        if status.st_size == 0 and _has_more(file, position):
             return None
         return max(0, status.st_size - position)
     # Others may have a file descriptor too, but of what they read from: a file of gzip.open() is not as long
@@ -183,14 +191,14 @@ def _has_more(file: Any, position: int) -> bool:
     return bool(something)
 
 
-def _length_by_seeking(file: Any, position: int) -> int | None:
-    try:
-        end = file.seek(0, os.SEEK_END)
-        file.seek(position)
-    except (AttributeError, OSError, ValueError):
-        # What wraps an iterator as a file has no other way to tell its length.
-        return len(file) if hasattr(file, "__len__") else None
-    return max(0, end - position) if isinstance(end, int) else None
+def _length_by_seeking(file: Any, position: int | None) -> int | None:
+    if position is not None:
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            end = file.seek(0, os.SEEK_END)
+            file.seek(position)
+            return max(0, end - position) if isinstance(end, int) else None
+    # What wraps an iterator as a file has no other way to tell its length.
+    return len(file) if hasattr(file, "__len__") else None
 
 
 # --- multipart/form-data
@@ -484,14 +492,38 @@ def _gathered(segments: Iterable[bytes | FileSection]) -> Iterator[bytes | FileS
 # --- as the transport takes it
 
 
+class LeftBehind:
+    """What stands for a body that stayed in its process, in a request that was pickled: it is never sent.
+
+    Args:
+        body: the body.
+    """
+
+    __slots__ = ("_kind",)
+
+    def __init__(self, body: Any) -> None:
+        self._kind = type(body).__name__
+
+    def __repr__(self) -> str:
+        return f"<a {self._kind} that stayed in its process>"
+
+    def __iter__(self) -> Iterator[Any]:
+        raise UnrewindableBodyError(
+            f"the body, a {self._kind}, stayed in the process in which the request was pickled: set another"
+        )
+
+
 def as_bytes(content: Any) -> bytes | None:
     """A body that can be held as bytes, or None where it has to be streamed.
 
     Raises:
         InvalidBody: it is neither.
+        UnrewindableBodyError: it is in another process (law P2).
     """
     if content is None:
         return b""
+    if isinstance(content, LeftBehind):
+        iter(content)  # raises, ahead of the first byte
     if isinstance(content, str):
         return _utf8(content)
     if isinstance(content, (bytes, bytearray, memoryview)):

@@ -31,6 +31,9 @@ def credential_bytes(what: str, scheme: str, value: str | bytes) -> bytes:
 def bearer_credentials(token: str) -> str:
     """The value of Authorization for a bearer token (RFC 6750, section 2.1).
 
+    Args:
+        token: the token.
+
     Raises:
         TypeError: the token is no str.
         ValueError: it holds what no token may.
@@ -48,6 +51,10 @@ def bearer_credentials(token: str) -> str:
 
 def basic_credentials(username: str | bytes, password: str | bytes) -> str:
     """The value of Authorization for Basic (RFC 7617, section 2).
+
+    Args:
+        username: the user; text is UTF-8.
+        password: the password, likewise.
 
     Raises:
         TypeError: one of both is neither str nor bytes.

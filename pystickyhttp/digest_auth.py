@@ -56,6 +56,9 @@ class HTTPDigestAuth(AuthBase):
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Answer the challenge that is known of the request's origin, and those that come.
 
+        Args:
+            request: the request, which gets Authorization, and a hook that hears of its response.
+
         Raises:
             UnrewindableBodyError: the server demands a hash of the body, which can be read only once.
         """

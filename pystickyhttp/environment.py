@@ -1,8 +1,8 @@
 """What the environment says: proxies, NO_PROXY, CA files, and the netrc file.
 
 A client with the interface of `requests` asks the environment at each request, as it stands then; only a
-netrc file that was not there is taken to be absent for a second (`NETRC_ABSENCE`). So `current` looks at a
-dozen variables and at nothing else, and whatever is made of them is made once for the same values: an
+netrc file that was not there is taken to be absent for a second (`NETRC_ABSENCE`). So `current` looks at some
+variables and at nothing else, and whatever is made of them is made once for the same values: an
 `Environment` is kept by the values that it was read from, in a cache of functools, which any thread may use;
 two threads that miss at the same time compute the same answer twice.
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Of all variables `<scheme>_proxy` those that can count for a URL of http or https, the two that we speak.
 _PROXIED: Final = ("http", "https", "all")
-_NETRC_NAMES: Final = (".netrc", "_netrc")  # the second is the one that Windows' tools agreed upon
+NETRC_NAMES: Final = (".netrc", "_netrc")  # the second is the one that Windows' tools agreed upon
 _HOME: Final = "USERPROFILE" if os.name == "nt" else "HOME"
 
 # Home is the last, which is nearly always set, and NETRC the one before: the keys below go by it.
@@ -278,7 +278,7 @@ def _netrc_paths(named: str | None, home: str | None) -> tuple[str, ...]:
         path = home + named[1:] if begins_at_home else os.path.expanduser(named)
         return (path,)
     # Below a home that is relative there may be a file of anybody's.
-    return tuple(os.path.join(home, name) for name in _NETRC_NAMES) if os.path.isabs(home) else ()
+    return tuple(os.path.join(home, name) for name in NETRC_NAMES) if os.path.isabs(home) else ()
 
 
 def _netrc_at(path: str) -> Netrc | None:

@@ -48,7 +48,8 @@ class Event:
 
     Attributes:
         request_id: the same for all events of one request of a session, its redirects and retries included;
-            0 where none is under way, as when a session is closed. It counts from 1 in each process.
+            0 where none is under way, as when a session is closed. It counts from 1; the child of a
+            fork goes on from where its parent was.
         at: `time.time_ns()` of the event.
         monotonic: `time.monotonic()` of the event.
     """

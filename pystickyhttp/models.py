@@ -6,8 +6,10 @@ came back, with its body read when it is asked for.
 
 from __future__ import annotations
 
+import copy as copying
 import json as jsonlib
 import os
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from time import monotonic
@@ -107,6 +109,19 @@ class RequestHooksMixin:
         registered.remove(hook)
         return True
 
+    # A copy stays in this process, and so it has what pickle, by which `copy` would make it, leaves behind.
+
+    def __copy__(self) -> Self:
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        twin.__dict__.update(copying.deepcopy(self.__dict__, memo))
+        return twin
+
 
 class Request(RequestHooksMixin):
     """What the caller said: a request that a session has yet to prepare.
@@ -156,15 +171,16 @@ class Request(RequestHooksMixin):
         self.json = json
 
     def __getstate__(self) -> dict[str, Any]:
-        # Files, iterators and auth objects stay in their process; an error of its preparation goes elsewhere.
-        forms = (str, bytes, bytearray, Mapping, list, tuple)
-        return {
-            **self.__dict__,
-            "files": [],
-            "data": self.data if isinstance(self.data, forms) else [],
-            "auth": self.auth if has_name(self.auth) else None,
-            "hooks": _hooks_that_travel(self.hooks),
+        # An error of its preparation goes to other processes, whatever the caller has put in.
+        blank = Request()
+        state = {
+            name: value if can_travel(value) else getattr(blank, name, None)
+            for name, value in self.__dict__.items()
         }
+        for name in ("data", "files"):  # P2: never an empty body instead
+            if state[name] is not self.__dict__[name]:
+                state[name] = bodies.LeftBehind(self.__dict__[name])
+        return {**state, "hooks": _hooks_that_travel(self.hooks)}
 
     def __repr__(self) -> str:
         return f"<Request [{self.method}]>"
@@ -238,15 +254,14 @@ class PreparedRequest(RequestHooksMixin):
 
     def __getstate__(self) -> dict[str, Any]:
         # A file or an iterator stays in its process, and the jar with its session.
-        # So do functions that have no name to be found by elsewhere.
         return {
             **self.__dict__,
             "_stream": None,
             "_jar": None,
             "_handed": None,
-            "_auth": self._auth if has_name(self._auth) else None,
+            "_auth": self._auth if can_travel(self._auth) else None,
             "_auth_changes": None if self._auth_changes is None else self._auth_changes.that_travel(),
-            "body": self.body if _travels(self.body) else None,
+            "body": self.body if _travels(self.body) else bodies.LeftBehind(self.body),
             "hooks": _hooks_that_travel(self.hooks),
         }
 
@@ -268,15 +283,21 @@ class PreparedRequest(RequestHooksMixin):
         """The request target: path and query, as they go over the wire (RFC 9112, section 3.2.1)."""
         return urls.parse(self.url).target if urls.is_http(self.url) else urls.target_of(self.url)
 
-    def copy(self) -> PreparedRequest:
+    def copy(self) -> Self:
         """A copy with headers and hooks of its own; the body is the same object, and as far read as it is."""
-        twin = PreparedRequest.__new__(PreparedRequest)
+        twin = type(self).__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.headers = self.headers.copy()
         twin.hooks = {event: list(registered) for event, registered in self.hooks.items()}
         if twin._handed is not None:
             twin._handed = None
         return twin
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        memo[id(self._jar)] = self._jar  # it is the session's, whose cookies are not the request's to copy
+        return super().__deepcopy__(memo)
 
     def prepare(
         self,
@@ -391,7 +412,8 @@ class PreparedRequest(RequestHooksMixin):
         Args:
             headers: a mapping or pairs; a value of None is not sent.
         """
-        self.headers = headers if type(headers) is Headers else Headers(headers)
+        # A copy in any case: what is added here, such as credentials, is no part of the caller's own.
+        self.headers = Headers.of(headers).without_none()
 
     def prepare_body(self, data: BodyTypes, files: FileTypes = None, json: Any = None) -> None:
         """Set the body, with its type where none was given, and its framing.
@@ -621,8 +643,8 @@ class PreparedRequest(RequestHooksMixin):
         """Wind a file back for an auth object that reads it: the socket has read it, and so did the last one.
 
         Args:
-            was_read: whether the auth object made another body of this one. What could be read only once is
-                gone then, though it was never sent.
+            was_read: whether somebody has read it whom we do not know of, such as an auth object that made
+                another body of it. What can be read only once is gone then, though it was never sent.
 
         Raises:
             UnrewindableBodyError: the body was read, and can't be wound back.
@@ -735,7 +757,7 @@ class _AuthChanges:
         before, body = self.unsigned, self.body
         bodies_travel = _travels(before.body) and _travels(body)
         unsigned = _Unsigned(before.headers, before.body if bodies_travel else None, before.body_position, [])
-        hooks = tuple(filter(has_name, self.hooks))
+        hooks = tuple(filter(can_travel, self.hooks))
         return _AuthChanges(self.fields, unsigned, body if bodies_travel else None, hooks)
 
     def without_hooks(self) -> _AuthChanges:
@@ -758,20 +780,42 @@ class _AuthChanges:
 
 
 def _travels(body: Any) -> bool:
-    return body is None or isinstance(body, (str, bytes))
+    return body is None or isinstance(body, (str, bytes, bodies.LeftBehind))
 
 
-def has_name(function: Any) -> bool:
-    """Whether a function, or the class of an object, can be found by its name, as pickle does.
+class _Trial(threading.local):
+    """Whether this thread tries out a value. What is in it is tried out with it, and not by itself again."""
+
+    under_way = False
+
+
+_trial: Final = _Trial()
+
+
+def can_travel(value: Any) -> bool:
+    """Whether a value can go to another process: not so locks, open files, and functions without a name.
+
+    Only pickle can tell: an auth object, or a hook of one, holds whatever its author liked.
 
     Args:
-        function: the function, or the object.
+        value: the value.
     """
-    return "<" not in getattr(function, "__qualname__", type(function).__qualname__)
+    if value is None or _trial.under_way:
+        return True
+    import pickle  # loaded already, as it is what asks
+
+    try:
+        _trial.under_way = True
+        pickle.dumps(value)
+    except Exception:  # noqa: BLE001 (whatever a class of the caller's raises)
+        return False
+    finally:
+        _trial.under_way = False
+    return True
 
 
 def _hooks_that_travel(hooks: Mapping[str, Any]) -> Hooks:
-    return {event: list(filter(has_name, registered)) for event, registered in as_hooks(hooks).items()}
+    return {event: list(filter(can_travel, registered)) for event, registered in as_hooks(hooks).items()}
 
 
 def _text_of(value: Any) -> str | None:
@@ -801,7 +845,7 @@ class Response:
     """
 
     # What most responses never have is not set on each of them.
-    request: Any = None
+    request: PreparedRequest = None  # type: ignore[assignment]  # an adapter sets it
     url: str = ""
     status_code: int = 0
     reason: str = ""
@@ -1040,8 +1084,9 @@ class Response:
             **kwargs: for `json.loads`.
 
         Raises:
-            JSONDecodeError: it is not JSON.
+            JSONDecodeError: it is not JSON, or has numbers too long or nesting too deep for Python to read.
             RequestException: as `content` does.
+            Exception: whatever the functions among `kwargs` raise.
         """
         content: bytes | str = self.content
         try:
@@ -1050,8 +1095,15 @@ class Response:
             except UnicodeDecodeError:
                 return jsonlib.loads(self.text, **kwargs)
         except jsonlib.JSONDecodeError as error:
-            what = f"{self._body_told()} (Content-Type {self.headers.get('Content-Type')!r})"
-            raise JSONDecodeError(error.msg, error.doc, error.pos, response=self, what=what) from error
+            raise self._no_json(error.msg, error.doc, error.pos) from error
+        except (ValueError, RecursionError) as error:
+            if kwargs:  # it may be an error of theirs
+                raise
+            raise self._no_json(str(error), self.text, 0) from error
+
+    def _no_json(self, why: str, text: str, position: int) -> JSONDecodeError:
+        what = f"{self._body_told()} (Content-Type {self.headers.get('Content-Type')!r})"
+        return JSONDecodeError(why, text, position, response=self, what=what)
 
     @overload
     def iter_content(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import partial
 from time import monotonic
 from types import MappingProxyType, NoneType, TracebackType
@@ -22,7 +23,7 @@ from .exceptions import InvalidSchema, RequestException, TooManyRedirects, Unrew
 from .headers import Headers, HeaderTypes, merge_headers
 from .hooks import default_hooks, dispatch_hook, merge_hooks
 from .identity import CertTypes, VerifyTypes
-from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response, has_name
+from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response, can_travel
 from .models import REDIRECT_STATI as REDIRECT_STATI  # programs import it from here
 from .proxy_choice import check_keys, merge_proxies, select_proxy
 from .retries import RetryTypes
@@ -64,7 +65,8 @@ class _Proxies(dict[str, str | None]):
     given: Mapping[str, str | None] | None = None
 
 
-# What the law keeps on its origin by itself, and rebuild_auth decides on; every policy names it too.
+# What a policy of retries names by default, and need not: `redirects.SECRET_HEADERS` has it in any case, and
+# Authorization is left to `rebuild_auth`, with which a subclass may have its own way.
 _ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
@@ -125,7 +127,7 @@ class Session:
             then the netrc file.
         params: appended to the query of every request. Where the call gives params too, mappings are merged,
             and of other forms the call's go in the place of these. Default none.
-        headers, cookies, proxies, max_connections, max_redirects: see each of them below.
+        headers, cookies, cookies_file, proxies, max_connections, max_redirects: see each of them below.
         hooks: functions that are called with each response: `{"response": [function, ...]}`. Each gets
             `(response, **settings)`, with timeout, verify and the like by their names, and may return a
             response to put in the place of that one. Default none.
@@ -175,7 +177,6 @@ class Session:
             self._headers = merge_headers(headers, self._headers)
         self.cookies = cookies
         self.cookies_file = cookies_file
-        self._process = os.getpid()  # the one that the file belongs to
         if cookies_file is not None:
             _check_folder_of(cookies_file)
             self.cookies = CookieJar.load(cookies_file, missing_ok=True)
@@ -197,8 +198,8 @@ class Session:
         self.adapters.update(dict.fromkeys((f"{urls.UNIX}://", "https://", "http://"), self._own_adapter))
 
     def __repr__(self) -> str:
-        adapters = dict.fromkeys(self.adapters.values())
-        return f"<Session with {len(self.cookies)} cookies and {', '.join(map(repr, adapters))}>"
+        adapters = ", ".join(map(repr, _each_once(self.adapters.values())))
+        return f"<Session with {len(self.cookies)} cookies and {adapters}>"
 
     def __enter__(self) -> Self:
         return self
@@ -210,8 +211,8 @@ class Session:
 
     def __getstate__(self) -> dict[str, Any]:
         # The file has one owner: a copy elsewhere that is closed must not write its cookies over it.
-        trace = self._trace if has_name(self._trace) else None
-        return {**self.__dict__, "cookies_file": None, "_trace": trace}
+        trace = self._trace if can_travel(self._trace) else None
+        return {**self.__dict__, "_cookies_file": None, "_trace": trace}
 
     # --- settings
 
@@ -238,6 +239,16 @@ class Session:
         self._cookies = value if isinstance(value, CookieJar) else CookieJar(value)
 
     @property
+    def cookies_file(self) -> str | os.PathLike[str] | None:
+        """The file that `close` saves the cookies to, or None. It belongs to the process that has set it."""
+        return self._cookies_file
+
+    @cookies_file.setter
+    def cookies_file(self, value: str | os.PathLike[str] | None) -> None:
+        self._cookies_file = value
+        self._process = os.getpid()
+
+    @property
     def max_connections(self) -> int | None:
         """How many connections there may be to one host; None, the default, is without limit.
 
@@ -252,7 +263,7 @@ class Session:
 
     @max_connections.setter
     def max_connections(self, value: int | None) -> None:
-        for adapter in {self._own_adapter, *self.adapters.values()}:
+        for adapter in self._all_adapters():
             if isinstance(adapter, HTTPAdapter):
                 adapter.limits = dataclasses.replace(adapter.limits, max_per_host=value)
 
@@ -285,8 +296,8 @@ class Session:
 
         It is called with one event at a time, in the thread in which that happens. It may use the session:
         what it sends needs a connection of its own, and is told to nobody. An error that it raises is a
-        RuntimeWarning, and does not reach the request. It travels in a pickle if it has a name. Setting it
-        counts from the next request on.
+        RuntimeWarning, and does not reach the request. It travels in a pickle if it can be pickled. Setting
+        it counts from the next request on.
 
         Raises:
             TypeError: on setting what can't be called.
@@ -407,13 +418,14 @@ class Session:
                 from the name of a field to a file, to its content, or to a tuple
                 (filename, file or content[, content type[, headers]]).
             auth: a pair (user, password) for Basic, or any callable that takes and returns a
-                `PreparedRequest`.
+                `PreparedRequest`. By default the session's, unless the headers have an Authorization.
             timeout: seconds for connect, read and write each; (connect, read); a `Timeout`, which can set
                 a deadline over all of it; or None for no limit. By default the session's.
             allow_redirects: whether redirects are followed. Default True (`head` has False).
             proxies: as the session's attribute; an empty mapping means direct.
             hooks: functions to call with the response, in the place of the session's; as its attribute.
-            stream: whether the body is left for the caller to read, who closes the response then.
+            stream: whether the body is left for the caller to read, who closes the response then; None, the
+                default, for the session's.
             verify: as the session's attribute; None, the default, for that one.
             cert: as the session's attribute; None, the default, for that one.
             json: a value to send as JSON, where there is neither data nor files.
@@ -457,7 +469,8 @@ class Session:
     def _merged(self, request: Request) -> PreparedRequest:
         """A request with the settings of the session in it."""
         url = request.url if self._base_url is None else urls.below(self._base_url, request.url)
-        auth = self._choose_auth(request)
+        given = Headers.of(request.headers) if request.headers else None  # once: it may be an iterator
+        auth = self._choose_auth(request.auth, given)
         hooks = merge_hooks(request.hooks, self.hooks)
         if request.is_plain and not self.params and type(url) is str:
             fields = self.headers.snapshot()
@@ -471,7 +484,7 @@ class Session:
             files=request.files,
             data=request.data,
             json=request.json,
-            headers=merge_headers(request.headers, self.headers),
+            headers=merge_headers(given, self.headers),
             params=urls.merge_params(request.params, self.params),
             auth=auth,
             cookies=request.cookies,
@@ -480,11 +493,11 @@ class Session:
         )
         return prepared
 
-    def _choose_auth(self, request: Request) -> AuthTypes:
-        """The call goes ahead of the session; the URL's userinfo and netrc come after both."""
-        if request.auth is not None:
-            return request.auth
-        if request.headers and "Authorization" in Headers.of(request.headers):
+    def _choose_auth(self, auth: AuthTypes, headers: Headers | None) -> AuthTypes:
+        """What the call says goes ahead of the session; the URL's userinfo and netrc come after both."""
+        if auth is not None:
+            return auth
+        if headers is not None and "Authorization" in headers:
             return None
         return self.auth
 
@@ -919,22 +932,25 @@ class Session:
     def close(self) -> None:
         """Close the connections that are idle; those in use close when their responses end.
 
-        The session can be used again afterwards. Its cookies and settings stay, and go to its `cookies_file`,
-        if this is the process that it was made in.
+        The session can be used again afterwards. Its cookies and settings stay. The cookies are saved to its
+        `cookies_file`, but for one that another process has set.
 
         Raises:
             OSError: the file can't be written; the connections are closed all the same.
+            Exception: whatever an adapter of others raises; the other adapters are closed all the same.
         """
         try:
-            if self.cookies_file is not None and self._process == os.getpid():
-                self.cookies.save(self.cookies_file)
+            if self._cookies_file is not None and self._process == os.getpid():
+                self.cookies.save(self._cookies_file)
         finally:
             around = here.teller
             try:
                 if self._trace is not None:
                     here.teller = Teller(self._trace, 0)
-                for adapter in {self._own_adapter, *self.adapters.values()}:
-                    adapter.close()
+                # Each of them is closed, whatever closing another one raises.
+                with contextlib.ExitStack() as closing:
+                    for adapter in self._all_adapters():
+                        closing.callback(adapter.close)
             finally:
                 here.teller = around
 
@@ -946,13 +962,22 @@ class Session:
         """
         from .stats import Stats  # loaded only where somebody asks, to keep start-up light
 
-        adapters = {self._own_adapter, *self.adapters.values()}
-        return Stats.merged(each.pool.stats() for each in adapters if isinstance(each, HTTPAdapter))
+        ours = [each for each in self._all_adapters() if isinstance(each, HTTPAdapter)]
+        return Stats.merged(each.pool.stats() for each in ours)
+
+    def _all_adapters(self) -> list[BaseAdapter]:
+        """Those that are mounted, and its own, which may be mounted no longer and has connections still."""
+        return _each_once([self._own_adapter, *self.adapters.values()])
 
 
 def _is_told_of(request: PreparedRequest) -> bool:
     """Whether a request is the one that this thread has under way, and looks at already."""
     return here.teller is not None and here.teller.request is request
+
+
+def _each_once(adapters: Iterable[BaseAdapter]) -> list[BaseAdapter]:
+    """In their order, by identity: an adapter of others, such as a dataclass, may have no hash."""
+    return list({id(adapter): adapter for adapter in adapters}.values())
 
 
 def _complete(response: Response, adapter: BaseAdapter) -> None:

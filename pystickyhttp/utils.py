@@ -93,7 +93,7 @@ __all__ = [
 K = TypeVar("K")
 V = TypeVar("V")
 
-NETRC_FILES: Final = (".netrc", "_netrc")  # what the netrc file may be called, below the home directory
+NETRC_FILES: Final = environment.NETRC_NAMES  # what the netrc file may be called, below the home directory
 
 UNRESERVED_SET: Final = frozenset(  # RFC 3986, section 2.3
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
@@ -598,11 +598,10 @@ def super_len(o: Any) -> int:
     position = bodies.tell(o)
     if position is None and hasattr(o, "tell"):
         return 0  # a pipe or the like: of what it holds, nobody knows how much is left
-    position = position or 0
     if hasattr(o, "__len__"):
-        return max(0, len(o) - position)
+        return max(0, len(o) - (position or 0))
     if isinstance(getattr(o, "file", o), io.TextIOBase):  # tempfile's wrappers hold theirs as .file
-        return _bytes_of_text(o, position)
+        return _bytes_of_text(o, position or 0)
     return bodies.length_left(o, position) or 0
 
 

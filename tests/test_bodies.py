@@ -31,6 +31,7 @@ from pystickyhttp.bodies import (
     encode,
 )
 from pystickyhttp.exceptions import InvalidBody, InvalidJSONError, UnrewindableBodyError
+from pystickyhttp.utils import super_len
 from tests.names import named
 
 # The machine that runs the tests may be busy, and how long an example takes is not what is asked here.
@@ -531,6 +532,26 @@ def test_a_file_that_was_closed_can_not_be_sent_again(file: BinaryIO) -> None:
     file.close()
     with pytest.raises(UnrewindableBodyError):
         body.rewind()
+
+
+def test_a_file_that_does_not_say_where_it_stands_is_left_there() -> None:
+    """To measure it by going to its end would send it from its start, or not at all."""
+
+    class Silent:
+        def __init__(self) -> None:
+            self._file = io.BytesIO(b"0123456789")
+            self._file.seek(4)
+
+        def read(self, size: int = -1) -> bytes:
+            return self._file.read(size)
+
+        def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+            return self._file.seek(offset, whence)
+
+    assert super_len(Silent()) == 0
+    encoded = encode(Silent())
+    assert (encoded.length, encoded.position) == (None, None)
+    assert b"".join(StreamedBody(encoded.content, encoded.position, encoded.length)) == b"456789"
 
 
 def test_a_file_that_does_not_seek_can_not_be_sent_again() -> None:

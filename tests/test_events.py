@@ -493,7 +493,7 @@ def named(event: Event) -> None:
     """A trace that has a name, by which pickle finds it."""
 
 
-def test_a_trace_travels_if_it_has_a_name() -> None:
+def test_a_trace_travels_if_it_can_be_pickled() -> None:
     with Session(trace=named) as session:
         assert pickle.loads(pickle.dumps(session)).trace is named
         session.trace = lambda _: None

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pystickyhttp import Request, Session
 from pystickyhttp.exceptions import InvalidHeader
 from pystickyhttp.headers import Headers, encode_field, merge_headers
 from pystickyhttp.structures import CaseInsensitiveDict
@@ -174,6 +175,27 @@ def test_without_headers_of_the_call_those_of_the_session_are_meant(given_header
     merged = merge_headers(given_headers, session)
     assert merged == session
     assert merged is not session
+
+
+@pytest.mark.parametrize("form", [dict, list, iter, Headers], ids=named)
+def test_headers_of_a_call_may_come_in_any_form_and_are_read_once(form: Any) -> None:
+    """Pairs may be an iterator: who looked among them for Authorization left nothing to be sent."""
+    pairs = (("X-Call", "2"), ("Authorization", "by hand"))
+    with Session(auth=("user", "password")) as session:
+        prepared = session.prepare_request(Request("GET", "http://h/", headers=form(pairs)))
+    assert (prepared.headers["X-Call"], prepared.headers["Authorization"]) == ("2", "by hand")
+    assert Request("GET", "http://h/", headers=form(pairs)).prepare().headers == dict(pairs)
+
+
+def test_what_a_request_adds_to_its_headers_is_no_part_of_the_callers_own() -> None:
+    """The same headers may serve the next request, which must not carry the credentials of this one."""
+    mine = Headers({"X-Mine": "1", "X-None": None})
+    prepared = Request(
+        "POST", "http://h/", headers=mine, data=b"x", auth=("u", "p"), cookies={"a": "b"}
+    ).prepare()
+    assert {"Authorization", "Cookie", "Content-Length"} <= set(prepared.headers)
+    assert dict(mine) == {"X-Mine": "1", "X-None": None}
+    assert "X-None" not in prepared.headers
 
 
 def test_none_takes_a_field_of_the_session_away() -> None:

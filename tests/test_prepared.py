@@ -2,32 +2,113 @@
 
 from __future__ import annotations
 
+import copy
+import http.cookiejar
 import io
 import pickle
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pystickyhttp import PreparedRequest, Request, Response, Session
-from pystickyhttp.exceptions import InvalidHeader
+from pystickyhttp.exceptions import InvalidHeader, RequestException, UnrewindableBodyError
+from tests.servers.scripted import closed_port
 
 
 def test_a_request_travels_without_what_stays_in_its_process() -> None:
-    """A file, an iterator and a function without a name are nowhere else; an error names its request."""
+    """A lock, a generator and a function without a name are nowhere else; an error names its request."""
     request = Request(
         "POST",
         "http://h/",
+        headers=(pair for pair in [("X-A", "b")]),
         params={"a": "b"},
-        data=iter([b"piece"]),
-        files={"f": b"content"},
+        cookies=http.cookiejar.CookieJar(),
         auth=lambda prepared: prepared,
-        hooks={"response": lambda response, **_: None},
+        json={"a": threading.Lock()},
+        hooks={"response": [lambda response, **_: None, Locked(), response_as_it_is]},
     )
     travelled = pickle.loads(pickle.dumps(request))
     assert (travelled.method, travelled.url, travelled.params) == ("POST", "http://h/", {"a": "b"})
-    assert (travelled.data, travelled.files, travelled.auth) == ([], [], None)
-    assert travelled.hooks == {"response": []}
-    assert pickle.loads(pickle.dumps(Request("POST", "http://h/", data={"a": "b"}))).data == {"a": "b"}
+    assert (travelled.headers, travelled.cookies, travelled.auth, travelled.json) == ({}, None, None, None)
+    assert travelled.hooks == {"response": [response_as_it_is]}
+    whole = pickle.loads(pickle.dumps(Request("POST", "http://h/", data={"a": "b"}, files={"f": b"content"})))
+    assert (whole.data, whole.files) == ({"a": "b"}, {"f": b"content"})
+
+
+def response_as_it_is(response: Response, **settings: Any) -> None:
+    """A hook that has a name."""
+
+
+class Locked:
+    """Auth, or a hook, as many are: it serves several threads."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.seen: Any = None
+
+    def __call__(self, seen: Any, **settings: Any) -> Any:
+        self.seen = seen
+        return seen
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"json": {"a": Locked()}},
+        {"data": [Locked()]},
+        {"url": "nowhere", "params": (pair for pair in [("a", "b")])},
+        {"url": "nowhere", "auth": Locked()},
+        {"auth": Locked(), "hooks": {"response": Locked()}},
+    ],
+    ids=str,
+)
+def test_an_error_of_a_request_pickles_whatever_the_request_holds(given: dict[str, Any]) -> None:
+    """Every error pickles: a pool of processes has no other way to tell of it."""
+    with closed_port() as port, Session() as session, pytest.raises(RequestException) as caught:
+        session.request("POST", given.pop("url", f"http://127.0.0.1:{port}/"), **given)
+    travelled = pickle.loads(pickle.dumps(caught.value))
+    assert str(travelled) == str(caught.value)
+    assert travelled.request.method == "POST"
+
+
+def test_a_body_that_stayed_in_its_process_is_not_sent_as_none(tmp_path: Path) -> None:
+    """P2: never an empty body instead, nor the first part of such a request."""
+
+    def body_elsewhere(request: Request | PreparedRequest) -> Any:
+        there = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(request))))  # and on to a third one
+        return (there if isinstance(there, PreparedRequest) else there.prepare()).outgoing_body()
+
+    (tmp_path / "body").write_bytes(b"content")
+    with (tmp_path / "body").open("rb") as file:
+        for given in ({"data": file}, {"files": {"f": file}}, {"data": (piece for piece in [b"piece"])}):
+            request = Request("POST", "http://h/", **given)
+            for form in (request, request.prepare()):
+                with pytest.raises(UnrewindableBodyError, match="stayed in the process"):
+                    body_elsewhere(form)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])
+def test_a_copy_of_a_request_has_all_of_it(copied: Any) -> None:
+    """P2: by way of pickle it would lose files, iterators, and functions without a name."""
+    request = Request(
+        "POST",
+        "http://h/",
+        files={"f": io.BytesIO(b"content")},
+        auth=lambda prepared: prepared,
+        hooks={"response": lambda response, **_: None},
+    )
+    twin = copied(request)
+    assert (twin.auth, twin.hooks) == (request.auth, request.hooks)
+    assert twin.files["f"].getvalue() == b"content"
+    with Session(cookies={"a": "b"}) as session:
+        prepared = session.prepare_request(Request("POST", "http://h/", data=io.BytesIO(b"content")))
+        twin = copied(prepared)
+        assert b"".join(twin.outgoing_body()) == b"content"
+        assert (twin.headers, twin._jar) == (prepared.headers, session.cookies)
+        assert twin.headers is not prepared.headers
+        assert twin._jar is session.cookies
 
 
 def test_a_response_that_was_made_by_hand_travels() -> None:

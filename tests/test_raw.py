@@ -23,7 +23,7 @@ import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pystickyhttp import ConnectionError, Request, Response, Session
+from pystickyhttp import ConnectionError, PreparedRequest, Request, Response, Session
 from pystickyhttp.exceptions import ContentDecodingError, IncompleteBody, StreamConsumedError, TotalTimeout
 from pystickyhttp.files import replacing
 from pystickyhttp.headers import Headers
@@ -214,7 +214,7 @@ def test_an_error_of_raw_keeps_the_request_where_the_response_is_gone() -> None:
             raise IncompleteBody("it broke")
 
     response = Response()
-    response.request = object()
+    response.request = PreparedRequest()
     raw = RawResponse(Breaking(io.BytesIO()), Headers(), 200, "OK", response=response)
     request = response.request
     gone = weakref.ref(response)

@@ -420,7 +420,20 @@ def test_json_hands_its_arguments_on() -> None:
     assert get(respond(b'{"a": 1.50}')).json(parse_float=str) == {"a": "1.50"}
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": 1', b"{'a': 1}", "é".encode("latin-1")])
+def test_an_error_of_a_function_that_reads_json_is_raised_as_it_is() -> None:
+    def read(text: str) -> None:
+        raise ValueError(f"no {text} here")
+
+    with pytest.raises(ValueError, match=r"no 1\.50 here") as caught:
+        get(respond(b'{"a": 1.50}')).json(parse_float=read)
+    assert type(caught.value) is ValueError
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b'{"a": 1', b"{'a': 1}", "é".encode("latin-1"), b"1" * 5000, b"[" * 100_000],
+    ids=["nothing", "page", "part", "python", "latin-1", "long number", "deep"],
+)
 def test_what_is_no_json_is_an_error_that_is_everything_it_should_be(body: bytes) -> None:
     response = get(respond(body, headers={"Content-Type": "application/json"}))
     with pytest.raises(pystickyhttp.JSONDecodeError) as caught:

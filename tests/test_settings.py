@@ -495,6 +495,22 @@ def test_the_file_of_cookies_belongs_to_the_process_that_made_the_session(tmp_pa
     assert path.exists()
 
 
+def test_a_process_may_give_a_session_that_came_to_it_a_file_of_its_own(tmp_path: Path) -> None:
+    """L4: who asks the child of a fork, or an unpickled copy, to save its cookies finds them saved."""
+    session = Session(cookies={"ours": "1"}, cookies_file=tmp_path / "parents.txt")
+    pickled = pickle.dumps(session)
+    child = os.fork()
+    if child == 0:
+        for name, inherited in (("forked.txt", session), ("unpickled.txt", pickle.loads(pickled))):
+            inherited.cookies_file = tmp_path / name
+            inherited.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"forked.txt", "unpickled.txt"}
+    session.close()
+    assert "ours" in (tmp_path / "parents.txt").read_text()
+
+
 def test_a_file_of_cookies_that_cant_be_read_is_told_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "cookies.txt"
     path.write_text("# Netscape HTTP Cookie File\nnonsense\n")

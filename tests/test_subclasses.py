@@ -297,6 +297,22 @@ def test_an_adapter_may_make_another_response(home: Site, session: Session) -> N
     assert session.get(home.url()).connection is session.get_adapter(home.url())
 
 
+def test_the_slot_of_a_response_that_an_adapter_cant_make_is_free(home: Site, session: Session) -> None:
+    """L3: at once, though who has caught the error holds on to the frames that it came from."""
+
+    class Refusing(HTTPAdapter):
+        def build_response(self, request: PreparedRequest, incoming: Any) -> Response:
+            raise KeyError("nothing is made of it")
+
+    home.answers["/"] = respond(b"x" * 200_000)
+    adapter = Refusing(limits=pystickyhttp.Limits(max_connections=1))
+    session.mount("http://", adapter)
+    for _ in range(2):
+        with pytest.raises(KeyError) as caught:
+            session.get(home.url(), timeout=Timeout(pool=30))
+        assert session.stats().active == 0, caught.value
+
+
 def test_an_adapter_may_set_what_its_pool_is_made_with(
     tls_context: ssl.SSLContext, ca_file: str, session: Session
 ) -> None:
@@ -447,6 +463,51 @@ def test_adapters_that_were_replaced_are_closed_with_the_session(home: Site) -> 
         session.get(home.url())
         session.mount("http://", HTTPAdapter())
         session.mount("https://", HTTPAdapter())
+
+
+class Unhashable(BaseAdapter):
+    """As a dataclass is that does not say otherwise."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unhashable)
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_an_adapter_without_a_hash_is_mounted_as_any_other() -> None:
+    """It is told from others by being itself, even where it says that it equals them."""
+    one, other = Unhashable(), Unhashable()
+    with Session() as session:
+        session.mount("one://", one)
+        session.mount("again://", one)
+        session.mount("other://", other)
+        session.max_connections = 3
+        assert session.stats().opened == 0
+        assert repr(session).count("Unhashable") == 2
+    assert (one.closed, other.closed) == (1, 1)
+
+
+def test_every_adapter_is_closed_though_one_of_them_fails(home: Site) -> None:
+    class Failing(BaseAdapter):
+        def close(self) -> None:
+            raise OSError("it can't")
+
+    others = [Unhashable(), Unhashable()]
+    with no_socket_left():
+        session = Session()
+        session.get(home.url())
+        session.mount("one://", others[0])
+        session.mount("failing://", Failing())
+        session.mount("another://", others[1])
+        with pytest.raises(OSError, match="it can't"):
+            session.close()
+    assert [each.closed for each in others] == [1, 1]
 
 
 def test_the_session_that_a_program_puts_in_its_place_is_the_one_of_get(

@@ -21,7 +21,7 @@ from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import ConnectionPool, HTTPConnection, IncomingResponse, OutgoingRequest, Route
 from pystickyhttp.transport.readiness import poller, wait_for_socket
 from pystickyhttp.transport.sockets import is_timeout_of_ours
-from pystickyhttp.transport.wires import PlainWire
+from pystickyhttp.transport.wires import PlainWire, TLSWire
 from tests.interrupts import ctrl_c_once
 from tests.patience import DEADLINE, wait_for
 from tests.servers.scripted import Peer, ScriptedServer, respond
@@ -209,6 +209,18 @@ def test_a_socket_that_is_let_go_has_the_limit_of_the_last_step(
     wire = PlainWire(ends[0])
     wire.recv(1, None)
     assert wire.let_go().gettimeout() is None
+
+
+@pytest.mark.parametrize("kind", [PlainWire, TLSWire])
+def test_a_socket_that_is_let_go_after_a_step_that_waits_for_nothing_may_wait(
+    ends: tuple[socket.socket, socket.socket], kind: type[PlainWire | TLSWire]
+) -> None:
+    """X4: a 101 may come while a body is sent (X2), and is read without waiting; what follows it is not."""
+    wire = kind(ends[0])
+    wire.send(b"x", 7.0)
+    wire.do_not_block()
+    wire.do_not_block()
+    assert wire.let_go().gettimeout() == 7.0
 
 
 @pytest.mark.parametrize("news", ["a byte", "an end"])

@@ -365,6 +365,11 @@ def looked_on(url: str) -> list[str]:
     return [*seen, f"{sums.reused} reused", str(timing.Timing)]
 
 
+def what_was_sent(response: requests.Response) -> str:
+    """The request of a response has a type: a misspelt attribute of it is found."""
+    return response.request.url
+
+
 def odds_and_ends() -> tuple[object, ...]:
     """What is rarely needed."""
     deadline: Deadline = requests.timeouts.Deadline.of(5)

@@ -123,7 +123,7 @@ TOO_OLD: Final = "over the age limit"
 CLOSED_WHILE_IDLE: Final = "the server closed it while it was idle"
 CAME_WHILE_IDLE: Final = "something came in while it was idle"
 
-# What tells one connection from the next in the log: the first of the process is #1.
+# What tells one connection from the next in the log: the first is #1, and the child of a fork counts on.
 _numbers: Final = count(1)
 
 

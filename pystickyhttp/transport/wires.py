@@ -108,12 +108,14 @@ class TLSWire:
         news: as that of a `PlainWire`. What TLS has read ahead is not seen by it.
     """
 
-    __slots__ = ("_seconds", "_socket", "news")
+    __slots__ = ("_seconds", "_socket", "_waited", "news")
 
     def __init__(self, sock: AnySocket) -> None:
         self.news: Poll = poller(sock)
         self._socket = sock
-        self._seconds = sock.gettimeout()
+        self._seconds = self._waited = (
+            sock.gettimeout()
+        )  # that which is set, and the last one that let us wait
 
     def send(self, data: bytes | memoryview, seconds: float | None) -> int:
         """See `PlainWire.send`."""
@@ -127,10 +129,14 @@ class TLSWire:
 
     def do_not_block(self) -> None:
         """See `PlainWire.do_not_block`."""
-        self._limit(0.0)
+        if self._seconds != 0.0:
+            self._waited = self._seconds
+            self._limit(0.0)
 
     def let_go(self) -> AnySocket:
         """See `PlainWire.let_go`."""
+        if self._seconds == 0.0:  # a 101 that came while a body was sent (law X2) was read without waiting
+            self._limit(self._waited)
         return self._socket
 
     def _limit(self, seconds: float | None) -> None:
