@@ -146,6 +146,13 @@ class Session:
         InvalidURL, MissingSchema: base_url is no absolute URL.
     """
 
+    # What requests' Session does not have. A subclass that was written for that one may have set its own
+    # attribute of the name before it calls this __init__, which then has to leave it alone.
+    cookies_file: str | os.PathLike[str] | None = None
+    timeout: TimeoutTypes = UNSET
+    _base_url: str | None = None
+    _trace: Trace | None = None
+
     def __init__(
         self,
         *,
@@ -165,14 +172,15 @@ class Session:
         trust_env: bool = True,
         trace: Trace | None = None,
     ) -> None:
-        self.trace = trace
+        if trace is not None:
+            self.trace = trace
         self._headers = default_headers()
         if headers is not None:
             self._headers = merge_headers(headers, self._headers)
         self.cookies = cookies
-        self.cookies_file = cookies_file
         self._process = os.getpid()  # the one that the file belongs to
         if cookies_file is not None:
+            self.cookies_file = cookies_file
             _check_folder_of(cookies_file)
             self.cookies = CookieJar.load(cookies_file, missing_ok=True)
             self.cookies.update(cookies or ())
@@ -183,10 +191,12 @@ class Session:
         self.cert: CertTypes = cert
         self.proxies = proxies
         self.stream = False
-        self.timeout: TimeoutTypes = timeout
+        if timeout is not UNSET:
+            self.timeout = timeout
         self.max_redirects = DEFAULT_REDIRECT_LIMIT
         self.trust_env = trust_env
-        self.base_url = base_url
+        if base_url is not None:
+            self.base_url = base_url
         self.adapters: dict[str, BaseAdapter] = {}  # the longest prefix first
         self._own_adapter = HTTPAdapter(limits=limits, max_retries=retries, resolver=resolver)
         # In mount()'s order; a session that serves one request should not sort them three times.
