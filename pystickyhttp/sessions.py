@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from functools import partial
 from time import monotonic
 from types import MappingProxyType, NoneType, TracebackType
@@ -151,7 +151,7 @@ class Session:
     cookies_file: str | os.PathLike[str] | None = None
     timeout: TimeoutTypes = UNSET
     _base_url: str | None = None
-    _trace: Trace | None = None
+    _trace: Callable[[Any], object] | None = None
 
     def __init__(
         self,

@@ -161,7 +161,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float))
 
 
-TimeoutTypes: TypeAlias = "Timeout | TimeoutLike | float | tuple[float | None, float | None] | Unset | None"
+TimeoutTypes: TypeAlias = Timeout | TimeoutLike | float | tuple[float | None, float | None] | Unset | None
 
 
 def _check_seconds(name: str, value: Any) -> None:

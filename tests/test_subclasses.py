@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import ssl
+import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlparse
@@ -266,6 +267,11 @@ def test_a_subclass_may_have_a_base_url_of_the_class(home: Site) -> None:
     with Based() as session:
         session.get("/users")
     assert home.requests[0].target == "/users"
+
+
+def test_the_annotations_of_a_session_can_be_resolved() -> None:
+    """Libraries that make classes, such as attrs, ask for those of a subclass."""
+    assert typing.get_type_hints(Session).keys() >= {"timeout", "cookies_file"}
 
 
 class WithDefault(HTTPAdapter):
