@@ -21,7 +21,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from .exceptions import InvalidBody, InvalidHeader, InvalidJSONError, UnrewindableBodyError
 from .headers import TOKEN
-from .urls import encode_form, is_list
+from .urls import encode_form, is_list, own_text
 
 # What one read of a file takes: large enough that the calls do not count, small enough to hold in memory.
 PIECE: Final = 64 * 1024
@@ -329,7 +329,7 @@ def _quoted(value: Any, what: str) -> str:
 
 def _part_text(value: Any, what: str) -> str:
     """X7: text of a part's head, that no line can be smuggled in by."""
-    raw = value if isinstance(value, bytes) else _part_utf8(str(value), what)
+    raw = value if isinstance(value, bytes) else _part_utf8(_shown(value), what)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -337,6 +337,10 @@ def _part_text(value: Any, what: str) -> str:
     if any(character in text for character in "\r\n\0"):
         raise InvalidHeader(f"{what} has CR, LF or NUL in it: {value!r}; remove it")
     return text
+
+
+def _shown(value: Any) -> str:
+    return own_text(value) if isinstance(value, str) else str(value)
 
 
 def _part_utf8(text: str, what: str) -> bytes:

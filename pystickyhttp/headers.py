@@ -115,6 +115,8 @@ class Headers(MutableMapping[str, Any]):
         known = self._fields.get(name.lower())
         return [] if known is None else list(known[1])
 
+    getlist = get_list  # urllib3's name, by which programs read the Set-Cookie fields of `raw.headers`
+
     def lines(self) -> Iterator[tuple[str, Any]]:
         """Every field as a pair of name and value, one pair for each line."""
         for name, values in self._fields.values():

@@ -32,6 +32,7 @@ from .exceptions import (
 )
 from .gathering import gathered
 from .headers import TOKEN, Field, Headers, HeaderTypes, parse_links
+from .headers import Headers as CaseInsensitiveDict  # noqa: F401 - programs import it from here
 from .hooks import Hook, Hooks, as_hooks, default_hooks, has_hooks
 from .kept import kept
 from .once import once

@@ -28,6 +28,9 @@ class RawBody(Protocol):
     @property
     def closed(self) -> bool: ...
 
+    @property
+    def received(self) -> int: ...
+
     def read_piece(self) -> bytes: ...
 
     def pieces(self) -> Iterator[bytes]: ...
@@ -46,17 +49,24 @@ class FileBody:
 
     Args:
         file: an object with `read(size)`, and with `close()` if there is anything to close.
+
+    Attributes:
+        closed: whether it was closed.
+        received: how many bytes were read.
     """
 
     def __init__(self, file: Any) -> None:
         self._file = file
         self.closed = False
+        self.received = 0
 
     def read_piece(self) -> bytes:
         """The next piece; b"" at the end."""
         if self.closed:
             return b""
-        return self._read_coded(_PIECE) or b""
+        piece = self._read_coded(_PIECE) or b""
+        self.received += len(piece)
+        return piece
 
     def _read_coded(self, size: int) -> bytes | None:
         if hasattr(self._file, "decode_content"):  # urllib3's responses decode unless they are told not to
@@ -155,7 +165,16 @@ class RawResponse(io.RawIOBase):
     @property
     def was_read(self) -> bool:
         """Whether its reading was begun, or it was closed: who reads elsewhere would find a part."""
-        return self.closed or self._pieces is not None
+        return super().closed or self._pieces is not None
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed, or has come to its end, be it that the response read it."""
+        return super().closed or (self.auto_close and self._ended_elsewhere())
+
+    def _ended_elsewhere(self) -> bool:
+        # An empty body has ended before anybody read it, and who wraps its file finds an open one.
+        return self._pieces is None and self._body.closed and self._body.received > 0
 
     @property
     def data(self) -> bytes:
@@ -185,8 +204,8 @@ class RawResponse(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """How many bytes were read."""
-        return self._position
+        """How many bytes were read; of a body that the response reads, those that came, still coded."""
+        return self._body.received if self._pieces is None else self._position
 
     def read(self, amt: int | None = -1, decode_content: bool | None = None) -> bytes:
         """Read bytes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import partial
 from time import monotonic
 from types import MappingProxyType, NoneType, TracebackType
@@ -152,6 +152,13 @@ class Session:
         InvalidProxyURL: a key of proxies can fit no URL.
     """
 
+    # What requests' Session does not have. A subclass that was written for that one may have set its own
+    # attribute of the name before it calls this __init__, which then has to leave it alone.
+    _cookies_file: str | os.PathLike[str] | None = None
+    timeout: TimeoutTypes = UNSET
+    _base_url: str | None = None
+    _trace: Callable[[Any], object] | None = None
+
     def __init__(
         self,
         *,
@@ -171,13 +178,14 @@ class Session:
         trust_env: bool = True,
         trace: Trace | None = None,
     ) -> None:
-        self.trace = trace
+        if trace is not None:
+            self.trace = trace
         self._headers = default_headers()
         if headers is not None:
             self._headers = merge_headers(headers, self._headers)
         self.cookies = cookies
-        self.cookies_file = cookies_file
         if cookies_file is not None:
+            self.cookies_file = cookies_file
             _check_folder_of(cookies_file)
             self.cookies = CookieJar.load(cookies_file, missing_ok=True)
             self.cookies.update(cookies or ())
@@ -188,10 +196,12 @@ class Session:
         self.cert: CertTypes = cert
         self.proxies = proxies
         self.stream = False
-        self.timeout: TimeoutTypes = timeout
+        if timeout is not UNSET:
+            self.timeout = timeout
         self.max_redirects = DEFAULT_REDIRECT_LIMIT
         self.trust_env = trust_env
-        self.base_url = base_url
+        if base_url is not None:
+            self.base_url = base_url
         self.adapters: dict[str, BaseAdapter] = {}  # the longest prefix first
         self._own_adapter = HTTPAdapter(limits=limits, max_retries=retries, resolver=resolver)
         # In mount()'s order; a session that serves one request should not sort them three times.
@@ -246,7 +256,7 @@ class Session:
     @cookies_file.setter
     def cookies_file(self, value: str | os.PathLike[str] | None) -> None:
         self._cookies_file = value
-        self._process = os.getpid()
+        self._process = os.getpid()  # the one that the file belongs to
 
     @property
     def max_connections(self) -> int | None:

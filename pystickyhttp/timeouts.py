@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from .exceptions import TotalTimeout
 from .values import Value, settle, value_class
@@ -82,7 +82,8 @@ class Timeout(Value):
 
         Args:
             value: a `Timeout`; a number of seconds for connect, read and write each; a pair
-                (connect, read); None for no limit at all; `UNSET` for the defaults.
+                (connect, read); urllib3's Timeout, whose total bounds each of these two; None for no limit
+                at all; `UNSET` for the defaults.
 
         Returns:
             The timeout. The wait for the pool keeps its default where one or two numbers are given:
@@ -105,6 +106,8 @@ class Timeout(Value):
                 raise ValueError(f"timeout {value!r} is not a pair: {_WHAT_A_TIMEOUT_IS}")
             connect, read = value
             return cls(connect=connect, read=read, write=read)
+        if isinstance(value, TimeoutLike):
+            return cls(**_arguments_of(value))
         if isinstance(value, (float, int)) and not isinstance(value, bool):  # such as numpy's float64
             return _of_seconds(value)
         raise TypeError(f"timeout is {value!r}: {_WHAT_A_TIMEOUT_IS}")
@@ -138,7 +141,32 @@ def _of_seconds(seconds: float) -> Timeout:
     return Timeout(connect=seconds, read=seconds, write=seconds)
 
 
-TimeoutTypes: TypeAlias = "Timeout | float | tuple[float | None, float | None] | Unset | None"
+@runtime_checkable
+class TimeoutLike(Protocol):
+    """What tells urllib3's Timeout, of any of its versions, from all else."""
+
+    @property
+    def total(self) -> Any:
+        """The limit of connecting and reading together."""
+
+    def start_connect(self) -> Any:
+        """Start the clock."""
+
+
+def _arguments_of(value: Any) -> dict[str, float | None]:
+    """The arguments that make a Timeout like one of urllib3's; a leg of which it says nothing is left out."""
+    # Its properties of these do not tell what was not given from None.
+    legs = {"connect": value._connect, "read": value._read, "write": value._read}
+    if _is_number(value.total):
+        return {name: min(leg, value.total) if _is_number(leg) else value.total for name, leg in legs.items()}
+    return {name: leg for name, leg in legs.items() if leg is None or _is_number(leg)}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float))
+
+
+TimeoutTypes: TypeAlias = Timeout | TimeoutLike | float | tuple[float | None, float | None] | Unset | None
 
 
 def _check_seconds(name: str, value: Any) -> None:

@@ -401,9 +401,24 @@ def encode_form(data: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> str:
     for name, value in items:
         members = value if is_list(value) else (value,)
         pairs.extend((name, member) for member in members if member is not None)
-    settled = [(name, bytes(v) if isinstance(v, (bytearray, memoryview)) else v) for name, v in pairs]
-    encoded: str = _library().urlencode(settled)
+    encoded: str = _library().urlencode([(_settled(name), _settled(value)) for name, value in pairs])
     return encoded
+
+
+def _settled(value: Any) -> Any:
+    """A name or a value of a form, which `urlencode` takes by its `str()` unless it is bytes."""
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    return own_text(value) if isinstance(value, str) else value
+
+
+def own_text(text: str) -> str:
+    """The characters that a str is made of: a member of an Enum of them shows others.
+
+    Args:
+        text: of str, or of a class below it.
+    """
+    return str.__str__(text)
 
 
 def redacted(text: str) -> str:

@@ -663,6 +663,21 @@ def test_a_jar_of_ones_own_kind_copies_to_its_kind() -> None:
     assert type(Mine({"a": "b"}).copy()) is Mine
 
 
+def test_a_jar_of_ones_own_kind_is_asked_about_each_cookie_of_a_response() -> None:
+    """As http.cookiejar asks it: it may keep cookies out, or note them."""
+
+    class Picky(CookieJar):
+        def set_cookie(self, cookie: Any, *args: Any, **kwargs: Any) -> None:
+            if cookie.name != "tracker":
+                super().set_cookie(cookie, *args, **kwargs)
+
+    set_cookies = [("Set-Cookie", "tracker=1"), ("Set-Cookie", "kept=2")]
+    with ScriptedServer(keep_alive(lambda request: respond(b"", headers=set_cookies))) as server:
+        with Session(cookies=Picky()) as session:
+            session.get(server.url())
+            assert session.cookies.get_dict() == {"kept": "2"}
+
+
 # -- cost
 
 

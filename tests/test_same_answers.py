@@ -317,6 +317,27 @@ STREAMS: Table = {
     "raw.stream": _stream(lambda response: b"".join(response.raw.stream(7))),
     "raw, after the end": _stream(lambda response: [response.raw.read(), response.raw.read()]),
     "raw as a file": _stream(lambda response: _copied_to_memory(response.raw)),
+    "raw, once content was read": _stream(
+        lambda response: [response.content, response.raw.closed, response.raw.isclosed(), response.raw.read()]
+    ),
+    "raw, once its pieces were iterated over": _stream(
+        lambda response: [response.raw.closed, list(response.iter_content(10)), response.raw.closed]
+    ),
+    "raw of nothing is open until it is read": Case(
+        lambda lib, at: _streamed(
+            lib, at, lambda response: [response.raw.closed, _copied_to_memory(response.raw)]
+        ),
+        answer=always(""),
+    ),
+    "raw tells how much came, coding and all": _stream(
+        lambda response: [list(response.iter_content(1000)), response.raw.tell()], **GZIPPED
+    ),
+    "raw has the lines of a field apart": Case(
+        lambda lib, at: _streamed(
+            lib, at, lambda response: [response.raw.headers.getlist(name) for name in ("set-cookie", "none")]
+        ),
+        answer=SETS_COOKIES,
+    ),
     "raw has status, reason and headers": _stream(
         lambda response: [response.raw.status, response.raw.reason, response.raw.headers["Content-Length"]]
     ),

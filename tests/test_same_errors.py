@@ -496,6 +496,8 @@ ON_THE_WAY: dict[str, Callable[[Any], Any]] = {
     "no connection in time, of a pair": _no_connection_in_time((0.05, 5)),
     "no answer in time": _no_answer_in_time(0.05),
     "no answer in time, of a pair": _no_answer_in_time((5, 0.05)),
+    "no answer in time, of a Timeout of urllib3": _no_answer_in_time(urllib3.Timeout(connect=5, read=0.05)),
+    "no answer in the total time of a Timeout of urllib3": _no_answer_in_time(urllib3.Timeout(0.05)),
     "half an answer in time": _half_an_answer_in_time(lambda response: response.content),
     "half an answer in time, read piece by piece": _half_an_answer_in_time(
         lambda response: list(response.iter_content(4))

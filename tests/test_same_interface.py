@@ -105,7 +105,7 @@ IMPORTED_FROM: dict[str, str] = {
     "requests.auth": "HTTPBasicAuth HTTPDigestAuth AuthBase",
     "requests.certs": "where",
     "requests.compat": "urlparse urljoin urlencode quote unquote json str bytes basestring cookielib",
-    "requests.models": "HTTPError PreparedRequest Response StreamConsumedError",
+    "requests.models": "CaseInsensitiveDict HTTPError PreparedRequest Response StreamConsumedError",
     "requests.sessions": "Session Request PreparedRequest TooManyRedirects HTTPAdapter merge_hooks",
     "requests.status_codes": "codes",
     "requests.structures": "CaseInsensitiveDict LookupDict",

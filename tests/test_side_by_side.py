@@ -8,6 +8,7 @@ that way; most of it stands in the README's table. What may differ in the bytes 
 
 from __future__ import annotations
 
+import enum
 import io
 import json
 import pickle
@@ -132,6 +133,13 @@ VERBS: Table = {
     "timeout None": lambda lib, at: lib.get(at("/"), timeout=None),
 }
 
+
+class _Colour(str, enum.Enum):  # noqa: UP042 - a StrEnum shows its text, and would prove nothing
+    """Text that shows itself as "_Colour.RED", and is "red"."""
+
+    RED = "red"
+
+
 PARAMS: Table = {
     "a mapping": lambda lib, at: lib.get(at("/get"), params={"key1": "value1", "key2": "value2"}),
     "a mapping with a list": lambda lib, at: lib.get(at("/get"), params={"key1": "1", "key2": ["2", "3"]}),
@@ -141,6 +149,9 @@ PARAMS: Table = {
     "a mapping with nothing but None": lambda lib, at: lib.get(at("/get"), params={"a": None}),
     "a list with None in it": lambda lib, at: lib.get(at("/get"), params={"a": ["1", None, "2"]}),
     "numbers and truth": lambda lib, at: lib.get(at("/"), params={"a": 1, "b": 1.5, "c": True}),
+    "text of an Enum": lambda lib, at: lib.get(
+        at("/"), params={"a": _Colour.RED, _Colour.RED: [_Colour.RED]}
+    ),
     "empty values": lambda lib, at: lib.get(at("/"), params={"a": "", "": "b"}),
     "pairs": lambda lib, at: lib.get(at("/"), params=[("a", "1"), ("b", "2"), ("a", "3")]),
     "pairs with lists": lambda lib, at: lib.get(at("/"), params=[("a", ["1", "2"]), ("b", "3")]),
@@ -259,6 +270,12 @@ BODIES: Table = {
     "a form with unicode": lambda lib, at: lib.post(at("/"), data={"ü": "é ☃", "a": "&=+/ %"}),
     "a form with bytes": lambda lib, at: lib.post(at("/"), data={b"a": b"\xff"}),
     "a form with numbers": lambda lib, at: lib.post(at("/"), data={"a": 1, "b": 1.5, "c": False}),
+    "a form with text of an Enum": lambda lib, at: lib.post(
+        at("/"), data={"a": _Colour.RED, _Colour.RED: "b"}
+    ),
+    "an upload under text of an Enum": lambda lib, at: lib.post(
+        at("/"), files={_Colour.RED: (_Colour.RED, "content")}
+    ),
     "an empty form": lambda lib, at: lib.post(at("/"), data={}),
     "an empty list": lambda lib, at: lib.post(at("/"), data=[]),
     "a form with a type of its own": lambda lib, at: lib.post(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import ssl
+import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlparse
@@ -229,6 +230,48 @@ def test_request_may_be_given_defaults_by_a_subclass() -> None:
     with ScriptedServer(silence) as server:
         with Impatient() as session, pytest.raises(pystickyhttp.ReadTimeout, match=r"0\.2"):
             session.get(server.url())
+
+
+class OfAnApi(Session):
+    """As many are written for requests: with attributes of its own, set before there is a session."""
+
+    def __init__(self, base_url: str, timeout: float) -> None:
+        self.base_url = base_url
+        self.timeout = timeout
+        super().__init__()
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
+        assert self.base_url is not None
+        kwargs.setdefault("timeout", self.timeout)
+        return super().request(method, self.base_url + url, *args, **kwargs)
+
+
+def test_a_subclass_may_set_attributes_of_its_own_before_it_is_a_session(home: Site) -> None:
+    with OfAnApi(home.url("/api"), 5) as session:
+        session.get("/users")
+        assert session.timeout == 5
+        assert session.base_url == home.url("/api")
+        assert pickle.loads(pickle.dumps(session)).base_url == session.base_url
+    assert home.requests[0].target == "/api/users"
+
+
+def test_a_subclass_may_have_a_base_url_of_the_class(home: Site) -> None:
+    """As requests-toolbelt has it, and joins them by itself."""
+
+    class Based(Session):
+        base_url = None
+
+        def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
+            return super().request(method, home.url(url), *args, **kwargs)
+
+    with Based() as session:
+        session.get("/users")
+    assert home.requests[0].target == "/users"
+
+
+def test_the_annotations_of_a_session_can_be_resolved() -> None:
+    """Libraries that make classes, such as attrs, ask for those of a subclass."""
+    assert typing.get_type_hints(Session).keys() >= {"timeout"}
 
 
 class WithDefault(HTTPAdapter):

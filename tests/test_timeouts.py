@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+import urllib3
 
 from pystickyhttp.exceptions import RequestException, TotalTimeout
 from pystickyhttp.exceptions import Timeout as TimeoutOfTheTree
@@ -57,6 +58,24 @@ def test_the_default_is_finite() -> None:
     ids=named,
 )
 def test_a_timeout_is_read_as_requests_reads_it(value: Any, expected: Timeout) -> None:
+    assert Timeout.of(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (urllib3.Timeout(connect=1, read=2), Timeout(connect=1, read=2, write=2)),
+        (urllib3.Timeout(connect=1), Timeout(connect=1)),
+        (urllib3.Timeout(), Timeout()),
+        (urllib3.Timeout(connect=None, read=None), Timeout(connect=None, read=None, write=None)),
+        (urllib3.Timeout(connect=1, read=2, total=5), Timeout(connect=1, read=2, write=2)),
+        (urllib3.Timeout(connect=9, read=None, total=5), Timeout(connect=5, read=5, write=5)),
+        (urllib3.Timeout(5), Timeout(connect=5, read=5, write=5)),
+    ],
+    ids=named,
+)
+def test_a_timeout_of_urllib3_is_taken_as_requests_documents_it(value: Any, expected: Timeout) -> None:
+    """T1: what it does not say has the default, and not no limit."""
     assert Timeout.of(value) == expected
 
 

@@ -138,11 +138,19 @@ class CookieJar:
         """
         now = time.time() if now is None else now
         read = [parse_set_cookie(text, url, now, self.max_lifetime) for text in set_cookie]
+        # A subclass may keep cookies out there, or note them: it has to see those of responses as well.
+        is_asked = type(self).set_cookie is not CookieJar.set_cookie
+        asked_about = []
         with _lock:
             for cookie in read:
                 if cookie is None or (url.scheme != "https" and self._lies_over_secure(cookie, now)):
                     continue
-                self._store(cookie, now)
+                if is_asked:
+                    asked_about.append(cookie)
+                else:
+                    self._store(cookie, now)
+        for cookie in asked_about:  # it takes the lock by itself
+            self.set_cookie(cookie)
 
     def _lies_over_secure(self, new: Cookie, now: float) -> bool:
         """Section 5.7, step 16: whether it would be sent for a Secure one, or beside it."""

@@ -158,6 +158,7 @@ class HTTPConnection:
         served: the exchanges that ran to their end.
         sent: bytes of the present request that were written.
         received: bytes of the present response that came.
+        body_received: those of its body, chunk framing taken off.
         ended: whether the present response has come to its end.
         fields: the header fields of the present response: names as they came, and values, in order.
         tls: facts of the TLS with the far end, None where there is none.
@@ -166,7 +167,6 @@ class HTTPConnection:
     __slots__ = (
         "_ambiguous",
         "_body_length",
-        "_body_received",
         "_broken_by",
         "_created",
         "_cut",
@@ -185,6 +185,7 @@ class HTTPConnection:
         "_wire",
         "answered",
         "asked",
+        "body_received",
         "ended",
         "fields",
         "number",
@@ -216,7 +217,7 @@ class HTTPConnection:
         self._idle_limit: float | None = None  # seconds, by the server's Keep-Alive
         self._remaining: int | None = None  # requests, by the server's Keep-Alive
         self._body_length: int | None = None
-        self._body_received = 0
+        self.body_received = 0
         self.ended = False
         self.fields: Fields = ()
         self._head: h11.Request | None = None  # of the present request
@@ -248,14 +249,9 @@ class HTTPConnection:
         return self._state is _CLOSED
 
     @property
-    def body_received(self) -> int:
-        """Bytes of the body that have come."""
-        return self._body_received
-
-    @property
     def body_left(self) -> int:
         """Bytes of the body that have yet to come; 0 where nobody can tell."""
-        return 0 if self._body_length is None else self._body_length - self._body_received
+        return 0 if self._body_length is None else self._body_length - self.body_received
 
     # --- the exchange
 
@@ -565,7 +561,7 @@ class HTTPConnection:
             raise RemoteProtocolError(f"{self.route} sent what is not HTTP/1.1: {error}") from error
 
     def _begin_body(self, method: str, status: int) -> None:
-        self._body_received = 0
+        self.body_received = 0
         self._body_length = None
         chunked = False
         for raw_name, value in self.fields:
@@ -604,8 +600,8 @@ class HTTPConnection:
                 read = self._receive_body(deadline)
             elif type(event) is h11.Data:
                 size = len(event.data)
-                self._body_received += size
-                if self._body_received == self._body_length:
+                self.body_received += size
+                if self.body_received == self._body_length:
                     self._take_end()
                 # Of a body whose length was said h11 keeps nothing back: it asks for more once it has given
                 # all that it had, and what it gives next is the read, which then need not be copied again.
@@ -640,8 +636,8 @@ class HTTPConnection:
     def _incomplete(self, why: str) -> IncompleteBody:
         promised = "of a body without length" if self._body_length is None else f"of {self._body_length}"
         return IncompleteBody(
-            f"the body from {self.route} is cut short after {self._body_received} bytes {promised}: {why}",
-            received=self._body_received,
+            f"the body from {self.route} is cut short after {self.body_received} bytes {promised}: {why}",
+            received=self.body_received,
             expected=self._body_length,
         )
 

@@ -442,6 +442,7 @@ class IncomingResponse:
         "_deadline",
         "_http",
         "_pool",
+        "_received",
         "fields",
         "marks",
         "reason",
@@ -468,6 +469,7 @@ class IncomingResponse:
         self._pool = pool
         self._claim = claim
         self._deadline = deadline
+        self._received = 0
         self._connection: HTTPConnection | None = connection
         if connection.ended:
             self._finish(connection)
@@ -501,6 +503,12 @@ class IncomingResponse:
     def closed(self) -> bool:
         """Whether the body has ended, or was closed."""
         return self._connection is None
+
+    @property
+    def received(self) -> int:
+        """How many bytes of the body have come, chunk framing taken off, content coding left on."""
+        connection = self._connection
+        return self._received if connection is None else connection.body_received
 
     def read_piece(self) -> bytes:
         """The next piece of the body as it comes, chunk framing taken off, content coding left on.
@@ -605,7 +613,8 @@ class IncomingResponse:
     def _finish(self, connection: HTTPConnection) -> None:
         teller = self._claim.teller
         # Behind the release it may serve another request.
-        received, served = (0, 0) if teller is None else (connection.body_received, connection.served + 1)
+        self._received = received = connection.body_received
+        served = connection.served + 1
         is_pooled = self._pool._release(self._claim, connection)
         self._connection = None
         if teller is not None:
@@ -618,7 +627,7 @@ class IncomingResponse:
         self._connection = None
 
     def _fail(self, connection: HTTPConnection, error: BaseException) -> None:
-        received = connection.body_received
+        self._received = received = connection.body_received
         why = self._claim.why
         self._give_up(_why_given_up(error) if why is BROKEN_OFF else why)
         if self._claim.teller is not None:
