@@ -1,9 +1,9 @@
 """`python -m benchmarks.readme`: puts the figures of the last runs into the README.
 
 It takes `compare.json` and `pooling.json` from benchmarks/results, keeps them in benchmarks/charts beside the
-chart that it draws from them, and writes chart and table between two marks in README.md. Where one of them is
-not in benchmarks/results, what benchmarks/charts has of it stays. Nothing there is written by hand, and a
-test holds the README to the figures that are kept.
+chart that it draws from them, and writes chart and table, each between two marks, in README.md. Where one of
+them is not in benchmarks/results, what benchmarks/charts has of it stays. Nothing there is written by hand, and
+a test holds the README to the figures that are kept.
 """
 
 import argparse
@@ -33,8 +33,8 @@ FOLDER = "benchmarks/charts/"
 CHART = "pooling"
 KEPT = ("pooling.json", "compare.json")
 
-BEGIN = "<!-- benchmarks: from here to the end mark `python -m benchmarks.readme` writes -->"
-END = "<!-- benchmarks: end -->"
+BEGIN = "<!-- {}: from here to the end mark `python -m benchmarks.readme` writes -->"
+END = "<!-- {}: end -->"
 
 LEGEND = (
     "What this client is held to, met or not: ours and theirs are medians, and the figure is the median of "
@@ -93,50 +93,46 @@ def keep(results: Path, charts: Path) -> None:
 
 
 def update(readme: Path, charts: Path) -> None:
-    before, _, after = parts(readme.read_text(encoding="utf-8"))
-    readme.write_text(f"{before}{written(charts)}{after}", encoding="utf-8")
+    text = readme.read_text(encoding="utf-8")
+    for name, lines in written(charts).items():
+        before, _, after = parts(text, name)
+        text = f"{before}{lines}{after}"
+    readme.write_text(text, encoding="utf-8")
 
 
-def parts(text: str) -> tuple[str, str, str]:
-    """What stands ahead of the marks, between them, and behind.
+def parts(text: str, name: str) -> tuple[str, str, str]:
+    """What stands ahead of the marks of this name, between them, and behind.
 
     Raises:
         BenchmarkError: they are not there.
     """
-    before, begin, rest = text.partition(f"{BEGIN}\n")
-    between, end, after = rest.partition(END)
+    first, last = BEGIN.format(name), END.format(name)
+    before, begin, rest = text.partition(f"{first}\n")
+    between, end, after = rest.partition(last)
     if not begin or not end:
-        raise BenchmarkError(f"the README lacks the marks {BEGIN!r} and {END!r}")
+        raise BenchmarkError(f"the README lacks the marks {first!r} and {last!r}")
     return before + begin, between, end + after
 
 
-def written(charts: Path) -> str:
-    """What stands between the marks, from the figures in this folder."""
+def written(charts: Path) -> dict[str, str]:
+    """What stands between the marks of each name, from the figures in this folder."""
     compared = json.loads((charts / "compare.json").read_text(encoding="utf-8"))
-    return section(read_json(charts / "pooling.json"), compared)
+    return {"chart": drawn(read_json(charts / "pooling.json")), "table": measured(compared)}
 
 
-def section(pooled: Report, compared: Mapping[str, Any]) -> str:
-    """Chart and table, each with its date and what it was measured with. Pure."""
-    drawn = f"Drawn from a run of {pooled.facts['date'][:10]}: {described(pooled.facts['machine'])}."
-    measured = (
+def drawn(pooled: Report) -> str:
+    """The chart, with its date and machine. Pure."""
+    source = f"Drawn from a run of {pooled.facts['date'][:10]}: {described(pooled.facts['machine'])}."
+    return "\n".join(["", *picture(CHART, said(pooled), FOLDER), "", source, ""]) + "\n"
+
+
+def measured(compared: Mapping[str, Any]) -> str:
+    """The table, with its date and what it was measured with. Pure."""
+    source = (
         f"Measured on {compared['date'][:10]}: {described(compared['machine'])}; "
         f"server: {compared['server']}; {numbered(compared['versions'])}."
     )
-    lines = [
-        "",
-        *picture(CHART, said(pooled), FOLDER),
-        "",
-        drawn,
-        "",
-        LEGEND,
-        "",
-        *goals(compared),
-        "",
-        measured,
-        "",
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(["", LEGEND, "", *goals(compared), "", source, ""]) + "\n"
 
 
 def goals(compared: Mapping[str, Any]) -> list[str]:

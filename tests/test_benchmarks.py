@@ -242,8 +242,8 @@ def test_a_run_of_make_bench_growth_leaves_figures_page_and_charts(tmp_path: Pat
 
 
 def test_the_readme_shows_the_figures_that_are_stored_beside_its_chart() -> None:
-    _, between, _ = parts(README.read_text(encoding="utf-8"))
-    assert between == written(CHARTS)
+    readme = README.read_text(encoding="utf-8")
+    assert {name: parts(readme, name)[1] for name in ("chart", "table")} == written(CHARTS)
 
 
 def test_the_charts_of_the_readme_are_there_and_small() -> None:
@@ -282,11 +282,16 @@ def test_the_table_has_goals_that_were_missed_as_well_as_those_that_were_met() -
 
 
 def test_what_stands_around_the_marks_stays(tmp_path: Path) -> None:
+    def page(chart: str, table: str) -> str:
+        chart = f"{BEGIN.format('chart')}\n{chart}{END.format('chart')}"
+        table = f"{BEGIN.format('table')}\n{table}{END.format('table')}"
+        return f"before\n{chart}\nbetween\n{table}\nafter\n"
+
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+    readme.write_text(page("old\n", "old\n"), encoding="utf-8")
     for _ in range(2):
         update(readme, CHARTS)
-        assert readme.read_text(encoding="utf-8") == f"before\n{BEGIN}\n{written(CHARTS)}{END}\nafter\n"
+        assert readme.read_text(encoding="utf-8") == page(**written(CHARTS))
 
 
 def test_a_readme_without_the_marks_is_told_of(tmp_path: Path) -> None:
