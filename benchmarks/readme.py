@@ -2,8 +2,8 @@
 
 It takes `compare.json` and `pooling.json` from benchmarks/results, keeps them in benchmarks/charts beside the
 chart that it draws from them, and writes chart and table, each between two marks, in README.md. Where one of
-them is not in benchmarks/results, what benchmarks/charts has of it stays. Nothing there is written by hand, and
-a test holds the README to the figures that are kept.
+them is not in benchmarks/results, what benchmarks/charts has of it stays. Nothing there is written by hand,
+and a test holds the README to the figures that are kept.
 """
 
 import argparse
