@@ -108,6 +108,14 @@ def test_headers_are_sent_taken_away_and_sent_empty(command: Command) -> None:
 
 def test_a_header_that_was_taken_away_can_be_given_anew(command: Command) -> None:
     assert sent(command, "URL", "User-Agent:", "User-Agent:me").header("User-Agent") == "me"
+    again = sent(command, "URL", "-H", "User-Agent:", "-H", "User-Agent: ü").header("User-Agent")
+    assert again == "ü".encode().decode("latin-1")
+
+
+def test_an_item_and_an_option_take_a_header_away_in_the_same_words(command: Command) -> None:
+    """As to curl, spaces are no value."""
+    assert sent(command, "URL", "User-Agent: ").header("User-Agent") is None
+    assert sent(command, "URL", "-H", "User-Agent: ").header("User-Agent") is None
 
 
 def test_parameters_are_appended_to_the_query(command: Command) -> None:

@@ -14,8 +14,8 @@ from ..no_proxy import is_loopback
 from .arguments import PROGRAM
 from .arguments import Options as Given
 from .failures import CommandError
-from .items import header_line, set_header
-from .request import full_url, socket_of, verify_of
+from .items import add_header_lines
+from .request import full_url, proxies_of, socket_of, verify_of
 
 # Enough for a p99 that is not the slowest one by name only, and few enough for a server of somebody else.
 DEFAULT_REQUESTS: Final = 100
@@ -123,6 +123,8 @@ def read_options(arguments: list[str]) -> Options:
     if given.insecure and given.cacert is not None:
         raise CommandError("--insecure and --cacert contradict each other: leave one out")
     unix_socket = socket_of(given)
+    headers = Headers()
+    add_header_lines(headers, given.header)
     return Options(
         method=method,
         url=url,
@@ -131,9 +133,9 @@ def read_options(arguments: list[str]) -> Options:
         pause=default_pause(url, unix_socket) if given.pause is None else given.pause,
         max_time=given.max_time,
         timeout=given.timeout,
-        headers=_headers(given.header),
+        headers=headers,
         verify=verify_of(given),
-        proxies=_proxies(given.proxy),
+        proxies=proxies_of(given),
         unix_socket=unix_socket,
         as_json=given.json,
     )
@@ -145,21 +147,6 @@ def default_pause(url: str, unix_socket: str | None) -> float:
     if unix_socket is not None or parsed.is_unix or is_loopback(parsed.host):
         return 0.0
     return POLITE_PAUSE
-
-
-def _headers(lines: list[str]) -> Headers:
-    headers = Headers()
-    for text in lines:
-        line = header_line(text)
-        set_header(headers, line.name, line.value if line.value or line.separator == ";" else None)
-    return headers
-
-
-def _proxies(proxy: str | None) -> Mapping[str, str | None] | None:
-    """None leaves the word to the environment; an empty text means direct, as to curl."""
-    if proxy is None:
-        return None
-    return {"all": proxy} if proxy else {}
 
 
 def _method_and_url(given: Given) -> tuple[str, str]:

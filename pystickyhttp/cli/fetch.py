@@ -19,7 +19,7 @@ from . import show
 from .arguments import Options
 from .failures import CommandError, Exit
 from .output import Output, standard_output, unused_output
-from .request import Order, cert_of, order_of, retries_of, socket_of, timeout_of, verify_of
+from .request import Order, cert_of, order_of, proxies_of, retries_of, socket_of, timeout_of, verify_of
 from .terminal import Terminal, harmless, standard_error
 
 # A body of JSON is laid out as a whole. A larger one is no reading matter, and is shown as it comes.
@@ -123,7 +123,6 @@ class _WatchedAdapter(HTTPAdapter):
 
 @contextmanager
 def _session(options: Options, heads: Heads) -> Iterator[Session]:
-    proxies = None if options.proxy is None else {"all": options.proxy} if options.proxy else {}
     with warnings.catch_warnings():
         # It is said in a line of our own already.
         warnings.simplefilter("ignore", InsecureRequestWarning)
@@ -131,7 +130,7 @@ def _session(options: Options, heads: Heads) -> Iterator[Session]:
             cookies_file=options.session,
             verify=verify_of(options),
             cert=cert_of(options),
-            proxies=proxies,
+            proxies=proxies_of(options),
         ) as session:
             adapter = _WatchedAdapter(heads, max_retries=retries_of(options), unix_socket=socket_of(options))
             for scheme in ("http://", "https://", f"{urls.UNIX}://"):

@@ -140,7 +140,7 @@ def gather(texts: Iterable[str]) -> Items:
 def _add(items: Items, item: Item) -> None:
     name, separator, value = item
     if separator in (":", ";"):
-        set_header(items.headers, name, value.strip(" \t") if value or separator == ";" else None)
+        _add_header(items.headers, item)
     elif separator == "==":
         items.params.append((name, value))
     elif separator == "@":
@@ -152,26 +152,40 @@ def _add(items: Items, item: Item) -> None:
         items.fields.append((name, _json(name, value if separator == ":=" else _text_of(value))))
 
 
-def set_header(headers: Headers, name: str, value: str | None) -> None:
+def _add_header(headers: Headers, item: Item) -> None:
     """Add a header field; one that is taken away takes those before it along."""
-    if value is None or headers.get(name, "") is None:
-        headers[name] = value
+    text = item.value.strip(" \t")
+    if not text and item.separator != ";":
+        headers[item.name] = None
+        return
+    value = text if text.isascii() else os.fsencode(text)
+    if headers.get(item.name, "") is None:
+        headers[item.name] = value
     else:
-        headers.add(name, value if value.isascii() else os.fsencode(value))
+        headers.add(item.name, value)
 
 
-def header_line(text: str) -> Item:
-    """A header as curl has it: `Name: value`, `Name:` or `Name;`.
+def add_header_lines(headers: Headers, lines: Iterable[str]) -> None:
+    """Add headers as curl has them: `Name: value`, `Name:` to take one away, or `Name;` for an empty one.
+
+    Args:
+        headers: what they are added to.
+        lines: the headers.
 
     Raises:
-        CommandError: it is none of these.
+        CommandError: one is none of these.
     """
+    for text in lines:
+        _add_header(headers, _header_line(text))
+
+
+def _header_line(text: str) -> Item:
     name, colon, value = text.partition(":")
     if not colon and name.endswith(";"):
         return Item(name[:-1], ";", "")
     if not colon or not name:
         raise CommandError(f"the header {text!r} has no name: write 'Name: value'")
-    return Item(name, ":", value.strip(" \t"))
+    return Item(name, ":", value)
 
 
 def _upload(name: str, value: str) -> Upload:

@@ -6,6 +6,7 @@ import getpass
 import os
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -18,15 +19,7 @@ from ..timeouts import DEFAULT_CONNECT, UNSET, Timeout, TimeoutTypes
 from ..urls import socket_path
 from .arguments import Options
 from .failures import CommandError, Exit
-from .items import (
-    UNKNOWN_TYPE,
-    Items,
-    gather,
-    guessed_type,
-    header_line,
-    set_header,
-    unreadable,
-)
+from .items import UNKNOWN_TYPE, Items, add_header_lines, gather, guessed_type, unreadable
 from .terminal import is_interactive
 
 # The failures of a server that pass, as curl's --retry has them.
@@ -142,9 +135,7 @@ def _method(options: Options, body: Body) -> str:
 
 def _headers(options: Options, items: Items, body: Body) -> Headers:
     headers = items.headers
-    for text in options.header:
-        line = header_line(text)
-        set_header(headers, line.name, line.value if line.value or line.separator == ";" else None)
+    add_header_lines(headers, options.header)
     if options.bearer is not None or options.auth is not None:
         _refuse_two_authorizations(headers)
     if body.content_type is not None and "Content-Type" not in headers:
@@ -293,6 +284,13 @@ def cert_of(options: Options) -> CertTypes:
     if options.cert is None or options.key is None:
         return options.cert
     return options.cert, options.key
+
+
+def proxies_of(options: Options) -> Mapping[str, str | None] | None:
+    """The proxies: None leaves the word to the environment; an empty text means direct, as to curl."""
+    if options.proxy is None:
+        return None
+    return {"all": options.proxy} if options.proxy else {}
 
 
 def socket_of(options: Options) -> str | None:
