@@ -77,6 +77,22 @@ def test_a_server_that_fails_is_told(
         told(command(server.url()), code, words)
 
 
+@pytest.mark.parametrize("leave", [Peer.rst, Peer.half_close])
+def test_an_upload_that_breaks_off_was_not_sent_however_that_was_noticed(
+    command: Command, leave: Callable[[Peer], None], tmp_path: Path
+) -> None:
+    """curl's code depends on whether sending or receiving sees the end first."""
+
+    def takes_no_more(peer: Peer) -> None:
+        peer.read_head()
+        leave(peer)
+
+    with open(tmp_path / "large", "wb") as file:
+        file.truncate(64 * 1024 * 1024)  # more than the buffers of any system take in
+    with ScriptedServer(takes_no_more) as server:
+        told(command("PUT", server.url(), "-d", f"@{file.name}"), Exit.SEND_FAILED, "while the request was")
+
+
 def test_a_host_that_is_unknown_is_told(command: Command) -> None:
     told(command("http://nowhere.invalid/"), Exit.HOST_NOT_RESOLVED, "nowhere.invalid", "resolved")
 
@@ -306,6 +322,9 @@ def test_a_closed_standard_error_keeps_nobody_from_the_body_and_the_code() -> No
         (exceptions.ProxySSLError(), Exit.TLS_FAILED),
         (exceptions.TunnelError(wants_credentials=True), Exit.SOCKS_FAILED),
         (exceptions.ConnectionLost(received=1), Exit.RECEIVE_FAILED),
+        (exceptions.ConnectionLost(sent=1), Exit.EMPTY_REPLY),
+        (exceptions.ConnectionLost(sent=0), Exit.SEND_FAILED),
+        (exceptions.WriteTimeout(), Exit.TIMED_OUT),
         (exceptions.RequestException(), Exit.RECEIVE_FAILED),
     ],
 )

@@ -109,10 +109,23 @@ def _speaks_socks(error: exceptions.TunnelError) -> bool:
 
 
 def _code_of_loss(error: exceptions.ConnectionLost) -> Exit:
-    """curl: a reset is a failure to receive; an end before the first byte is an empty reply."""
+    """curl: a reset is a failure to receive; an end before the first byte is an empty reply.
+
+    curl's code for an upload that breaks off is that of the call that saw it first, to send or to receive.
+    Here it is one code for all of them.
+    """
+    if not error.received and _is_surely_unsent(error):
+        return Exit.SEND_FAILED
     if any(isinstance(each, (ConnectionResetError, BrokenPipeError)) for each in _causes(error)):
         return Exit.RECEIVE_FAILED
     return Exit.RECEIVE_FAILED if error.received else Exit.EMPTY_REPLY
+
+
+def _is_surely_unsent(error: exceptions.ConnectionLost) -> bool:
+    """Whether a part of the request was not sent. Its head has bytes too, and so whoever sent no more than
+    the body has did not send all; how long a body in chunks was going to be is not known."""
+    said = "0" if error.request is None else error.request.headers.get("Content-Length", "0")
+    return error.sent <= int(said)
 
 
 def _causes(error: BaseException) -> list[BaseException]:
