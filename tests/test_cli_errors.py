@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from pystickyhttp import exceptions
 from pystickyhttp.cli import main
 from pystickyhttp.cli.failures import Exit, code_of, line_of
-from tests.command import Command, Outcome, start, surroundings
+from tests.command import ROOT, Command, Outcome, start, surroundings
 from tests.command import command as command  # the fixture
 from tests.servers.scripted import BlackHole, Peer, ScriptedServer, closed_port, keep_alive, respond, silence
 
@@ -330,6 +331,17 @@ def test_a_closed_standard_error_keeps_nobody_from_the_body_and_the_code() -> No
 )
 def test_each_error_of_the_package_has_a_code(error: exceptions.RequestException, code: Exit) -> None:
     assert code_of(error) == code
+
+
+def test_help_and_the_readme_list_the_exit_codes_that_there_are() -> None:
+    """Each code and what it says stand once, in the enum."""
+    there_are = [f"{code} {code.meaning}" for code in Exit]
+    shown = start("--help").text.partition("exit codes, those of curl:\n")[2]
+    assert [" ".join(cell.split()) for cell in re.findall(r"\d+ +\S+(?: \S+)*", shown)] == there_are
+    written = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = re.search(rf"^{there_are[0]} ·.*?\n\n", written, re.DOTALL | re.MULTILINE)
+    assert listed is not None
+    assert [" ".join(each.split()) for each in listed[0].split("·")] == there_are
 
 
 def test_the_line_is_one_and_speaks_of_options() -> None:

@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 from ..__version__ import __version__
 from ..timeouts import MAX_SECONDS
 from . import items
-from .failures import CommandError
+from .failures import CommandError, Exit
 from .output import standard_output
 
 PROGRAM: Final = "pystickyhttp"
@@ -45,13 +45,20 @@ examples:
   {PROGRAM} --session cookies.json --form example.com/login user=ada password=@secret.txt
   {PROGRAM} --unix-socket /var/run/docker.sock /version
   {PROGRAM} bench https://example.com/                 what do kept connections gain here?
-
-exit codes, those of curl:
-  0 done            1 unknown scheme    2 wrong usage      3 bad URL          5 proxy unknown
-  6 host unknown    7 not connected     18 cut off         22 HTTP error      23 not written
-  26 not read       28 out of time      33 bad range       35 TLS failed      47 redirects
-  52 empty reply    56 connection lost  60 not verified    130 interrupted
 """
+
+
+# As many cells as fit into a line of a terminal.
+_CODES_IN_LINE: Final = 3
+
+
+def _exit_codes() -> str:
+    """The exit codes as a table, for --help."""
+    cells = [f"{code:<3} {code.meaning}" for code in Exit]
+    width = max(map(len, cells)) + 2
+    rows = (cells[begin : begin + _CODES_IN_LINE] for begin in range(0, len(cells), _CODES_IN_LINE))
+    lines = ("".join(cell.ljust(width) for cell in row).rstrip() for row in rows)
+    return "\n  ".join(["exit codes, those of curl:", *lines])
 
 
 class Options(argparse.Namespace):
@@ -144,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         usage=_USAGE,
         description=_DESCRIPTION,
-        epilog=_EXAMPLES,
+        epilog=f"{_EXAMPLES}\n{_exit_codes()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         # An option that is added later must not change what a script's abbreviation means.
         allow_abbrev=False,

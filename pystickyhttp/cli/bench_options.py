@@ -42,12 +42,12 @@ _DESCRIPTION: Final = """\
 Compare pooled with fresh connections on your own server: the same request is sent in turns over a new
 connection each time, and over the pooled connections of one session. The bounds are those of a comparison: it
 is no load test."""
-_EPILOG: Final = """\
+_EPILOG: Final = f"""\
 fresh: a new Session for each request, as pystickyhttp.get() has it: name, connection and, for https, a full
 handshake each time. The TLS context with the root certificates is made once for all of them. fresh, resumed
 (https only): the same, but the handshake takes up the session of an earlier connection by its ticket, which
-pystickyhttp does by itself. pooled: one Session. Redirects are not followed. exit status: 0; 2 wrong usage;
-130 Ctrl-C; else that of curl for what failed."""
+pystickyhttp does by itself. pooled: one Session. Redirects are not followed. The exit codes are those
+that `{PROGRAM} --help` lists; after Ctrl-C there is a table of what was measured all the same."""
 
 
 class Options(NamedTuple):

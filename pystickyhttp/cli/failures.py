@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import ssl
 from enum import IntEnum
-from typing import Final
+from typing import Final, Self
 
 from .. import exceptions
 from ..cookies import CookieFileError
@@ -16,36 +16,48 @@ from .terminal import harmless
 
 
 class Exit(IntEnum):
-    """The exit codes of the command line, by curl's names for them."""
+    """The exit codes of the command line, by curl's names for them.
 
-    OK = 0
-    UNSUPPORTED_SCHEME = 1
-    USAGE = 2
-    MALFORMED_URL = 3
-    PROXY_NOT_RESOLVED = 5
-    HOST_NOT_RESOLVED = 6
-    CONNECT_FAILED = 7
-    WEIRD_REPLY = 8
-    PARTIAL_FILE = 18
-    HTTP_ERROR = 22
-    WRITE_FAILED = 23
-    READ_FAILED = 26
-    TIMED_OUT = 28
-    RANGE_FAILED = 33
-    TLS_FAILED = 35
-    TOO_MANY_REDIRECTS = 47
-    EMPTY_REPLY = 52
-    SEND_FAILED = 55
-    RECEIVE_FAILED = 56
-    BAD_CLIENT_CERTIFICATE = 58
-    NOT_VERIFIED = 60
-    BAD_CODING = 61
-    CANNOT_REWIND = 65
-    BAD_CA_FILE = 77
-    SOCKS_FAILED = 97
+    Attributes:
+        meaning: what it says, in a few words; --help is made of them, and the README repeats them.
+    """
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    OK = 0, "done"
+    UNSUPPORTED_SCHEME = 1, "unknown scheme"
+    USAGE = 2, "wrong usage"
+    MALFORMED_URL = 3, "bad URL"
+    PROXY_NOT_RESOLVED = 5, "proxy unknown"
+    HOST_NOT_RESOLVED = 6, "host unknown"
+    CONNECT_FAILED = 7, "not connected"
+    WEIRD_REPLY = 8, "not HTTP"
+    PARTIAL_FILE = 18, "cut off"
+    HTTP_ERROR = 22, "HTTP error"
+    WRITE_FAILED = 23, "not written"
+    READ_FAILED = 26, "not read"
+    TIMED_OUT = 28, "out of time"
+    RANGE_FAILED = 33, "bad range"
+    TLS_FAILED = 35, "TLS failed"
+    TOO_MANY_REDIRECTS = 47, "too many redirects"
+    EMPTY_REPLY = 52, "empty reply"
+    SEND_FAILED = 55, "not sent"
+    RECEIVE_FAILED = 56, "connection lost"
+    BAD_CLIENT_CERTIFICATE = 58, "bad client certificate"
+    NOT_VERIFIED = 60, "not verified"
+    BAD_CODING = 61, "bad content coding"
+    CANNOT_REWIND = 65, "not to be sent again"
+    BAD_CA_FILE = 77, "bad CA file"
+    SOCKS_FAILED = 97, "SOCKS failed"
     # The shell's: 128, and the number of the signal, SIGINT or SIGPIPE.
-    INTERRUPTED = 130
-    PIPE_CLOSED = 141
+    INTERRUPTED = 130, "interrupted"
+    PIPE_CLOSED = 141, "its reader has left"
 
 
 class CommandError(Exception):
