@@ -43,7 +43,7 @@ def files() -> dict[str, bytes]:
 
 
 def names() -> list[str]:
-    return list(files())
+    return sorted(os.listdir())
 
 
 def head(fields: dict[str, str], status: str = "200 OK") -> bytes:
@@ -181,10 +181,31 @@ def test_what_is_no_ordinary_file_is_not_replaced(command: Command) -> None:
     os.mkfifo("pipe")
     with ScriptedServer(ranged()) as server:
         for name in ("folder", "pipe"):
-            for arguments in (["-o", name, server.url()], [server.url(f"/{name}")]):
-                assert command("--download", *arguments).code == Exit.WRITE_FAILED
-    assert os.path.isdir("folder")
+            assert command("--download", server.url(f"/{name}")).code == Exit.WRITE_FAILED
+        assert len(server.requests) == 2
+        assert command("--download", "-o", "pipe", server.url()).code == Exit.WRITE_FAILED
+        assert len(server.requests) == 2
+    assert os.listdir("folder") == []
     assert stat.S_ISFIFO(os.stat("pipe").st_mode)
+
+
+@pytest.mark.parametrize("folder", ["folder", "folder/"])
+def test_a_folder_that_is_named_gets_the_file_under_the_name_of_the_server(
+    command: Command, folder: str
+) -> None:
+    os.mkdir("folder")
+    fields = {"Content-Disposition": "attachment; filename=../b", **STRONG}
+    with ScriptedServer([cut(fields), ranged(BODY, fields), ranged(BODY, fields)]) as server:
+        first = command("--download", "-o", folder, server.url("/a"))
+        assert "are in 'folder/b.part', the same command with --continue goes on" in first.err
+        second = command("--continue", "-o", folder, server.url("/a"))
+        assert second.err.startswith("saved 'folder/b'"), second.err
+        assert server.requests[1].header("Range") == f"bytes={HALF}-"
+        third = command("--download", "-o", folder, server.url("/a"))
+        assert third.code == Exit.WRITE_FAILED
+        assert "'folder/b' is there already: -o folder/b replaces it" in third.err
+    assert names() == ["folder"]
+    assert {path.name: path.read_bytes() for path in Path("folder").iterdir()} == {"b": BODY}
 
 
 def test_a_part_that_is_not_ours_is_left_alone(command: Command) -> None:

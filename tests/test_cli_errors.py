@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 import subprocess
@@ -210,10 +211,43 @@ def test_no_word_whatsoever_makes_a_traceback(words: list[str]) -> None:
     assert main([*words, "--proxy", "http://127.0.0.1:9", "--retry", "0"]) in set(Exit)
 
 
-def test_a_file_that_cannot_be_written_is_told(command: Command, tmp_path: Path) -> None:
-    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server:
-        told(command("-o", tmp_path, server.url()), Exit.WRITE_FAILED, "folder")
-        told(command("-o", "/nowhere/file", server.url()), Exit.WRITE_FAILED, "No such file")
+@pytest.mark.parametrize(
+    ("output", "code", "words"),
+    [
+        ("", Exit.USAGE, "--output '' names no file"),
+        ("here", Exit.WRITE_FAILED, "'here' is a folder: name a file in it, or add --download"),
+        ("nowhere/", Exit.WRITE_FAILED, "no folder 'nowhere/'"),
+        ("file/", Exit.WRITE_FAILED, "no folder 'file/'"),
+        ("nowhere/file", Exit.WRITE_FAILED, "no folder 'nowhere'"),
+        ("file/file", Exit.WRITE_FAILED, "no folder 'file'"),
+        ("astray", Exit.WRITE_FAILED, "nowhere': make it"),
+        ("shut/file", Exit.WRITE_FAILED, "in the folder 'shut'"),
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--download"]])
+def test_where_nothing_can_be_written_is_told_before_anything_is_sent(
+    command: Command,
+    output: str,
+    code: Exit,
+    words: str,
+    options: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who sends an order and loses the answer does not know whether to send it again."""
+    monkeypatch.chdir(tmp_path)
+    os.mkdir("here")
+    os.mkdir("shut")
+    # An administrator may write everywhere, and may be who runs this test.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != "shut")
+    Path("file").write_bytes(b"mine")
+    os.symlink("nowhere/file", "astray")
+    if options and output == "here":  # where a download goes into, if it may
+        output, words = "shut", "in the folder 'shut'"
+    with ScriptedServer([]) as server:
+        told(command("POST", "-o", output, *options, server.url()), code, words)
+        assert server.accepted == 0
+    assert Path("file").read_bytes() == b"mine"
 
 
 def test_with_fail_an_error_of_http_is_one_and_its_body_is_not_shown(command: Command) -> None:

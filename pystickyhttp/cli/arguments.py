@@ -246,7 +246,10 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 def _add_download(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add(
-        "--output", "-o", metavar="FILE", help="write the body to a file; - is standard output, binary or not"
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="write the body to a file; - is standard output, binary or not; a download may go into a folder",
     )
     add(
         "--download",
@@ -314,6 +317,8 @@ def _check(options: Options) -> None:
     for both, names in contradictions:
         if both:
             raise CommandError(f"{names} contradict each other: leave one out")
+    if options.output == "":
+        raise CommandError("--output '' names no file: name one, or leave it out")
     if options.digest and options.auth is None:
         raise CommandError("--digest says how, and nothing says who: add --auth USER:PASSWORD")
     if options.key is not None and options.cert is None:

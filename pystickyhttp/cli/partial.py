@@ -199,16 +199,16 @@ def _known_of(said: Any) -> Known | None:
     return Known(url, validator, size) if sound else None  # type: ignore[arg-type]
 
 
-def begun_from(url: str, folder: str = ".") -> str | None:
+def begun_from(url: str, folder: str = "") -> str | None:
     """The file in a folder that a download of a URL was begun for, None where there is none.
 
     Args:
         url: its digest.
-        folder: the folder.
+        folder: the folder; "" for that of the process.
     """
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+    with contextlib.suppress(OSError), os.scandir(folder or os.curdir) as entries:
         for path in sorted(entry.name for entry in entries if entry.name.endswith(NOTE)):
             known = _read_note(os.path.join(folder, path))
             if known is not None and known.url == url:
-                return path.removesuffix(NOTE)
+                return os.path.join(folder, path.removesuffix(NOTE))
     return None
