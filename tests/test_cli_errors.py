@@ -309,23 +309,43 @@ def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
         assert process.returncode == Exit.PIPE_CLOSED
 
 
-def test_a_disk_that_is_full_is_told() -> None:
-    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server, open("/dev/full", "wb") as full:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["URL"],
+        ["-i", "URL"],
+        ["--pretty", "URL"],
+        ["--help"],
+        ["--version"],
+        ["bench", "--help"],
+        ["bench", "-n1", "URL"],
+        ["bench", "-n1", "--json", "URL"],
+    ],
+)
+def test_a_disk_that_is_full_is_told(arguments: list[str]) -> None:
+    """And nothing is left open, which a warning would tell of."""
+    with ScriptedServer(keep_alive(lambda _: respond(b"{}"))) as server, open("/dev/full", "wb") as full:
+        words = [server.url() if each == "URL" else each for each in arguments]
         done = subprocess.run(
-            [sys.executable, "-m", "pystickyhttp", server.url()],
+            [sys.executable, "-W", "always::ResourceWarning", "-m", "pystickyhttp", *words],
             stdout=full,
             stderr=subprocess.PIPE,
             env=surroundings(),
             check=False,
         )
-    told(Outcome(done.returncode, b"", done.stderr.decode()), Exit.WRITE_FAILED, "No space left")
+    lines = done.stderr.decode().splitlines(keepends=True)
+    if arguments[0] == "bench" and "URL" in arguments:
+        assert lines.pop(0).startswith("Sending 2 GET requests")
+    words = ["can't write to standard output", "No space left"]
+    told(Outcome(done.returncode, b"", "".join(lines)), Exit.WRITE_FAILED, *words)
 
 
 def test_output_that_is_closed_is_told() -> None:
     program = "import sys; sys.stdout = None; from pystickyhttp.cli import main; sys.exit(main())"
     told(start("http://127.0.0.1:9/", program=("-c", program)), Exit.WRITE_FAILED, "closed")
     told(start("bench", "http://127.0.0.1:9/", program=("-c", program)), Exit.WRITE_FAILED, "closed")
-    told(start("--version", program=("-c", program)), Exit.WRITE_FAILED, "closed")
+    for words in (["--version"], ["--help"], ["bench", "--help"]):
+        told(start(*words, program=("-c", program)), Exit.WRITE_FAILED, "closed")
 
 
 def test_a_download_needs_no_standard_output(tmp_path: Path) -> None:

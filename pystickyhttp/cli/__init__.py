@@ -29,10 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = _carried_out(given)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # here its error can still be told
-        return code
+        return _carried_out(given)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:

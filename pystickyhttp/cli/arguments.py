@@ -14,7 +14,7 @@ from ..__version__ import __version__
 from ..timeouts import MAX_SECONDS
 from . import items
 from .failures import CommandError, Exit
-from .output import standard_output
+from .output import write_text
 
 PROGRAM: Final = "pystickyhttp"
 
@@ -142,7 +142,15 @@ class _ShowVersions(argparse.Action):
     """argparse's own action wants to know the versions at each start."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        standard_output().write(versions() + "\n")
+        write_text(versions() + "\n")
+        parser.exit()
+
+
+class ShowHelp(argparse.Action):
+    """argparse's own action says nothing of it where the help can't be written."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        write_text(parser.format_help())
         parser.exit()
 
 
@@ -164,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_download(parser.add_argument_group("files"))
     others = parser.add_argument_group("others")
     others.add_argument("--version", action=_ShowVersions, nargs=0, help="show the versions")
-    others.add_argument("--help", "-h", action="help", help="show this")
+    others.add_argument("--help", "-h", action=ShowHelp, nargs=0, help="show this")
     return parser
 
 

@@ -20,7 +20,7 @@ from .bench_measure import Run, ways_for
 from .bench_options import Options, read_options
 from .bench_table import Screen, report
 from .failures import CommandError, Exit
-from .output import standard_output
+from .output import standard_output, told, write_text
 from .terminal import Terminal, standard_error
 
 
@@ -82,7 +82,7 @@ def _measure(run: Run, progress: _Progress) -> Exit:
 
 def _announce(options: Options, ways: list[str]) -> None:
     """Say what is going to be done before it is; on stderr, as the standard output has the result alone."""
-    told = bench_words.plan(
+    plan = bench_words.plan(
         options.method,
         options.host,
         ways,
@@ -91,7 +91,7 @@ def _announce(options: Options, ways: list[str]) -> None:
         pause=options.pause,
         max_time=options.max_time,
     )
-    Terminal(standard_error()).line(told)
+    Terminal(standard_error()).line(plan)
 
 
 class _Progress:
@@ -131,17 +131,17 @@ def _write_over(text: str) -> None:
 
 
 def _show(options: Options, ways: Mapping[str, Figures], ended: str | None) -> None:
-    told = [bench_words.about_gain(ways["fresh"], ways["pooled"], is_https=options.is_https)]
-    told += bench_words.findings(ways, options.concurrency)
+    sentences = [bench_words.about_gain(ways["fresh"], ways["pooled"], is_https=options.is_https)]
+    sentences += bench_words.findings(ways, options.concurrency)
     early = bench_words.about_end(ended, ways, options.requests)
-    told += [] if early is None else [early]
+    sentences += [] if early is None else [early]
     if options.as_json:
-        sys.stdout.write(json.dumps(document(options, ways, told, ended), indent=2) + "\n")
-        sys.stdout.flush()
+        write_text(json.dumps(document(options, ways, sentences, ended), indent=2) + "\n")
         return
     screen = Screen(standard_output())
     headline = bench_words.headline(options.method, options.host, options.concurrency, options.pause)
-    screen.write(report(ways, headline, told, screen))
+    with told():
+        screen.write(report(ways, headline, sentences, screen))
 
 
 def document(

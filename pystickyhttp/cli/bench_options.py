@@ -11,7 +11,7 @@ from .. import urls
 from ..headers import Headers
 from ..identity import VerifyTypes
 from ..no_proxy import is_loopback
-from .arguments import PROGRAM
+from .arguments import PROGRAM, ShowHelp
 from .arguments import Options as Given
 from .failures import CommandError
 from .items import add_header_lines
@@ -191,6 +191,7 @@ def _parser() -> _Parser:
         description=_DESCRIPTION,
         epilog=_EPILOG,
         allow_abbrev=False,
+        add_help=False,
     )
     parser.add_argument(
         "words",
@@ -199,6 +200,7 @@ def _parser() -> _Parser:
         metavar="[METHOD] URL",
         help="GET by default; those that are not safe need --unsafe",
     )
+    parser.add_argument("-h", "--help", action=ShowHelp, nargs=0, help="show this")
     _add_bounds(parser)
     _add_settings(parser)
     parser.add_argument(

@@ -119,8 +119,13 @@ class _WatchedAdapter(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
     def build_response(self, req: PreparedRequest, resp: IncomingResponse) -> Response:
-        self._heads.received(resp)
-        return super().build_response(req, resp)
+        response = super().build_response(req, resp)
+        try:
+            self._heads.received(resp)
+        except BaseException:  # such as of a disk that is full: nobody else knows of the response yet
+            response.close()
+            raise
+        return response
 
 
 @contextmanager
