@@ -370,6 +370,29 @@ def test_a_closed_standard_error_keeps_nobody_from_the_body_and_the_code() -> No
     assert outcome.code == Exit.CONNECT_FAILED
 
 
+def full_standard_error(*arguments: str) -> tuple[int, bytes]:
+    """Run the command with a standard error that takes nothing."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pystickyhttp", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            env=surroundings(),
+            check=False,
+        )
+    return done.returncode, done.stdout
+
+
+def test_a_full_standard_error_keeps_nobody_from_the_body_and_the_code() -> None:
+    """What is said beside the work is no part of it."""
+    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server:
+        assert full_standard_error("-v", "-k", "--timing", server.url()) == (Exit.OK, b"ok")
+        code, out = full_standard_error("bench", "-n1", server.url())
+        assert (code, b"pooled" in out) == (Exit.OK, True)
+    with closed_port() as port:
+        assert full_standard_error("-v", f":{port}") == (Exit.CONNECT_FAILED, b"")
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

@@ -15,7 +15,7 @@ from importlib import import_module
 from ..exceptions import RequestException
 from .arguments import PROGRAM, parse
 from .failures import CommandError, Exit, code_of, line_of
-from .terminal import Terminal
+from .terminal import Talk
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,9 +56,7 @@ def _carried_out(arguments: list[str]) -> int:
 
 
 def _told(error: BaseException, code: Exit) -> int:
-    with contextlib.suppress(OSError, ValueError):
-        if sys.stderr is not None:
-            Terminal(sys.stderr).line(f"{PROGRAM}: {line_of(error)}")
+    Talk().line(f"{PROGRAM}: {line_of(error)}")
     return code
 
 

@@ -21,7 +21,7 @@ from .bench_options import Options, read_options
 from .bench_table import Screen, report
 from .failures import CommandError, Exit
 from .output import standard_output, told, write_text
-from .terminal import Terminal, standard_error
+from .terminal import Talk
 
 
 def main(arguments: list[str]) -> int:
@@ -91,7 +91,7 @@ def _announce(options: Options, ways: list[str]) -> None:
         pause=options.pause,
         max_time=options.max_time,
     )
-    Terminal(standard_error()).line(plan)
+    Talk().line(plan)
 
 
 class _Progress:
@@ -101,7 +101,7 @@ class _Progress:
     _EVERY: Final = 0.2
 
     def __init__(self) -> None:
-        self._is_seen = standard_error().isatty()
+        self._is_seen = Talk().is_terminal
         self._last = time.monotonic()
         self._length = 0
 

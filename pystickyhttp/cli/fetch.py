@@ -21,7 +21,7 @@ from .failures import CommandError, Exit
 from .output import Output, standard_output, unused_output
 from .request import Order, cert_of, order_of, proxies_of, retries_of, socket_of, timeout_of, verify_of
 from .target import check_target
-from .terminal import Terminal, harmless, standard_error
+from .terminal import Talk, Terminal, harmless
 
 # A body of JSON is laid out as a whole. A larger one is no reading matter, and is shown as it comes.
 _MOST_TO_LAY_OUT = 4 * 1024 * 1024
@@ -34,7 +34,7 @@ def run(options: Options) -> Exit:
         CommandError, RequestException, OSError: something failed.
     """
     check_target(options)
-    talk = Terminal(standard_error(), colours=options.color)
+    talk = Talk(colours=options.color)
     shown = unused_output() if options.goes_to_a_file else standard_output()
     output = Output(shown, Terminal(shown, colours=options.color))
     with ExitStack() as opened:
