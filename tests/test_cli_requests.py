@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -197,6 +198,18 @@ def test_a_unix_socket_is_dialled_in_the_place_of_the_host(command: Command, tmp
         assert command("--unix-socket", tmp_path / "s.sock", "/version").out == b"ok"
         assert server.requests[0].target == "/version"
         assert server.requests[0].header("Host") == "localhost"
+
+
+def test_a_pipe_that_has_no_path_of_its_own_is_written_to(command: Command) -> None:
+    """As in `-o /dev/stdout | less`, and in `-o >(gzip)`."""
+    begin, end = os.pipe()
+    try:
+        with answering() as server:
+            assert command("-o", f"/dev/fd/{end}", server.url()) == (0, b"", "")
+        assert os.read(begin, 100) == b"ok"
+    finally:
+        os.close(begin)
+        os.close(end)
 
 
 def test_a_proxy_is_gone_through_and_an_empty_one_is_none(

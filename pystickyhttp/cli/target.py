@@ -26,7 +26,7 @@ def check_target(options: Options) -> None:
     elif path.endswith(("/", os.sep)):
         raise CommandError(f"there is no folder {path!r}: make it, or name a file", Exit.WRITE_FAILED)
     else:
-        _check_file(behind_links(path), whole=options.download)
+        _check_file(path, whole=options.download)
 
 
 def behind_links(path: str) -> str:
@@ -59,7 +59,7 @@ def _check_file(path: str, *, whole: bool) -> None:
         )
     elif os.path.exists(path) and not os.path.isfile(path):
         return  # a device or a pipe: it is written to as it is
-    _check_folder(os.path.dirname(path))
+    _check_folder(os.path.dirname(behind_links(path)))
 
 
 def _check_folder(folder: str) -> None:
