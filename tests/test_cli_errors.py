@@ -159,7 +159,7 @@ def test_a_server_that_speaks_no_tls_is_told(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["ftp://a/"], Exit.UNSUPPORTED_SCHEME, "ftp"),
+        (["ftp://a/"], Exit.UNSUPPORTED_SCHEME, "serves 'ftp://a/': write http://"),
         (["http://"], Exit.MALFORMED_URL, "no host"),
         (["http://a b/"], Exit.MALFORMED_URL, "host name"),
         (["a:99999"], Exit.MALFORMED_URL, "port"),
@@ -184,7 +184,11 @@ def test_a_server_that_speaks_no_tls_is_told(command: Command) -> None:
         (["-I", "-X", "POST", "a"], Exit.USAGE, "--head"),
         (["a", "--bearer", "a b"], Exit.USAGE, "token"),
         (["a", "--bearer", "x", "Authorization:y"], Exit.USAGE, "contradict"),
-        (["a", "--auth", "\udcff:b"], Exit.USAGE, ""),
+        (["a", "--bearer", "a\n"], Exit.USAGE, "end of a line. Where"),
+        (["a", "--bearer", ""], Exit.USAGE, "--header 'Authorization: Bearer TOKEN'"),
+        (["a", "x=\udcff"], Exit.USAGE, "--form"),
+        (["a", "\udcff:=1"], Exit.USAGE, "--form"),
+        (["-X", "", "a"], Exit.USAGE, "token"),
         (["https://a", "--cacert", "/nowhere"], Exit.BAD_CA_FILE, "/nowhere"),
         (["https://a", "--cert", "/nowhere"], Exit.BAD_CLIENT_CERTIFICATE, "--cert"),
         (["https://a", "--cert", __file__, "--key", "/nowhere"], Exit.BAD_CLIENT_CERTIFICATE, "--key"),

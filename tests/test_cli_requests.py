@@ -125,6 +125,15 @@ def test_parameters_are_appended_to_the_query(command: Command) -> None:
         assert server.requests[0].target == "/?a=1&b=2+%C3%BC&b=3"
 
 
+def test_bytes_that_are_no_text_are_sent_as_they_were_typed(command: Command) -> None:
+    """The system hands them over as halves of surrogate pairs (PEP 383)."""
+    assert sent(command, "URL", "\udcff==\udcfe").target == "/?%FF=%FE"
+    assert sent(command, "--form", "URL", "\udcff=\udcfe").body == b"%FF=%FE"
+    assert b"\r\n\r\n\xff\r\n" in sent(command, "URL", "a=\udcff", f"b@{__file__}").body
+    credentials = sent(command, "--auth", "a\udcff:b", "URL").header("Authorization") or ""
+    assert base64.b64decode(credentials.removeprefix("Basic ")) == b"a\xff:b"
+
+
 @pytest.mark.parametrize(
     ("arguments", "body", "content_type"),
     [

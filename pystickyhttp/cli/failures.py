@@ -156,6 +156,15 @@ _REMEDIES: Final = (
     (re.compile(r"\bverify="), "--cacert"),
     (re.compile(r"\bcert=\(certificate, key\)"), "--cert and --key"),
     (re.compile(r"\bsession's max_redirects\b"), "--max-redirects"),
+    (
+        re.compile(r"\bheaders=\{'Authorization': f'Bearer \{token\}'\}"),
+        "--header 'Authorization: Bearer TOKEN'",
+    ),
+    (re.compile(r"; strip\(\) it of a line end"), ", without the end of a line"),
+    (
+        re.compile(r": this session has .*; mount\(\) takes others"),
+        ": write http://, https:// or http+unix://",
+    ),
     (re.compile(r"\bpass (?=--)"), "give "),
 )
 # What an option would change, and the package can't know of.

@@ -67,13 +67,15 @@ class Items:
         params: the query.
         fields: the fields of a form or of a JSON object, in order.
         has_json: whether one of them is more than text, and can't be sent in a form.
+        not_text: the name of a field that has bytes which are no text, or None.
         uploads: the files.
     """
 
     headers: Headers = field(default_factory=Headers)
-    params: list[tuple[str, str]] = field(default_factory=list)
+    params: list[tuple[str | bytes, str | bytes]] = field(default_factory=list)
     fields: list[tuple[str, Any]] = field(default_factory=list)
     has_json: bool = False
+    not_text: str | None = None
     uploads: list[Upload] = field(default_factory=list)
 
 
@@ -142,10 +144,19 @@ def _add(items: Items, item: Item) -> None:
     if separator in (":", ";"):
         _add_header(items.headers, item)
     elif separator == "==":
-        items.params.append((name, value))
+        items.params.append((as_typed(name), as_typed(value)))
     elif separator == "@":
         items.uploads.append(_upload(name, value))
-    elif separator in ("=", "=@"):
+    else:
+        _add_field(items, item)
+
+
+def _add_field(items: Items, item: Item) -> None:
+    name, separator, value = item
+    typed = name if separator.endswith("@") else name + value
+    if isinstance(as_typed(typed), bytes):
+        items.not_text = name
+    if separator in ("=", "=@"):
         items.fields.append((name, value if separator == "=" else _text_of(value)))
     else:
         items.has_json = True
@@ -186,6 +197,15 @@ def _header_line(text: str) -> Item:
     if not colon or not name:
         raise CommandError(f"the header {text!r} has no name: write 'Name: value'")
     return Item(name, ":", value)
+
+
+def as_typed(text: str) -> str | bytes:
+    """Text; or the bytes that were typed, where they are no text in this system's encoding."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return os.fsencode(text)
+    return text
 
 
 def _upload(name: str, value: str) -> Upload:
