@@ -294,6 +294,17 @@ def test_both_heads_are_shown_apart_from_the_body_and_without_secrets(command: C
         assert again.err.count("> Host: ") == 1
 
 
+def test_a_head_is_shown_with_the_version_that_the_server_speaks(command: Command) -> None:
+    def old_fashioned(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.0 200 OK\r\n\r\nok")
+
+    with ScriptedServer(old_fashioned) as server:
+        outcome = command("-i", "-v", server.url())
+    assert outcome.text == "HTTP/1.0 200 OK\n\nok"
+    assert "< HTTP/1.0 200 OK\n" in outcome.err
+
+
 def test_the_head_alone_is_asked_for_and_shown(command: Command) -> None:
     with answering(lambda _: respond(headers={"Content-Length": "5", "Set-Cookie": "a=b"})) as server:
         outcome = command("-I", server.url())

@@ -74,7 +74,8 @@ class Heads:
 
     def received(self, response: IncomingResponse) -> None:
         """The head of a response has come."""
-        start = f"HTTP/1.1 {response.status} {response.reason.decode('utf-8', 'replace')}".rstrip()
+        version = f"HTTP/{response.version // 10}.{response.version % 10}"
+        start = f"{version} {response.status} {response.reason.decode('utf-8', 'replace')}".rstrip()
         fields = list(_text_lines(response.fields))
         if self._verbose:
             self._say("<", start, fields)
