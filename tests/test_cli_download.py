@@ -167,13 +167,18 @@ def test_nothing_is_asked_for_in_a_coding_and_what_comes_so_is_decoded(command: 
     assert files() == {"a": BODY}
 
 
-@pytest.mark.parametrize("status", [301, 404, 500])
+@pytest.mark.parametrize("status", [204, 205, 301, 404, 500])
 def test_a_page_that_says_no_is_not_the_file(command: Command, status: int) -> None:
-    with ScriptedServer(keep_alive(lambda _: respond(b"sorry", status=status))) as server:
+    body = b"" if status in (204, 205) else b"sorry"
+    no = keep_alive(lambda _: respond(body, status=status))
+    with ScriptedServer([no, cut(), no]) as server:
         outcome = command("--download", server.url("/a"))
-    assert outcome.code == Exit.HTTP_ERROR
-    assert str(status) in outcome.err
-    assert names() == []
+        assert outcome.code == Exit.HTTP_ERROR
+        assert str(status) in outcome.err
+        assert names() == []
+        left_by_a_cut(command, server.url("/a"))
+        assert command("-c", server.url("/a")).code == Exit.HTTP_ERROR
+    assert files()["a.part"] == BODY[:HALF]  # what is here stays
 
 
 def test_what_is_no_ordinary_file_is_not_replaced(command: Command) -> None:
@@ -407,6 +412,7 @@ def test_a_range_that_nobody_asked_for_is_refused(command: Command, answer: byte
         outcome = command("--download", server.url("/a"))
     assert outcome.code == Exit.RANGE_FAILED
     assert words in outcome.err
+    assert "--continue" not in outcome.err
 
 
 def test_no_server_plants_the_beginning_of_the_file_of_another(command: Command) -> None:
@@ -614,6 +620,14 @@ def test_a_full_disk_is_told(command: Command) -> None:
         ({"Last-Modified": "Sun, 01 Nov 2026 10:00:00 GMT", "Date": "Sun, 01 Nov 2026 10:00:00 GMT"}, None),
         ({"Last-Modified": "Sun, 01 Nov 2026 10:00:00 GMT"}, None),
         ({"Last-Modified": "yesterday", "Date": "today"}, None),
+        ({"ETag": '"\xe9"'}, '"\xe9"'),
+        ({"ETag": '"a'}, None),
+        ({"ETag": '"a", "b"'}, None),
+        ({"ETag": '"\x1b[31m"'}, None),
+        (
+            {"Last-Modified": "Sun, 01\x1cNov 2026 10:00:00 GMT", "Date": "Sun, 01 Nov 2026 10:00:01 GMT"},
+            None,
+        ),
         ({}, None),
     ],
 )
