@@ -194,7 +194,11 @@ def test_a_server_that_speaks_no_tls_is_told(command: Command) -> None:
         (["https://a", "--cert", __file__, "--key", "/nowhere"], Exit.BAD_CLIENT_CERTIFICATE, "--key"),
         (["a", "--unix-socket", "/nowhere/at/all"], Exit.CONNECT_FAILED, "/nowhere/at/all"),
         (["a", "--unix-socket", "x" * 200], Exit.USAGE, "--unix-socket"),
-        (["a", "--session", "/nowhere/cookies"], Exit.WRITE_FAILED, "/nowhere/cookies"),
+        (["a", "--session", "/nowhere/cookies"], Exit.WRITE_FAILED, "no folder '/nowhere'"),
+        (["a", "--session", "/nowhere/"], Exit.WRITE_FAILED, "no folder '/nowhere/'"),
+        (["a", "--session", "/"], Exit.WRITE_FAILED, "'/' is a folder"),
+        (["a", "--session", ""], Exit.USAGE, "--session '' names no file"),
+        (["a", "--session", "x" * 300], Exit.READ_FAILED, "can't read 'xxx"),
         (["a", "--session", __file__], Exit.READ_FAILED, "line"),
     ],
 )
@@ -252,6 +256,15 @@ def test_where_nothing_can_be_written_is_told_before_anything_is_sent(
         told(command("POST", "-o", output, *options, server.url()), code, words)
         assert server.accepted == 0
     assert Path("file").read_bytes() == b"mine"
+
+
+def test_cookies_that_cannot_be_written_are_told_unless_something_failed_before(command: Command) -> None:
+    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server:
+        outcome = command("--session", "/proc/cookies", server.url())
+        told(outcome, Exit.WRITE_FAILED, "can't write '/proc/cookies': No such file")
+        assert outcome.out == b"ok"
+    with closed_port() as port:
+        told(command("--session", "/proc/cookies", f":{port}"), Exit.CONNECT_FAILED)
 
 
 def test_with_fail_an_error_of_http_is_one_and_its_body_is_not_shown(command: Command) -> None:

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _told(error, error.code)
     except RequestException as error:
         return _told(error, code_of(error))
-    except OSError as error:  # of a file of cookies, mostly
+    except OSError as error:  # such as of a folder that was deleted under us
         return _told(error, Exit.WRITE_FAILED)
 
 

@@ -325,8 +325,9 @@ def _check(options: Options) -> None:
     for both, names in contradictions:
         if both:
             raise CommandError(f"{names} contradict each other: leave one out")
-    if options.output == "":
-        raise CommandError("--output '' names no file: name one, or leave it out")
+    for option, path in (("--output", options.output), ("--session", options.session)):
+        if path == "":
+            raise CommandError(f"{option} '' names no file: name one, or leave it out")
     if options.digest and options.auth is None:
         raise CommandError("--digest says how, and nothing says who: add --auth USER:PASSWORD")
     if options.key is not None and options.cert is None:

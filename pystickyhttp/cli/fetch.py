@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from .. import urls
@@ -17,10 +17,10 @@ from ..sessions import Session
 from ..transport import IncomingResponse
 from . import show
 from .arguments import Options
-from .failures import CommandError, Exit
+from .failures import CommandError, Exit, file_error
 from .output import Output, standard_output, unused_output
 from .request import Order, cert_of, order_of, proxies_of, retries_of, socket_of, timeout_of, verify_of
-from .target import check_target
+from .target import check_targets
 from .terminal import Talk, Terminal, harmless
 
 # A body of JSON is laid out as a whole. A larger one is no reading matter, and is shown as it comes.
@@ -33,7 +33,7 @@ def run(options: Options) -> Exit:
     Raises:
         CommandError, RequestException, OSError: something failed.
     """
-    check_target(options)
+    check_targets(options)
     talk = Talk(colours=options.color)
     shown = unused_output() if options.goes_to_a_file else standard_output()
     output = Output(shown, Terminal(shown, colours=options.color))
@@ -134,18 +134,41 @@ def _session(options: Options, heads: Heads) -> Iterator[Session]:
     with warnings.catch_warnings():
         # It is said in a line of our own already.
         warnings.simplefilter("ignore", InsecureRequestWarning)
-        with Session(
+        session = _opened(options)
+        adapter = _WatchedAdapter(heads, max_retries=retries_of(options), unix_socket=socket_of(options))
+        for scheme in ("http://", "https://", f"{urls.UNIX}://"):
+            session.mount(scheme, adapter)
+        if options.max_redirects is not None:
+            session.max_redirects = options.max_redirects
+        try:
+            yield session
+        except BaseException:
+            with suppress(OSError):  # what failed first is told
+                session.close()
+            raise
+        _close(session)
+
+
+def _opened(options: Options) -> Session:
+    try:
+        return Session(
             cookies_file=options.session,
             verify=verify_of(options),
             cert=cert_of(options),
             proxies=proxies_of(options),
-        ) as session:
-            adapter = _WatchedAdapter(heads, max_retries=retries_of(options), unix_socket=socket_of(options))
-            for scheme in ("http://", "https://", f"{urls.UNIX}://"):
-                session.mount(scheme, adapter)
-            if options.max_redirects is not None:
-                session.max_redirects = options.max_redirects
-            yield session
+        )
+    except RequestException:
+        raise
+    except OSError as error:
+        raise file_error(error, "read", str(options.session), Exit.READ_FAILED) from None
+
+
+def _close(session: Session) -> None:
+    """Close a session, which saves its cookies."""
+    try:
+        session.close()
+    except OSError as error:
+        raise file_error(error, "write", str(session.cookies_file), Exit.WRITE_FAILED) from None
 
 
 class Job:

@@ -1,4 +1,4 @@
-"""Where a body is written to. What is wrong with that is told before a request is sent.
+"""The files that a command writes. What is wrong with them is told before a request is sent.
 
 A request may change something on its server: if its answer can't be kept, it had better not be sent.
 """
@@ -11,22 +11,25 @@ from .arguments import Options
 from .failures import CommandError, Exit
 
 
-def check_target(options: Options) -> None:
-    """Refuse what a body can't be written to.
+def check_targets(options: Options) -> None:
+    """Refuse files that the body or the cookies can't be written to.
 
     Raises:
-        CommandError: it can't.
+        CommandError: they can't.
     """
+    if options.session is not None:
+        _check_file(options.session, "name a file in it")
     path = options.output
     if path is None or path == "-":
         if options.download:
             _check_folder("")
-    elif options.download and os.path.isdir(path):
+    elif not options.download:
+        _check_file(path, "name a file in it, or add --download, which takes the server's name")
+    elif os.path.isdir(path):
         _check_folder(path)
-    elif path.endswith(("/", os.sep)):
-        raise CommandError(f"there is no folder {path!r}: make it, or name a file", Exit.WRITE_FAILED)
     else:
-        _check_file(path, whole=options.download)
+        refuse_unusual(path)
+        _check_file(path, "")
 
 
 def behind_links(path: str) -> str:
@@ -48,17 +51,14 @@ def refuse_unusual(path: str) -> None:
         )
 
 
-def _check_file(path: str, *, whole: bool) -> None:
-    """A file that is to be there whole, as by --download, is made beside the one that it replaces."""
-    if whole:
-        refuse_unusual(path)
-    elif os.path.isdir(path):
-        raise CommandError(
-            f"{path!r} is a folder: name a file in it, or add --download, which takes the server's name",
-            Exit.WRITE_FAILED,
-        )
-    elif os.path.exists(path) and not os.path.isfile(path):
+def _check_file(path: str, remedy: str) -> None:
+    if os.path.isdir(path):
+        raise CommandError(f"{path!r} is a folder: {remedy}", Exit.WRITE_FAILED)
+    if path.endswith(("/", os.sep)):
+        raise CommandError(f"there is no folder {path!r}: make it, or name a file", Exit.WRITE_FAILED)
+    if os.path.exists(path) and not os.path.isfile(path):
         return  # a device or a pipe: it is written to as it is
+    # A file is made beside the one that it replaces.
     _check_folder(os.path.dirname(behind_links(path)))
 
 
