@@ -194,6 +194,8 @@ def test_a_server_that_speaks_no_tls_is_told(command: Command) -> None:
         (["https://a", "--cert", __file__, "--key", "/nowhere"], Exit.BAD_CLIENT_CERTIFICATE, "--key"),
         (["a", "--unix-socket", "/nowhere/at/all"], Exit.CONNECT_FAILED, "/nowhere/at/all"),
         (["a", "--unix-socket", "x" * 200], Exit.USAGE, "--unix-socket"),
+        (["a", "--unix-socket", ""], Exit.USAGE, "--unix-socket '' names no socket"),
+        (["bench", "http://a/", "POST"], Exit.USAGE, "'http://a/' is no method"),
         (["a", "--session", "/nowhere/cookies"], Exit.WRITE_FAILED, "no folder '/nowhere'"),
         (["a", "--session", "/nowhere/"], Exit.WRITE_FAILED, "no folder '/nowhere/'"),
         (["a", "--session", "/"], Exit.WRITE_FAILED, "'/' is a folder"),
@@ -301,6 +303,15 @@ def test_a_body_that_cannot_be_read_twice_is_told() -> None:
 def test_standard_input_that_is_closed_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
     told(command("http://a/", "-d", "@-"), Exit.READ_FAILED, "closed")
+
+
+def test_a_warning_is_a_line_too(tmp_path: Path) -> None:
+    """It is made for programs, and Python would show where in the package it was raised."""
+    (tmp_path / "netrc").write_text("machine")
+    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server:
+        outcome = start(server.url(), NETRC=str(tmp_path / "netrc"))
+    assert outcome.out == b"ok"
+    told(outcome, Exit.OK, "pystickyhttp: warning: the netrc file", "malformed")
 
 
 def test_a_reader_that_leaves_ends_the_command_quietly() -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 
-from ..exceptions import RequestException
+from ..exceptions import InsecureRequestWarning, RequestException
 from .arguments import PROGRAM, parse
 from .failures import CommandError, Exit, code_of, line_of
-from .terminal import Talk
+from .terminal import Talk, harmless
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        return _carried_out(given)
+        with _warnings_in_lines():
+            return _carried_out(given)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
@@ -53,6 +55,20 @@ def _carried_out(arguments: list[str]) -> int:
     from .fetch import run  # --help and a wrong option need none of it
 
     return run(options)
+
+
+@contextlib.contextmanager
+def _warnings_in_lines() -> Iterator[None]:
+    """Python shows a warning with the place in the program, which says nothing to who types a command."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        Talk().line(f"{PROGRAM}: warning: {harmless(str(message))}", "yellow")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        # Who gives --insecure knows.
+        warnings.simplefilter("ignore", InsecureRequestWarning)
+        yield
 
 
 def _told(error: BaseException, code: Exit) -> int:

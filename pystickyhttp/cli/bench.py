@@ -8,12 +8,10 @@ import platform
 import ssl
 import sys
 import time
-import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
 from .. import __version__
-from ..exceptions import InsecureRequestWarning
 from . import bench_words
 from .bench_figures import Figures, gain
 from .bench_measure import Run, ways_for
@@ -46,10 +44,7 @@ def _run(options: Options) -> Exit:
     progress = _Progress()
     run = Run(options, ways_for(options), progress.show)
     _announce(options, list(run.figures()))
-    with warnings.catch_warnings():
-        # Whoever gives --insecure knows, and the warning is for programs.
-        warnings.simplefilter("ignore", InsecureRequestWarning)
-        code = _measure(run, progress)
+    code = _measure(run, progress)
     ways = run.figures()
     failure = run.first_failure()
     if any(figures.requests for figures in ways.values()):

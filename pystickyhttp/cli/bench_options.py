@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, NoReturn
 
 from .. import urls
-from ..headers import Headers
+from ..headers import TOKEN, Headers
 from ..identity import VerifyTypes
 from ..no_proxy import is_loopback
 from .arguments import PROGRAM, ShowHelp
@@ -157,7 +157,11 @@ def _method_and_url(given: Given) -> tuple[str, str]:
         raise CommandError(f"{words[2]!r} is too much: write {_PROG} [METHOD] URL (see {_PROG} --help)")
     url = full_url(words[-1], over_socket=given.unix_socket is not None)
     urls.parse(url)  # what is wrong with it is said ahead of all else
-    return words[0].upper() if len(words) == 2 else "GET", url
+    if len(words) == 1:
+        return "GET", url
+    if not TOKEN.fullmatch(words[0]):
+        raise CommandError(f"{words[0]!r} is no method: write {_PROG} [METHOD] URL (see {_PROG} --help)")
+    return words[0].upper(), url
 
 
 def _whole(most: int) -> Callable[[str], int]:

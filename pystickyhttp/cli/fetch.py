@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from .. import urls
 from ..adapters import HTTPAdapter
 from ..decoding import charset_of
-from ..exceptions import InsecureRequestWarning, RequestException
+from ..exceptions import RequestException
 from ..models import PreparedRequest, Response
 from ..sessions import Session
 from ..transport import IncomingResponse
@@ -131,22 +130,19 @@ class _WatchedAdapter(HTTPAdapter):
 
 @contextmanager
 def _session(options: Options, heads: Heads) -> Iterator[Session]:
-    with warnings.catch_warnings():
-        # It is said in a line of our own already.
-        warnings.simplefilter("ignore", InsecureRequestWarning)
-        session = _opened(options)
-        adapter = _WatchedAdapter(heads, max_retries=retries_of(options), unix_socket=socket_of(options))
-        for scheme in ("http://", "https://", f"{urls.UNIX}://"):
-            session.mount(scheme, adapter)
-        if options.max_redirects is not None:
-            session.max_redirects = options.max_redirects
-        try:
-            yield session
-        except BaseException:
-            with suppress(OSError):  # what failed first is told
-                session.close()
-            raise
-        _close(session)
+    session = _opened(options)
+    adapter = _WatchedAdapter(heads, max_retries=retries_of(options), unix_socket=socket_of(options))
+    for scheme in ("http://", "https://", f"{urls.UNIX}://"):
+        session.mount(scheme, adapter)
+    if options.max_redirects is not None:
+        session.max_redirects = options.max_redirects
+    try:
+        yield session
+    except BaseException:
+        with suppress(OSError):  # what failed first is told
+            session.close()
+        raise
+    _close(session)
 
 
 def _opened(options: Options) -> Session:

@@ -307,7 +307,9 @@ def socket_of(options: Options) -> str | None:
     """
     if options.unix_socket is None:
         return None
+    if not options.unix_socket:
+        raise CommandError("--unix-socket '' names no socket: name one, or leave it out")
     try:
         return socket_path(os.path.abspath(options.unix_socket))
-    except ValueError as error:
+    except (OSError, ValueError) as error:  # an OSError where the folder was deleted under us
         raise CommandError(f"--unix-socket: {error}") from None
