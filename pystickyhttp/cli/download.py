@@ -266,7 +266,10 @@ def _fields_for(asked: Known | None, have: int) -> dict[str, str]:
 def _agrees(question: str) -> bool:
     sys.stderr.write(question)
     sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # Ctrl-D: what comes next begins on a line of its own
+        sys.stderr.write("\n")
+    return answer.strip().lower() in ("y", "yes")
 
 
 @contextmanager

@@ -303,7 +303,7 @@ def _show_text(job: Job, pieces: Iterator[bytes]) -> None:
             job.talk.line("pystickyhttp: the body is binary, and not shown: -o FILE saves it", "yellow")
             return
         job.output.write(piece)
-        last = piece
+        last = piece or last
     if job.output.is_terminal and not last.endswith(b"\n"):
         job.output.write(b"\n")
 
