@@ -147,6 +147,18 @@ def test_a_certificate_that_is_not_trusted_is_told_with_the_options_that_would(
         assert "warning: --insecure" in insecure.err
 
 
+def test_a_file_of_certificates_that_is_none_has_the_code_of_one_that_is_not_there(
+    command: Command, ca_file: str
+) -> None:
+    def is_left_alone(peer: Peer) -> None:
+        peer.read_until_eof()
+
+    with ScriptedServer(is_left_alone) as server:
+        url = server.url().replace("http:", "https:")
+        told(command(url, "--cacert", __file__), Exit.BAD_CA_FILE, "--cacert takes a PEM file")
+        told(command(url, "--cert", ca_file), Exit.BAD_CLIENT_CERTIFICATE, "--cert takes both, --key the key")
+
+
 def test_a_server_that_speaks_no_tls_is_told(command: Command) -> None:
     def answers_in_plain(peer: Peer) -> None:
         peer.read_some()
@@ -165,6 +177,7 @@ def test_a_server_that_speaks_no_tls_is_told(command: Command) -> None:
         (["a:99999"], Exit.MALFORMED_URL, "port"),
         (["http://\udcff/"], Exit.MALFORMED_URL, "domain"),
         (["a", "word"], Exit.USAGE, "'word'"),
+        (["a", "http://b/"], Exit.USAGE, "'http://b/' is a second URL"),
         (["a", "x:={"], Exit.USAGE, "no JSON"),
         (["a", "x:=1e999"], Exit.USAGE, "JSON"),
         (["a", "f@/nowhere"], Exit.READ_FAILED, "No such file"),
@@ -450,5 +463,8 @@ def test_help_and_the_readme_list_the_exit_codes_that_there_are() -> None:
 
 
 def test_the_line_is_one_and_speaks_of_options() -> None:
+    assert line_of(exceptions.SSLError("use its name, or say it by server_hostname=")) == "use its name"
+    error = exceptions.SSLError("the key is encrypted: cert= takes it as (certificate, key, password)")
+    assert line_of(error) == "the key is encrypted: `openssl pkey -in KEY -out OTHER` takes the password off"
     error = exceptions.SSLError("no\nlocal issuer: pass verify='/ca.pem' or cert=(certificate, key)\x1b[2J")
     assert line_of(error) == "no local issuer: give --cacert /ca.pem or --cert and --key\\x1b[2J"

@@ -183,6 +183,12 @@ def test_a_url_is_completed_as_users_expect_it(text: str, url: str) -> None:
     assert full_url(text) == url
 
 
+def test_what_stands_behind_two_dashes_is_no_option() -> None:
+    options = parse(["-f", "--", "POST", "host", "-a=b", "--form=c", "--"])
+    assert (options.method, options.url, options.items) == ("POST", "host", ["-a=b", "--form=c", "--"])
+    assert options.auth is None
+
+
 def test_over_a_unix_socket_a_path_is_a_url() -> None:
     assert full_url("/version", over_socket=True) == "http://localhost/version"
     assert full_url("example.com/version", over_socket=True) == "http://example.com/version"

@@ -281,12 +281,22 @@ def parse(arguments: Sequence[str]) -> Options:
         CommandError: it is wrong.
         SystemExit: it asked for help or for the version, which were shown.
     """
-    options = _parser().parse_intermixed_args(list(arguments), namespace=Options())
+    given, behind = _split_at_dashes(list(arguments))
+    options = _parser().parse_intermixed_args(given, namespace=Options())
+    options.words = [*options.words, *behind]
     method, options.url, options.items = _sorted_words(options.words, options.method)
     options.method = method
     options.download = options.download or options.resume
     _check(options)
     return options
+
+
+def _split_at_dashes(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What stands behind "--" is no option; argparse forgets that where options and words are mixed."""
+    if "--" not in arguments:
+        return arguments, []
+    place = arguments.index("--")
+    return arguments[:place], arguments[place + 1 :]
 
 
 def _sorted_words(words: list[str], method: str | None) -> tuple[str | None, str, list[str]]:

@@ -111,7 +111,17 @@ def code_of(error: exceptions.RequestException) -> Exit:
     return next(fitting, Exit.RECEIVE_FAILED)
 
 
+# What could not be loaded ahead of any handshake; the error tells it in its words alone.
+_NOT_LOADED: Final = (
+    (re.compile(r"\bthe CA certificates .* can't be loaded\b"), Exit.BAD_CA_FILE),
+    (re.compile(r"\bthe client certificate .* can't be loaded\b"), Exit.BAD_CLIENT_CERTIFICATE),
+)
+
+
 def _code_of_tls(error: exceptions.SSLError) -> Exit:
+    for pattern, code in _NOT_LOADED:
+        if pattern.search(str(error)):
+            return code
     refused = any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(error))
     return Exit.NOT_VERIFIED if refused else Exit.TLS_FAILED
 
@@ -155,6 +165,15 @@ _REMEDIES: Final = (
     (re.compile(r"\bverify=False\b"), "--insecure"),
     (re.compile(r"\bverify="), "--cacert"),
     (re.compile(r"\bcert=\(certificate, key\)"), "--cert and --key"),
+    (
+        re.compile(r"\bcert= takes a PEM file with both, or a pair of files"),
+        "--cert takes both, --key the key",
+    ),
+    (
+        re.compile(r"\bcert= takes it as \(certificate, key, password\)"),
+        "`openssl pkey -in KEY -out OTHER` takes the password off",
+    ),
+    (re.compile(r", or say it by server_hostname="), ""),
     (re.compile(r"\bsession's max_redirects\b"), "--max-redirects"),
     (
         re.compile(r"\bheaders=\{'Authorization': f'Bearer \{token\}'\}"),

@@ -135,6 +135,8 @@ def gather(texts: Iterable[str]) -> Items:
     """
     items = Items()
     for text in texts:
+        if text.startswith(("http://", "https://")):  # it would be a header of the name http
+            raise CommandError(f"{text!r} is a second URL: give one, and a method ahead of it in capitals")
         _add(items, split(text))
     return items
 
