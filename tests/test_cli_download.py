@@ -240,6 +240,27 @@ def test_two_downloads_of_one_file_are_held_apart(command: Command) -> None:
         assert "by another process" in outcome.err
 
 
+def test_a_file_that_another_process_ends_while_it_is_opened_stays_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was opened as the part is the whole file by the time that the lock is free."""
+    lock = fcntl.flock
+
+    def once_the_other_has_ended(file: int, how: int) -> None:
+        if not os.path.exists("a"):
+            Path("a.part").write_bytes(b"theirs")
+            os.rename("a.part", "a")
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", once_the_other_has_ended)
+    with Part("a") as part:
+        part.begin(Known("", None, None))
+        part.write(b"ours")
+        assert Path("a").read_bytes() == b"theirs"
+        part.finish(replace=True)
+    assert files() == {"a": b"ours"}
+
+
 def test_a_file_system_without_locks_will_do(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     def unsupported(*_: object) -> None:
         raise OSError(95, "Operation not supported")
