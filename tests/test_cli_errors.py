@@ -171,7 +171,7 @@ def test_a_server_that_speaks_no_tls_is_told(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["ftp://a/"], Exit.UNSUPPORTED_SCHEME, "serves 'ftp://a/': write http://"),
+        (["ftp://a/"], Exit.UNSUPPORTED_SCHEME, "ftp"),
         (["http://"], Exit.MALFORMED_URL, "no host"),
         (["http://a b/"], Exit.MALFORMED_URL, "host name"),
         (["a:99999"], Exit.MALFORMED_URL, "port"),

@@ -180,10 +180,6 @@ _REMEDIES: Final = (
         "--header 'Authorization: Bearer TOKEN'",
     ),
     (re.compile(r"; strip\(\) it of a line end"), ", without the end of a line"),
-    (
-        re.compile(r": this session has .*; mount\(\) takes others"),
-        ": write http://, https:// or http+unix://",
-    ),
     (re.compile(r"\bpass (?=--)"), "give "),
 )
 # What an option would change, and the package can't know of.
