@@ -31,14 +31,16 @@ def replacing(
         IsADirectoryError: the path is a folder.
         OSError: the file can't be written.
     """
-    target = os.path.realpath(os.fsdecode(path))
-    old = _status_of(target)
+    given = os.fsdecode(path)
+    old = _status_of(given)
     if old is not None and stat.S_ISDIR(old.st_mode):
-        raise IsADirectoryError(f"{os.fsdecode(path)!r} is a folder: name a file in it")
+        raise IsADirectoryError(f"{given!r} is a folder: name a file in it")
     if old is not None and not stat.S_ISREG(old.st_mode):
-        with open(target, "wb") as file:
+        # As it was named: /dev/stdout may lead to a pipe, which has no path of its own.
+        with open(given, "wb") as file:
             yield file
         return
+    target = os.path.realpath(given)
     # The name is a short one of its own: with something added, a long name may be too long.
     beside = os.path.join(os.path.dirname(target), f".{os.urandom(8).hex()}.part")
     # The opener is C: no interrupt comes between the making of the file and the object that closes it.

@@ -43,7 +43,7 @@ def files() -> dict[str, bytes]:
 
 
 def names() -> list[str]:
-    return list(files())
+    return sorted(os.listdir())
 
 
 def head(fields: dict[str, str], status: str = "200 OK") -> bytes:
@@ -167,13 +167,18 @@ def test_nothing_is_asked_for_in_a_coding_and_what_comes_so_is_decoded(command: 
     assert files() == {"a": BODY}
 
 
-@pytest.mark.parametrize("status", [301, 404, 500])
+@pytest.mark.parametrize("status", [204, 205, 301, 404, 500])
 def test_a_page_that_says_no_is_not_the_file(command: Command, status: int) -> None:
-    with ScriptedServer(keep_alive(lambda _: respond(b"sorry", status=status))) as server:
+    body = b"" if status in (204, 205) else b"sorry"
+    no = keep_alive(lambda _: respond(body, status=status))
+    with ScriptedServer([no, cut(), no]) as server:
         outcome = command("--download", server.url("/a"))
-    assert outcome.code == Exit.HTTP_ERROR
-    assert str(status) in outcome.err
-    assert names() == []
+        assert outcome.code == Exit.HTTP_ERROR
+        assert str(status) in outcome.err
+        assert names() == []
+        left_by_a_cut(command, server.url("/a"))
+        assert command("-c", server.url("/a")).code == Exit.HTTP_ERROR
+    assert files()["a.part"] == BODY[:HALF]  # what is here stays
 
 
 def test_what_is_no_ordinary_file_is_not_replaced(command: Command) -> None:
@@ -181,10 +186,31 @@ def test_what_is_no_ordinary_file_is_not_replaced(command: Command) -> None:
     os.mkfifo("pipe")
     with ScriptedServer(ranged()) as server:
         for name in ("folder", "pipe"):
-            for arguments in (["-o", name, server.url()], [server.url(f"/{name}")]):
-                assert command("--download", *arguments).code == Exit.WRITE_FAILED
-    assert os.path.isdir("folder")
+            assert command("--download", server.url(f"/{name}")).code == Exit.WRITE_FAILED
+        assert len(server.requests) == 2
+        assert command("--download", "-o", "pipe", server.url()).code == Exit.WRITE_FAILED
+        assert len(server.requests) == 2
+    assert os.listdir("folder") == []
     assert stat.S_ISFIFO(os.stat("pipe").st_mode)
+
+
+@pytest.mark.parametrize("folder", ["folder", "folder/"])
+def test_a_folder_that_is_named_gets_the_file_under_the_name_of_the_server(
+    command: Command, folder: str
+) -> None:
+    os.mkdir("folder")
+    fields = {"Content-Disposition": "attachment; filename=../b", **STRONG}
+    with ScriptedServer([cut(fields), ranged(BODY, fields), ranged(BODY, fields)]) as server:
+        first = command("--download", "-o", folder, server.url("/a"))
+        assert "are in 'folder/b.part', the same command with --continue goes on" in first.err
+        second = command("--continue", "-o", folder, server.url("/a"))
+        assert second.err.startswith("saved 'folder/b'"), second.err
+        assert server.requests[1].header("Range") == f"bytes={HALF}-"
+        third = command("--download", "-o", folder, server.url("/a"))
+        assert third.code == Exit.WRITE_FAILED
+        assert "'folder/b' is there already: -o folder/b replaces it" in third.err
+    assert names() == ["folder"]
+    assert {path.name: path.read_bytes() for path in Path("folder").iterdir()} == {"b": BODY}
 
 
 def test_a_part_that_is_not_ours_is_left_alone(command: Command) -> None:
@@ -212,6 +238,27 @@ def test_two_downloads_of_one_file_are_held_apart(command: Command) -> None:
         outcome = command("--download", server.url("/a"))
         assert outcome.code == Exit.WRITE_FAILED
         assert "by another process" in outcome.err
+
+
+def test_a_file_that_another_process_ends_while_it_is_opened_stays_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was opened as the part is the whole file by the time that the lock is free."""
+    lock = fcntl.flock
+
+    def once_the_other_has_ended(file: int, how: int) -> None:
+        if not os.path.exists("a"):
+            Path("a.part").write_bytes(b"theirs")
+            os.rename("a.part", "a")
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", once_the_other_has_ended)
+    with Part("a") as part:
+        part.begin(Known("", None, None))
+        part.write(b"ours")
+        assert Path("a").read_bytes() == b"theirs"
+        part.finish(replace=True)
+    assert files() == {"a": b"ours"}
 
 
 def test_a_file_system_without_locks_will_do(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,6 +433,7 @@ def test_a_range_that_nobody_asked_for_is_refused(command: Command, answer: byte
         outcome = command("--download", server.url("/a"))
     assert outcome.code == Exit.RANGE_FAILED
     assert words in outcome.err
+    assert "--continue" not in outcome.err
 
 
 def test_no_server_plants_the_beginning_of_the_file_of_another(command: Command) -> None:
@@ -603,6 +651,14 @@ def test_a_full_disk_is_told(command: Command) -> None:
         ({"Last-Modified": "Sun, 01 Nov 2026 10:00:00 GMT", "Date": "Sun, 01 Nov 2026 10:00:00 GMT"}, None),
         ({"Last-Modified": "Sun, 01 Nov 2026 10:00:00 GMT"}, None),
         ({"Last-Modified": "yesterday", "Date": "today"}, None),
+        ({"ETag": '"\xe9"'}, '"\xe9"'),
+        ({"ETag": '"a'}, None),
+        ({"ETag": '"a", "b"'}, None),
+        ({"ETag": '"\x1b[31m"'}, None),
+        (
+            {"Last-Modified": "Sun, 01\x1cNov 2026 10:00:00 GMT", "Date": "Sun, 01 Nov 2026 10:00:01 GMT"},
+            None,
+        ),
         ({}, None),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import ssl
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from pystickyhttp import exceptions
 from pystickyhttp.cli import main
 from pystickyhttp.cli.failures import Exit, code_of, line_of
-from tests.command import Command, Outcome, start, surroundings
+from tests.command import ROOT, Command, Outcome, start, surroundings
 from tests.command import command as command  # the fixture
 from tests.servers.scripted import BlackHole, Peer, ScriptedServer, closed_port, keep_alive, respond, silence
 
@@ -77,6 +79,22 @@ def test_a_server_that_fails_is_told(
         told(command(server.url()), code, words)
 
 
+@pytest.mark.parametrize("leave", [Peer.rst, Peer.half_close])
+def test_an_upload_that_breaks_off_was_not_sent_however_that_was_noticed(
+    command: Command, leave: Callable[[Peer], None], tmp_path: Path
+) -> None:
+    """curl's code depends on whether sending or receiving sees the end first."""
+
+    def takes_no_more(peer: Peer) -> None:
+        peer.read_head()
+        leave(peer)
+
+    with open(tmp_path / "large", "wb") as file:
+        file.truncate(64 * 1024 * 1024)  # more than the buffers of any system take in
+    with ScriptedServer(takes_no_more) as server:
+        told(command("PUT", server.url(), "-d", f"@{file.name}"), Exit.SEND_FAILED, "while the request was")
+
+
 def test_a_host_that_is_unknown_is_told(command: Command) -> None:
     told(command("http://nowhere.invalid/"), Exit.HOST_NOT_RESOLVED, "nowhere.invalid", "resolved")
 
@@ -129,6 +147,18 @@ def test_a_certificate_that_is_not_trusted_is_told_with_the_options_that_would(
         assert "warning: --insecure" in insecure.err
 
 
+def test_a_file_of_certificates_that_is_none_has_the_code_of_one_that_is_not_there(
+    command: Command, ca_file: str
+) -> None:
+    def is_left_alone(peer: Peer) -> None:
+        peer.read_until_eof()
+
+    with ScriptedServer(is_left_alone) as server:
+        url = server.url().replace("http:", "https:")
+        told(command(url, "--cacert", __file__), Exit.BAD_CA_FILE, "--cacert takes a PEM file")
+        told(command(url, "--cert", ca_file), Exit.BAD_CLIENT_CERTIFICATE, "--cert takes both, --key the key")
+
+
 def test_a_server_that_speaks_no_tls_is_told(command: Command) -> None:
     def answers_in_plain(peer: Peer) -> None:
         peer.read_some()
@@ -147,6 +177,7 @@ def test_a_server_that_speaks_no_tls_is_told(command: Command) -> None:
         (["a:99999"], Exit.MALFORMED_URL, "port"),
         (["http://\udcff/"], Exit.MALFORMED_URL, "domain"),
         (["a", "word"], Exit.USAGE, "'word'"),
+        (["a", "http://b/"], Exit.USAGE, "'http://b/' is a second URL"),
         (["a", "x:={"], Exit.USAGE, "no JSON"),
         (["a", "x:=1e999"], Exit.USAGE, "JSON"),
         (["a", "f@/nowhere"], Exit.READ_FAILED, "No such file"),
@@ -166,13 +197,23 @@ def test_a_server_that_speaks_no_tls_is_told(command: Command) -> None:
         (["-I", "-X", "POST", "a"], Exit.USAGE, "--head"),
         (["a", "--bearer", "a b"], Exit.USAGE, "token"),
         (["a", "--bearer", "x", "Authorization:y"], Exit.USAGE, "contradict"),
-        (["a", "--auth", "\udcff:b"], Exit.USAGE, ""),
+        (["a", "--bearer", "a\n"], Exit.USAGE, "end of a line. Where"),
+        (["a", "--bearer", ""], Exit.USAGE, "--header 'Authorization: Bearer TOKEN'"),
+        (["a", "x=\udcff"], Exit.USAGE, "--form"),
+        (["a", "\udcff:=1"], Exit.USAGE, "--form"),
+        (["-X", "", "a"], Exit.USAGE, "token"),
         (["https://a", "--cacert", "/nowhere"], Exit.BAD_CA_FILE, "/nowhere"),
         (["https://a", "--cert", "/nowhere"], Exit.BAD_CLIENT_CERTIFICATE, "--cert"),
         (["https://a", "--cert", __file__, "--key", "/nowhere"], Exit.BAD_CLIENT_CERTIFICATE, "--key"),
         (["a", "--unix-socket", "/nowhere/at/all"], Exit.CONNECT_FAILED, "/nowhere/at/all"),
         (["a", "--unix-socket", "x" * 200], Exit.USAGE, "--unix-socket"),
-        (["a", "--session", "/nowhere/cookies"], Exit.WRITE_FAILED, "/nowhere/cookies"),
+        (["a", "--unix-socket", ""], Exit.USAGE, "--unix-socket '' names no socket"),
+        (["bench", "http://a/", "POST"], Exit.USAGE, "'http://a/' is no method"),
+        (["a", "--session", "/nowhere/cookies"], Exit.WRITE_FAILED, "no folder '/nowhere'"),
+        (["a", "--session", "/nowhere/"], Exit.WRITE_FAILED, "no folder '/nowhere/'"),
+        (["a", "--session", "/"], Exit.WRITE_FAILED, "'/' is a folder"),
+        (["a", "--session", ""], Exit.USAGE, "--session '' names no file"),
+        (["a", "--session", "x" * 300], Exit.READ_FAILED, "can't read 'xxx"),
         (["a", "--session", __file__], Exit.READ_FAILED, "line"),
     ],
 )
@@ -193,10 +234,52 @@ def test_no_word_whatsoever_makes_a_traceback(words: list[str]) -> None:
     assert main([*words, "--proxy", "http://127.0.0.1:9", "--retry", "0"]) in set(Exit)
 
 
-def test_a_file_that_cannot_be_written_is_told(command: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("output", "code", "words"),
+    [
+        ("", Exit.USAGE, "--output '' names no file"),
+        ("here", Exit.WRITE_FAILED, "'here' is a folder: name a file in it, or add --download"),
+        ("nowhere/", Exit.WRITE_FAILED, "no folder 'nowhere/'"),
+        ("file/", Exit.WRITE_FAILED, "no folder 'file/'"),
+        ("nowhere/file", Exit.WRITE_FAILED, "no folder 'nowhere'"),
+        ("file/file", Exit.WRITE_FAILED, "no folder 'file'"),
+        ("astray", Exit.WRITE_FAILED, "nowhere': make it"),
+        ("shut/file", Exit.WRITE_FAILED, "in the folder 'shut'"),
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--download"]])
+def test_where_nothing_can_be_written_is_told_before_anything_is_sent(
+    command: Command,
+    output: str,
+    code: Exit,
+    words: str,
+    options: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who sends an order and loses the answer does not know whether to send it again."""
+    monkeypatch.chdir(tmp_path)
+    os.mkdir("here")
+    os.mkdir("shut")
+    # An administrator may write everywhere, and may be who runs this test.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != "shut")
+    Path("file").write_bytes(b"mine")
+    os.symlink("nowhere/file", "astray")
+    if options and output == "here":  # where a download goes into, if it may
+        output, words = "shut", "in the folder 'shut'"
+    with ScriptedServer([]) as server:
+        told(command("POST", "-o", output, *options, server.url()), code, words)
+        assert server.accepted == 0
+    assert Path("file").read_bytes() == b"mine"
+
+
+def test_cookies_that_cannot_be_written_are_told_unless_something_failed_before(command: Command) -> None:
     with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server:
-        told(command("-o", tmp_path, server.url()), Exit.WRITE_FAILED, "folder")
-        told(command("-o", "/nowhere/file", server.url()), Exit.WRITE_FAILED, "No such file")
+        outcome = command("--session", "/proc/cookies", server.url())
+        told(outcome, Exit.WRITE_FAILED, "can't write '/proc/cookies': No such file")
+        assert outcome.out == b"ok"
+    with closed_port() as port:
+        told(command("--session", "/proc/cookies", f":{port}"), Exit.CONNECT_FAILED)
 
 
 def test_with_fail_an_error_of_http_is_one_and_its_body_is_not_shown(command: Command) -> None:
@@ -235,6 +318,15 @@ def test_standard_input_that_is_closed_is_told(command: Command, monkeypatch: py
     told(command("http://a/", "-d", "@-"), Exit.READ_FAILED, "closed")
 
 
+def test_a_warning_is_a_line_too(tmp_path: Path) -> None:
+    """It is made for programs, and Python would show where in the package it was raised."""
+    (tmp_path / "netrc").write_text("machine")
+    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server:
+        outcome = start(server.url(), NETRC=str(tmp_path / "netrc"))
+    assert outcome.out == b"ok"
+    told(outcome, Exit.OK, "pystickyhttp: warning: the netrc file", "malformed")
+
+
 def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
     body = b"x" * 5_000_000
 
@@ -258,23 +350,43 @@ def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
         assert process.returncode == Exit.PIPE_CLOSED
 
 
-def test_a_disk_that_is_full_is_told() -> None:
-    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server, open("/dev/full", "wb") as full:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["URL"],
+        ["-i", "URL"],
+        ["--pretty", "URL"],
+        ["--help"],
+        ["--version"],
+        ["bench", "--help"],
+        ["bench", "-n1", "URL"],
+        ["bench", "-n1", "--json", "URL"],
+    ],
+)
+def test_a_disk_that_is_full_is_told(arguments: list[str]) -> None:
+    """And nothing is left open, which a warning would tell of."""
+    with ScriptedServer(keep_alive(lambda _: respond(b"{}"))) as server, open("/dev/full", "wb") as full:
+        words = [server.url() if each == "URL" else each for each in arguments]
         done = subprocess.run(
-            [sys.executable, "-m", "pystickyhttp", server.url()],
+            [sys.executable, "-W", "always::ResourceWarning", "-m", "pystickyhttp", *words],
             stdout=full,
             stderr=subprocess.PIPE,
             env=surroundings(),
             check=False,
         )
-    told(Outcome(done.returncode, b"", done.stderr.decode()), Exit.WRITE_FAILED, "No space left")
+    lines = done.stderr.decode().splitlines(keepends=True)
+    if arguments[0] == "bench" and "URL" in arguments:
+        assert lines.pop(0).startswith("Sending 2 GET requests")
+    words = ["can't write to standard output", "No space left"]
+    told(Outcome(done.returncode, b"", "".join(lines)), Exit.WRITE_FAILED, *words)
 
 
 def test_output_that_is_closed_is_told() -> None:
     program = "import sys; sys.stdout = None; from pystickyhttp.cli import main; sys.exit(main())"
     told(start("http://127.0.0.1:9/", program=("-c", program)), Exit.WRITE_FAILED, "closed")
     told(start("bench", "http://127.0.0.1:9/", program=("-c", program)), Exit.WRITE_FAILED, "closed")
-    told(start("--version", program=("-c", program)), Exit.WRITE_FAILED, "closed")
+    for words in (["--version"], ["--help"], ["bench", "--help"]):
+        told(start(*words, program=("-c", program)), Exit.WRITE_FAILED, "closed")
 
 
 def test_a_download_needs_no_standard_output(tmp_path: Path) -> None:
@@ -299,6 +411,29 @@ def test_a_closed_standard_error_keeps_nobody_from_the_body_and_the_code() -> No
     assert outcome.code == Exit.CONNECT_FAILED
 
 
+def full_standard_error(*arguments: str) -> tuple[int, bytes]:
+    """Run the command with a standard error that takes nothing."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pystickyhttp", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            env=surroundings(),
+            check=False,
+        )
+    return done.returncode, done.stdout
+
+
+def test_a_full_standard_error_keeps_nobody_from_the_body_and_the_code() -> None:
+    """What is said beside the work is no part of it."""
+    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server:
+        assert full_standard_error("-v", "-k", "--timing", server.url()) == (Exit.OK, b"ok")
+        code, out = full_standard_error("bench", "-n1", server.url())
+        assert (code, b"pooled" in out) == (Exit.OK, True)
+    with closed_port() as port:
+        assert full_standard_error("-v", f":{port}") == (Exit.CONNECT_FAILED, b"")
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -306,6 +441,9 @@ def test_a_closed_standard_error_keeps_nobody_from_the_body_and_the_code() -> No
         (exceptions.ProxySSLError(), Exit.TLS_FAILED),
         (exceptions.TunnelError(wants_credentials=True), Exit.SOCKS_FAILED),
         (exceptions.ConnectionLost(received=1), Exit.RECEIVE_FAILED),
+        (exceptions.ConnectionLost(sent=1), Exit.EMPTY_REPLY),
+        (exceptions.ConnectionLost(sent=0), Exit.SEND_FAILED),
+        (exceptions.WriteTimeout(), Exit.TIMED_OUT),
         (exceptions.RequestException(), Exit.RECEIVE_FAILED),
     ],
 )
@@ -313,6 +451,20 @@ def test_each_error_of_the_package_has_a_code(error: exceptions.RequestException
     assert code_of(error) == code
 
 
+def test_help_and_the_readme_list_the_exit_codes_that_there_are() -> None:
+    """Each code and what it says stand once, in the enum."""
+    there_are = [f"{code} {code.meaning}" for code in Exit]
+    shown = start("--help").text.partition("exit codes, those of curl:\n")[2]
+    assert [" ".join(cell.split()) for cell in re.findall(r"\d+ +\S+(?: \S+)*", shown)] == there_are
+    written = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = re.search(rf"^{there_are[0]} ·.*?\n\n", written, re.DOTALL | re.MULTILINE)
+    assert listed is not None
+    assert [" ".join(each.split()) for each in listed[0].split("·")] == there_are
+
+
 def test_the_line_is_one_and_speaks_of_options() -> None:
+    assert line_of(exceptions.SSLError("use its name, or say it by server_hostname=")) == "use its name"
+    error = exceptions.SSLError("the key is encrypted: cert= takes it as (certificate, key, password)")
+    assert line_of(error) == "the key is encrypted: `openssl pkey -in KEY -out OTHER` takes the password off"
     error = exceptions.SSLError("no\nlocal issuer: pass verify='/ca.pem' or cert=(certificate, key)\x1b[2J")
     assert line_of(error) == "no local issuer: give --cacert /ca.pem or --cert and --key\\x1b[2J"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -108,12 +109,29 @@ def test_headers_are_sent_taken_away_and_sent_empty(command: Command) -> None:
 
 def test_a_header_that_was_taken_away_can_be_given_anew(command: Command) -> None:
     assert sent(command, "URL", "User-Agent:", "User-Agent:me").header("User-Agent") == "me"
+    again = sent(command, "URL", "-H", "User-Agent:", "-H", "User-Agent: ü").header("User-Agent")
+    assert again == "ü".encode().decode("latin-1")
+
+
+def test_an_item_and_an_option_take_a_header_away_in_the_same_words(command: Command) -> None:
+    """As to curl, spaces are no value."""
+    assert sent(command, "URL", "User-Agent: ").header("User-Agent") is None
+    assert sent(command, "URL", "-H", "User-Agent: ").header("User-Agent") is None
 
 
 def test_parameters_are_appended_to_the_query(command: Command) -> None:
     with answering() as server:
         command(server.url("/?a=1"), "b==2 ü", "b==3")
         assert server.requests[0].target == "/?a=1&b=2+%C3%BC&b=3"
+
+
+def test_bytes_that_are_no_text_are_sent_as_they_were_typed(command: Command) -> None:
+    """The system hands them over as halves of surrogate pairs (PEP 383)."""
+    assert sent(command, "URL", "\udcff==\udcfe").target == "/?%FF=%FE"
+    assert sent(command, "--form", "URL", "\udcff=\udcfe").body == b"%FF=%FE"
+    assert b"\r\n\r\n\xff\r\n" in sent(command, "URL", "a=\udcff", f"b@{__file__}").body
+    credentials = sent(command, "--auth", "a\udcff:b", "URL").header("Authorization") or ""
+    assert base64.b64decode(credentials.removeprefix("Basic ")) == b"a\xff:b"
 
 
 @pytest.mark.parametrize(
@@ -191,6 +209,18 @@ def test_a_unix_socket_is_dialled_in_the_place_of_the_host(command: Command, tmp
         assert server.requests[0].header("Host") == "localhost"
 
 
+def test_a_pipe_that_has_no_path_of_its_own_is_written_to(command: Command) -> None:
+    """As in `-o /dev/stdout | less`, and in `-o >(gzip)`."""
+    begin, end = os.pipe()
+    try:
+        with answering() as server:
+            assert command("-o", f"/dev/fd/{end}", server.url()) == (0, b"", "")
+        assert os.read(begin, 100) == b"ok"
+    finally:
+        os.close(begin)
+        os.close(end)
+
+
 def test_a_proxy_is_gone_through_and_an_empty_one_is_none(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +292,17 @@ def test_both_heads_are_shown_apart_from_the_body_and_without_secrets(command: C
         again = command("-vv", "--auth", "ada:secret", server.url(), "Host:other")
         assert "> Authorization: Basic YWRhOnNlY3JldA==" in again.err
         assert again.err.count("> Host: ") == 1
+
+
+def test_a_head_is_shown_with_the_version_that_the_server_speaks(command: Command) -> None:
+    def old_fashioned(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.0 200 OK\r\n\r\nok")
+
+    with ScriptedServer(old_fashioned) as server:
+        outcome = command("-i", "-v", server.url())
+    assert outcome.text == "HTTP/1.0 200 OK\n\nok"
+    assert "< HTTP/1.0 200 OK\n" in outcome.err
 
 
 def test_the_head_alone_is_asked_for_and_shown(command: Command) -> None:

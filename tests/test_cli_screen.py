@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import io
 import os
@@ -80,6 +81,8 @@ def test_json_on_a_terminal_is_coloured_and_text_ends_in_a_line(glass: Glass) ->
         glass.seen_up_to("]\x1b[0m\n")
         assert glass.run("--no-color", "-v", server.url()) == 0
         assert "\x1b" not in glass.seen_up_to("[\n    1\n]\n")
+    with ScriptedServer(keep_alive(lambda _: respond("", headers=AS_JSON))) as server:
+        assert glass.run(server.url()) == 0
     with ScriptedServer(keep_alive(lambda _: respond("text"))) as server:
         assert glass.run(server.url()) == 0
         assert glass.seen_up_to("text\n") == "text\n"
@@ -96,13 +99,15 @@ def test_without_rich_a_terminal_is_plain(glass: Glass, monkeypatch: pytest.Monk
     assert isinstance(progress_of(told, "a", 0, 1), PlainBar)
 
 
-@pytest.mark.parametrize("answer", ["y", "n"])
+@pytest.mark.parametrize("answer", ["y\n", "n\n", "\x04"])
 def test_somebody_is_asked_before_a_file_is_replaced(glass: Glass, answer: str) -> None:
     Path("a").write_bytes(b"mine")
-    glass.type(f"{answer}\n")
+    glass.type(answer)
     with ScriptedServer(keep_alive(lambda _: respond(b"theirs"))) as server:
-        assert glass.run("--download", server.url("/a")) == (0 if answer == "y" else Exit.WRITE_FAILED)
-    assert Path("a").read_bytes() == (b"theirs" if answer == "y" else b"mine")
+        assert glass.run("--download", server.url("/a")) == (0 if answer == "y\n" else Exit.WRITE_FAILED)
+    assert Path("a").read_bytes() == (b"theirs" if answer == "y\n" else b"mine")
+    if answer == "\x04":
+        glass.seen_up_to("\npystickyhttp: 'a' stays as it is")
 
 
 def test_a_password_is_asked_for(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +134,22 @@ def test_a_bar_shows_how_far_it_is(glass: Glass, colours: bool) -> None:
     bar.advance(1000)
     bar.close()
     glass.seen_up_to("100%")
+
+
+@pytest.mark.parametrize("colours", [True, False])
+def test_a_terminal_that_goes_away_does_not_keep_a_download_from_its_end(
+    colours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the command was told to go on without it, by nohup or disown."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    master, slave = pty.openpty()
+    stream = os.fdopen(slave, "w")
+    bar = progress_of(Terminal(stream, colours=colours), "name.iso", 0, 1000)
+    os.close(master)
+    bar.advance(1000)
+    bar.close()
+    with contextlib.suppress(OSError):  # of what is in its buffer
+        stream.close()
 
 
 def test_nobody_is_shown_a_bar_who_does_not_look() -> None:

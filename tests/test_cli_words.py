@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,12 @@ def test_a_url_is_completed_as_users_expect_it(text: str, url: str) -> None:
     assert full_url(text) == url
 
 
+def test_what_stands_behind_two_dashes_is_no_option() -> None:
+    options = parse(["-f", "--", "POST", "host", "-a=b", "--form=c", "--"])
+    assert (options.method, options.url, options.items) == ("POST", "host", ["-a=b", "--form=c", "--"])
+    assert options.auth is None
+
+
 def test_over_a_unix_socket_a_path_is_a_url() -> None:
     assert full_url("/version", over_socket=True) == "http://localhost/version"
     assert full_url("example.com/version", over_socket=True) == "http://example.com/version"
@@ -230,7 +237,20 @@ def test_the_name_in_content_disposition_is_read_as_rfc_6266_has_it(disposition:
         ("cod\u202egnp.exe", "cod_gnp.exe"),
         ("file.txt:stream", "file.txt_stream"),
         ("trailing. . ", "trailing"),
+        ("x" * 238 + "." + "y" * 20, "x" * 238),
         ("folder/", ""),
+        ("CON", "_CON"),
+        ("aux.txt", "_aux.txt"),
+        ("nul.tar.gz", "_nul.tar.gz"),
+        ("Com1 .log", "_Com1 .log"),
+        ("lpt².", "_lpt²"),
+        ("conout$", "_conout$"),
+        (".con", "_con"),
+        ("nul:", "nul_"),
+        ("con" + " " * 300 + "x", "_con"),
+        ("console.txt", "console.txt"),
+        ("com10", "com10"),
+        ("a.con", "a.con"),
         ("a.sh.part", "a.sh_part"),
         ("a.sh.Part.JSON", "a.sh_Part.JSON"),
         ("a.part.part.json", "a.part_part.json"),
@@ -242,12 +262,17 @@ def test_a_name_of_others_is_only_a_name(proposed: str, name: str) -> None:
     assert safe(proposed) == name
 
 
-@given(st.text())
+@given(
+    st.text()
+    | st.builds("".join, st.lists(st.sampled_from(["con", "NUL", "com1", ".", " ", ":", "x" * 230])))
+)
 def test_whatever_is_proposed_stays_in_the_folder(proposed: str) -> None:
     name = safe(proposed)
     assert "/" not in name
     assert "\\" not in name
     assert not name.startswith((".", "-"))
+    assert not name.endswith((".", " "))
+    assert not re.match(r"(?i)(con|nul|com1) *(\.|$)", name)
     assert not name.lower().endswith((PART, NOTE))
     assert name.isprintable()
     assert len(name.encode()) <= LONGEST_NAME
@@ -255,7 +280,8 @@ def test_whatever_is_proposed_stays_in_the_folder(proposed: str) -> None:
 
 def test_a_long_name_keeps_its_extension() -> None:
     assert safe("ü" * 300 + ".tar").endswith("ü.tar")
-    assert len(safe("." + "x" * 300)) == LONGEST_NAME
+    assert len(safe("." + "x" * 300)) == LONGEST_NAME - 1
+    assert len(safe("nul." + "x" * 300 + ".tar")) == LONGEST_NAME
 
 
 @pytest.mark.parametrize(

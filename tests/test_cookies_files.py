@@ -367,6 +367,7 @@ COOKIE = '{"name": "a", "value": "b"}'
     [
         ('{"version": 1,\n"cookies": [\n{nonsense', 3, "no JSON"),
         ('{"version": 1, "cookies": [', 1, "no JSON"),
+        ("[" * 200_000, None, "no JSON"),
         ("[]", None, "version"),
         ("{}", None, "version"),
         ('{"version": 2, "cookies": []}', None, "version"),

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 
-from ..exceptions import RequestException
+from ..exceptions import InsecureRequestWarning, RequestException
 from .arguments import PROGRAM, parse
 from .failures import CommandError, Exit, code_of, line_of
-from .terminal import Terminal
+from .terminal import Talk, harmless
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,10 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = _carried_out(given)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # here its error can still be told
-        return code
+        with _warnings_in_lines():
+            return _carried_out(given)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
@@ -41,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _told(error, error.code)
     except RequestException as error:
         return _told(error, code_of(error))
-    except OSError as error:  # of a file of cookies, mostly
+    except OSError as error:  # such as of a folder that was deleted under us
         return _told(error, Exit.WRITE_FAILED)
 
 
@@ -58,10 +57,22 @@ def _carried_out(arguments: list[str]) -> int:
     return run(options)
 
 
+@contextlib.contextmanager
+def _warnings_in_lines() -> Iterator[None]:
+    """Python shows a warning with the place in the program, which says nothing to who types a command."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        Talk().line(f"{PROGRAM}: warning: {harmless(str(message))}", "yellow")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        # Who gives --insecure knows.
+        warnings.simplefilter("ignore", InsecureRequestWarning)
+        yield
+
+
 def _told(error: BaseException, code: Exit) -> int:
-    with contextlib.suppress(OSError, ValueError):
-        if sys.stderr is not None:
-            Terminal(sys.stderr).line(f"{PROGRAM}: {line_of(error)}")
+    Talk().line(f"{PROGRAM}: {line_of(error)}")
     return code
 
 

@@ -13,8 +13,8 @@ from typing import Final, NoReturn
 from ..__version__ import __version__
 from ..timeouts import MAX_SECONDS
 from . import items
-from .failures import CommandError
-from .output import standard_output
+from .failures import CommandError, Exit
+from .output import write_text
 
 PROGRAM: Final = "pystickyhttp"
 
@@ -45,13 +45,20 @@ examples:
   {PROGRAM} --session cookies.json --form example.com/login user=ada password=@secret.txt
   {PROGRAM} --unix-socket /var/run/docker.sock /version
   {PROGRAM} bench https://example.com/                 what do kept connections gain here?
-
-exit codes, those of curl:
-  0 done            1 unknown scheme    2 wrong usage      3 bad URL          5 proxy unknown
-  6 host unknown    7 not connected     18 cut off         22 HTTP error      23 not written
-  26 not read       28 out of time      33 bad range       35 TLS failed      47 redirects
-  52 empty reply    56 connection lost  60 not verified    130 interrupted
 """
+
+
+# As many cells as fit into a line of a terminal.
+_CODES_IN_LINE: Final = 3
+
+
+def _exit_codes() -> str:
+    """The exit codes as a table, for --help."""
+    cells = [f"{code:<3} {code.meaning}" for code in Exit]
+    width = max(map(len, cells)) + 2
+    rows = (cells[begin : begin + _CODES_IN_LINE] for begin in range(0, len(cells), _CODES_IN_LINE))
+    lines = ("".join(cell.ljust(width) for cell in row).rstrip() for row in rows)
+    return "\n  ".join(["exit codes, those of curl:", *lines])
 
 
 class Options(argparse.Namespace):
@@ -135,7 +142,15 @@ class _ShowVersions(argparse.Action):
     """argparse's own action wants to know the versions at each start."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        standard_output().write(versions() + "\n")
+        write_text(versions() + "\n")
+        parser.exit()
+
+
+class ShowHelp(argparse.Action):
+    """argparse's own action says nothing of it where the help can't be written."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        write_text(parser.format_help())
         parser.exit()
 
 
@@ -144,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         usage=_USAGE,
         description=_DESCRIPTION,
-        epilog=_EXAMPLES,
+        epilog=f"{_EXAMPLES}\n{_exit_codes()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         # An option that is added later must not change what a script's abbreviation means.
         allow_abbrev=False,
@@ -157,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_download(parser.add_argument_group("files"))
     others = parser.add_argument_group("others")
     others.add_argument("--version", action=_ShowVersions, nargs=0, help="show the versions")
-    others.add_argument("--help", "-h", action="help", help="show this")
+    others.add_argument("--help", "-h", action=ShowHelp, nargs=0, help="show this")
     return parser
 
 
@@ -239,7 +254,10 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 def _add_download(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add(
-        "--output", "-o", metavar="FILE", help="write the body to a file; - is standard output, binary or not"
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="write the body to a file; - is standard output, binary or not; a download may go into a folder",
     )
     add(
         "--download",
@@ -263,12 +281,22 @@ def parse(arguments: Sequence[str]) -> Options:
         CommandError: it is wrong.
         SystemExit: it asked for help or for the version, which were shown.
     """
-    options = _parser().parse_intermixed_args(list(arguments), namespace=Options())
+    given, behind = _split_at_dashes(list(arguments))
+    options = _parser().parse_intermixed_args(given, namespace=Options())
+    options.words = [*options.words, *behind]
     method, options.url, options.items = _sorted_words(options.words, options.method)
     options.method = method
     options.download = options.download or options.resume
     _check(options)
     return options
+
+
+def _split_at_dashes(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What stands behind "--" is no option; argparse forgets that where options and words are mixed."""
+    if "--" not in arguments:
+        return arguments, []
+    place = arguments.index("--")
+    return arguments[:place], arguments[place + 1 :]
 
 
 def _sorted_words(words: list[str], method: str | None) -> tuple[str | None, str, list[str]]:
@@ -307,6 +335,9 @@ def _check(options: Options) -> None:
     for both, names in contradictions:
         if both:
             raise CommandError(f"{names} contradict each other: leave one out")
+    for option, path in (("--output", options.output), ("--session", options.session)):
+        if path == "":
+            raise CommandError(f"{option} '' names no file: name one, or leave it out")
     if options.digest and options.auth is None:
         raise CommandError("--digest says how, and nothing says who: add --auth USER:PASSWORD")
     if options.key is not None and options.cert is None:

@@ -8,20 +8,18 @@ import platform
 import ssl
 import sys
 import time
-import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
 from .. import __version__
-from ..exceptions import InsecureRequestWarning
 from . import bench_words
 from .bench_figures import Figures, gain
 from .bench_measure import Run, ways_for
 from .bench_options import Options, read_options
 from .bench_table import Screen, report, wrapped
 from .failures import CommandError, Exit
-from .output import standard_output
-from .terminal import Terminal, standard_error
+from .output import standard_output, told, write_text
+from .terminal import Talk
 
 
 def main(arguments: list[str]) -> int:
@@ -46,10 +44,7 @@ def _run(options: Options) -> Exit:
     progress = _Progress()
     run = Run(options, ways_for(options), progress.show)
     _announce(options, list(run.figures()))
-    with warnings.catch_warnings():
-        # Whoever gives --insecure knows, and the warning is for programs.
-        warnings.simplefilter("ignore", InsecureRequestWarning)
-        code = _measure(run, progress)
+    code = _measure(run, progress)
     ways = run.figures()
     failure = run.first_failure()
     if any(figures.requests for figures in ways.values()):
@@ -82,7 +77,7 @@ def _measure(run: Run, progress: _Progress) -> Exit:
 
 def _announce(options: Options, ways: list[str]) -> None:
     """Say what is going to be done before it is; on stderr, as the standard output has the result alone."""
-    told = bench_words.plan(
+    plan = bench_words.plan(
         options.method,
         options.host,
         ways,
@@ -91,9 +86,9 @@ def _announce(options: Options, ways: list[str]) -> None:
         pause=options.pause,
         max_time=options.max_time,
     )
-    screen = Terminal(standard_error())
-    for line in wrapped(told, screen.width) if screen.is_terminal else [told]:
-        screen.line(line)
+    talk = Talk()
+    for line in wrapped(plan, talk.width) if talk.is_terminal else [plan]:
+        talk.line(line)
 
 
 class _Progress:
@@ -103,7 +98,7 @@ class _Progress:
     _EVERY: Final = 0.2
 
     def __init__(self) -> None:
-        self._is_seen = standard_error().isatty()
+        self._is_seen = Talk().is_terminal
         self._last = time.monotonic()
         self._length = 0
 
@@ -133,17 +128,17 @@ def _write_over(text: str) -> None:
 
 
 def _show(options: Options, ways: Mapping[str, Figures], ended: str | None) -> None:
-    told = [bench_words.about_gain(ways["fresh"], ways["pooled"], is_https=options.is_https)]
-    told += bench_words.findings(ways, options.concurrency)
+    sentences = [bench_words.about_gain(ways["fresh"], ways["pooled"], is_https=options.is_https)]
+    sentences += bench_words.findings(ways, options.concurrency)
     early = bench_words.about_end(ended, ways, options.requests)
-    told += [] if early is None else [early]
+    sentences += [] if early is None else [early]
     if options.as_json:
-        sys.stdout.write(json.dumps(document(options, ways, told, ended), indent=2) + "\n")
-        sys.stdout.flush()
+        write_text(json.dumps(document(options, ways, sentences, ended), indent=2) + "\n")
         return
     screen = Screen(standard_output())
     headline = bench_words.headline(options.method, options.host, options.concurrency, options.pause)
-    screen.write(report(ways, headline, told, screen))
+    with told():
+        screen.write(report(ways, headline, sentences, screen))
 
 
 def document(

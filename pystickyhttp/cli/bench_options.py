@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, NoReturn
 
 from .. import urls
-from ..headers import Headers
+from ..headers import TOKEN, Headers
 from ..identity import VerifyTypes
 from ..no_proxy import is_loopback
-from .arguments import PROGRAM
+from .arguments import PROGRAM, ShowHelp
 from .arguments import Options as Given
 from .failures import CommandError
-from .items import header_line, set_header
-from .request import full_url, socket_of, verify_of
+from .items import add_header_lines
+from .request import full_url, proxies_of, socket_of, verify_of
 
 # Enough for a p99 that is not the slowest one by name only, and few enough for a server of somebody else.
 DEFAULT_REQUESTS: Final = 100
@@ -42,12 +42,12 @@ _DESCRIPTION: Final = """\
 Compare pooled with fresh connections on your own server: the same request is sent in turns over a new
 connection each time, and over the pooled connections of one session. The bounds are those of a comparison: it
 is no load test."""
-_EPILOG: Final = """\
+_EPILOG: Final = f"""\
 fresh: a new Session for each request, as pystickyhttp.get() has it: name, connection and, for https, a full
 handshake each time. The TLS context with the root certificates is made once for all of them. fresh, resumed
 (https only): the same, but the handshake takes up the session of an earlier connection by its ticket, which
-pystickyhttp does by itself. pooled: one Session. Redirects are not followed. exit status: 0; 2 wrong usage;
-130 Ctrl-C; else that of curl for what failed."""
+pystickyhttp does by itself. pooled: one Session. Redirects are not followed. The exit codes are those
+that `{PROGRAM} --help` lists; after Ctrl-C there is a table of what was measured all the same."""
 
 
 class Options(NamedTuple):
@@ -123,6 +123,8 @@ def read_options(arguments: list[str]) -> Options:
     if given.insecure and given.cacert is not None:
         raise CommandError("--insecure and --cacert contradict each other: leave one out")
     unix_socket = socket_of(given)
+    headers = Headers()
+    add_header_lines(headers, given.header)
     return Options(
         method=method,
         url=url,
@@ -131,9 +133,9 @@ def read_options(arguments: list[str]) -> Options:
         pause=default_pause(url, unix_socket) if given.pause is None else given.pause,
         max_time=given.max_time,
         timeout=given.timeout,
-        headers=_headers(given.header),
+        headers=headers,
         verify=verify_of(given),
-        proxies=_proxies(given.proxy),
+        proxies=proxies_of(given),
         unix_socket=unix_socket,
         as_json=given.json,
     )
@@ -147,21 +149,6 @@ def default_pause(url: str, unix_socket: str | None) -> float:
     return POLITE_PAUSE
 
 
-def _headers(lines: list[str]) -> Headers:
-    headers = Headers()
-    for text in lines:
-        line = header_line(text)
-        set_header(headers, line.name, line.value if line.value or line.separator == ";" else None)
-    return headers
-
-
-def _proxies(proxy: str | None) -> Mapping[str, str | None] | None:
-    """None leaves the word to the environment; an empty text means direct, as to curl."""
-    if proxy is None:
-        return None
-    return {"all": proxy} if proxy else {}
-
-
 def _method_and_url(given: Given) -> tuple[str, str]:
     words = given.words
     if not words:
@@ -170,7 +157,11 @@ def _method_and_url(given: Given) -> tuple[str, str]:
         raise CommandError(f"{words[2]!r} is too much: write {_PROG} [METHOD] URL (see {_PROG} --help)")
     url = full_url(words[-1], over_socket=given.unix_socket is not None)
     urls.parse(url)  # what is wrong with it is said ahead of all else
-    return words[0].upper() if len(words) == 2 else "GET", url
+    if len(words) == 1:
+        return "GET", url
+    if not TOKEN.fullmatch(words[0]):
+        raise CommandError(f"{words[0]!r} is no method: write {_PROG} [METHOD] URL (see {_PROG} --help)")
+    return words[0].upper(), url
 
 
 def _whole(most: int) -> Callable[[str], int]:
@@ -204,6 +195,7 @@ def _parser() -> _Parser:
         description=_DESCRIPTION,
         epilog=_EPILOG,
         allow_abbrev=False,
+        add_help=False,
     )
     parser.add_argument(
         "words",
@@ -212,6 +204,7 @@ def _parser() -> _Parser:
         metavar="[METHOD] URL",
         help="GET by default; those that are not safe need --unsafe",
     )
+    parser.add_argument("-h", "--help", action=ShowHelp, nargs=0, help="show this")
     _add_bounds(parser)
     _add_settings(parser)
     parser.add_argument(

@@ -18,6 +18,7 @@ from .names import name_of
 from .partial import PART, Part, begun_from, digest_of
 from .progress import Progress, amount, progress_of
 from .ranges import Answer, Known, Verdict, check_came, end_of, judge, size_of, validator_of, whole_of
+from .target import behind_links, refuse_unusual
 from .terminal import harmless, is_interactive
 
 # As between the tries at a request: none before the first, then 1, 2, 4 ... seconds.
@@ -46,7 +47,10 @@ class Download:
     def __init__(self, job: Job, held: ExitStack) -> None:
         self._job = job
         self._held = held
-        self._given = job.options.output
+        given = job.options.output
+        into = given is not None and os.path.isdir(given)
+        self._folder = given if given is not None and into else ""
+        self._given = None if into else given
         self._url = digest_of(f"{job.order.url} {job.order.params}")
         self._part: Part | None = None
         self._had = 0  # what an earlier run left, which says nothing about the speed
@@ -80,7 +84,7 @@ class Download:
         """Take the part that an earlier run left, if it can be gone on with."""
         if self._job.order.method.upper() != "GET":
             raise CommandError("--continue asks for a range, which only GET has: leave it out")
-        target = begun_from(self._url) if self._given is None else _behind_links(self._given)
+        target = begun_from(self._url, self._folder) if self._given is None else behind_links(self._given)
         if target is None or not os.path.lexists(target + PART):
             self._job.talk.line("there is nothing to continue: the download begins anew")
             return
@@ -102,13 +106,14 @@ class Download:
 
     def _target_for(self, response: Response) -> str:
         if self._given is not None:
-            return _ordinary(_behind_links(self._given))
+            return behind_links(self._given)
         headers = response.headers
         name = name_of(
             headers.get("Content-Disposition"), self._job.order.url, headers.get("Content-Type", "")
         )
-        self._check_is_free(name)
-        return name
+        target = os.path.join(self._folder, name)
+        self._check_is_free(target)
+        return target
 
     def _check_is_free(self, name: str) -> None:
         """Ask before a file is replaced that the user has not named.
@@ -118,7 +123,7 @@ class Download:
         """
         if not os.path.lexists(name):
             return
-        _ordinary(name)
+        refuse_unusual(name)
         if not is_interactive():
             raise CommandError(
                 f"{name!r} is there already: -o {shlex.quote(name)} replaces it, "
@@ -160,6 +165,11 @@ class Download:
         status = response.status_code
         if status != 416 and not 200 <= status < 300:
             raise http_error(response, ": nothing is saved of that")
+        if status in (
+            204,
+            205,
+        ):  # RFC 9110, sections 15.3.5 and 15.3.6: no content, and so no empty file either
+            raise http_error(response, ": there is nothing to save")
         answer = Answer(status, response.headers)
         verdict = judge(answer, asked, self._have)
         if verdict is Verdict.COMPLETE:
@@ -253,30 +263,13 @@ def _fields_for(asked: Known | None, have: int) -> dict[str, str]:
     return fields
 
 
-def _behind_links(path: str) -> str:
-    """The file that a link leads to, as in writing; any other path stays as the user knows it."""
-    return os.path.realpath(path) if os.path.islink(path) else path
-
-
-def _ordinary(path: str) -> str:
-    """A path where a file can take its place.
-
-    Raises:
-        CommandError: what is there is no ordinary file.
-    """
-    if os.path.isdir(path):
-        raise CommandError(f"{path!r} is a folder: name a file in it by -o FILE", Exit.WRITE_FAILED)
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise CommandError(
-            f"{path!r} is no ordinary file: -o without --download writes to it", Exit.WRITE_FAILED
-        )
-    return path
-
-
 def _agrees(question: str) -> bool:
     sys.stderr.write(question)
     sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # Ctrl-D: what comes next begins on a line of its own
+        sys.stderr.write("\n")
+    return answer.strip().lower() in ("y", "yes")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import ssl
 from enum import IntEnum
-from typing import Final
+from typing import Final, Self
 
 from .. import exceptions
 from ..cookies import CookieFileError
@@ -16,36 +16,48 @@ from .terminal import harmless
 
 
 class Exit(IntEnum):
-    """The exit codes of the command line, by curl's names for them."""
+    """The exit codes of the command line, by curl's names for them.
 
-    OK = 0
-    UNSUPPORTED_SCHEME = 1
-    USAGE = 2
-    MALFORMED_URL = 3
-    PROXY_NOT_RESOLVED = 5
-    HOST_NOT_RESOLVED = 6
-    CONNECT_FAILED = 7
-    WEIRD_REPLY = 8
-    PARTIAL_FILE = 18
-    HTTP_ERROR = 22
-    WRITE_FAILED = 23
-    READ_FAILED = 26
-    TIMED_OUT = 28
-    RANGE_FAILED = 33
-    TLS_FAILED = 35
-    TOO_MANY_REDIRECTS = 47
-    EMPTY_REPLY = 52
-    SEND_FAILED = 55
-    RECEIVE_FAILED = 56
-    BAD_CLIENT_CERTIFICATE = 58
-    NOT_VERIFIED = 60
-    BAD_CODING = 61
-    CANNOT_REWIND = 65
-    BAD_CA_FILE = 77
-    SOCKS_FAILED = 97
+    Attributes:
+        meaning: what it says, in a few words; --help is made of them, and the README repeats them.
+    """
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    OK = 0, "done"
+    UNSUPPORTED_SCHEME = 1, "unknown scheme"
+    USAGE = 2, "wrong usage"
+    MALFORMED_URL = 3, "bad URL"
+    PROXY_NOT_RESOLVED = 5, "proxy unknown"
+    HOST_NOT_RESOLVED = 6, "host unknown"
+    CONNECT_FAILED = 7, "not connected"
+    WEIRD_REPLY = 8, "not HTTP"
+    PARTIAL_FILE = 18, "cut off"
+    HTTP_ERROR = 22, "HTTP error"
+    WRITE_FAILED = 23, "not written"
+    READ_FAILED = 26, "not read"
+    TIMED_OUT = 28, "out of time"
+    RANGE_FAILED = 33, "bad range"
+    TLS_FAILED = 35, "TLS failed"
+    TOO_MANY_REDIRECTS = 47, "too many redirects"
+    EMPTY_REPLY = 52, "empty reply"
+    SEND_FAILED = 55, "not sent"
+    RECEIVE_FAILED = 56, "connection lost"
+    BAD_CLIENT_CERTIFICATE = 58, "bad client certificate"
+    NOT_VERIFIED = 60, "not verified"
+    BAD_CODING = 61, "bad content coding"
+    CANNOT_REWIND = 65, "not to be sent again"
+    BAD_CA_FILE = 77, "bad CA file"
+    SOCKS_FAILED = 97, "SOCKS failed"
     # The shell's: 128, and the number of the signal, SIGINT or SIGPIPE.
-    INTERRUPTED = 130
-    PIPE_CLOSED = 141
+    INTERRUPTED = 130, "interrupted"
+    PIPE_CLOSED = 141, "its reader has left"
 
 
 class CommandError(Exception):
@@ -99,7 +111,17 @@ def code_of(error: exceptions.RequestException) -> Exit:
     return next(fitting, Exit.RECEIVE_FAILED)
 
 
+# What could not be loaded ahead of any handshake; the error tells it in its words alone.
+_NOT_LOADED: Final = (
+    (re.compile(r"\bthe CA certificates .* can't be loaded\b"), Exit.BAD_CA_FILE),
+    (re.compile(r"\bthe client certificate .* can't be loaded\b"), Exit.BAD_CLIENT_CERTIFICATE),
+)
+
+
 def _code_of_tls(error: exceptions.SSLError) -> Exit:
+    for pattern, code in _NOT_LOADED:
+        if pattern.search(str(error)):
+            return code
     refused = any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(error))
     return Exit.NOT_VERIFIED if refused else Exit.TLS_FAILED
 
@@ -109,10 +131,23 @@ def _speaks_socks(error: exceptions.TunnelError) -> bool:
 
 
 def _code_of_loss(error: exceptions.ConnectionLost) -> Exit:
-    """curl: a reset is a failure to receive; an end before the first byte is an empty reply."""
+    """curl: a reset is a failure to receive; an end before the first byte is an empty reply.
+
+    curl's code for an upload that breaks off is that of the call that saw it first, to send or to receive.
+    Here it is one code for all of them.
+    """
+    if not error.received and _is_surely_unsent(error):
+        return Exit.SEND_FAILED
     if any(isinstance(each, (ConnectionResetError, BrokenPipeError)) for each in _causes(error)):
         return Exit.RECEIVE_FAILED
     return Exit.RECEIVE_FAILED if error.received else Exit.EMPTY_REPLY
+
+
+def _is_surely_unsent(error: exceptions.ConnectionLost) -> bool:
+    """Whether a part of the request was not sent. Its head has bytes too, and so whoever sent no more than
+    the body has did not send all; how long a body in chunks was going to be is not known."""
+    said = "0" if error.request is None else error.request.headers.get("Content-Length", "0")
+    return error.sent <= int(said)
 
 
 def _causes(error: BaseException) -> list[BaseException]:
@@ -130,8 +165,22 @@ _REMEDIES: Final = (
     (re.compile(r"\bverify=False\b"), "--insecure"),
     (re.compile(r"\bverify="), "--cacert"),
     (re.compile(r"\bcert=\(certificate, key\)"), "--cert and --key"),
+    (
+        re.compile(r"\bcert= takes a PEM file with both, or a pair of files"),
+        "--cert takes both, --key the key",
+    ),
+    (
+        re.compile(r"\bcert= takes it as \(certificate, key, password\)"),
+        "`openssl pkey -in KEY -out OTHER` takes the password off",
+    ),
+    (re.compile(r", or say it by server_hostname="), ""),
     (re.compile(r"\bsession's max_redirects\b"), "--max-redirects"),
     (re.compile(r"no adapter serves (.+): this session has .+"), r"\1 is neither http:// nor https://"),
+    (
+        re.compile(r"\bheaders=\{'Authorization': f'Bearer \{token\}'\}"),
+        "--header 'Authorization: Bearer TOKEN'",
+    ),
+    (re.compile(r"; strip\(\) it of a line end"), ", without the end of a line"),
     (re.compile(r"\bpass (?=--)"), "give "),
 )
 # What an option would change, and the package can't know of.

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from .. import urls
 from ..adapters import HTTPAdapter
 from ..decoding import charset_of
-from ..exceptions import InsecureRequestWarning, RequestException
+from ..exceptions import RequestException
 from ..models import PreparedRequest, Response
 from ..sessions import Session
 from ..transport import IncomingResponse
 from . import show
 from .arguments import Options
-from .failures import CommandError, Exit
+from .failures import CommandError, Exit, file_error
 from .output import Output, standard_output, unused_output
-from .request import Order, cert_of, order_of, retries_of, socket_of, timeout_of, verify_of
-from .terminal import Terminal, harmless, standard_error
+from .request import Order, cert_of, order_of, proxies_of, retries_of, socket_of, timeout_of, verify_of
+from .target import check_targets
+from .terminal import Talk, Terminal, harmless
 
 # A body of JSON is laid out as a whole. A larger one is no reading matter, and is shown as it comes.
 _MOST_TO_LAY_OUT = 4 * 1024 * 1024
@@ -32,7 +32,8 @@ def run(options: Options) -> Exit:
     Raises:
         CommandError, RequestException, OSError: something failed.
     """
-    talk = Terminal(standard_error(), colours=options.color)
+    check_targets(options)
+    talk = Talk(colours=options.color)
     shown = unused_output() if options.goes_to_a_file else standard_output()
     output = Output(shown, Terminal(shown, colours=options.color))
     with ExitStack() as opened:
@@ -72,7 +73,8 @@ class Heads:
 
     def received(self, response: IncomingResponse) -> None:
         """The head of a response has come."""
-        start = f"HTTP/1.1 {response.status} {response.reason.decode('utf-8', 'replace')}".rstrip()
+        version = f"HTTP/{response.version // 10}.{response.version % 10}"
+        start = f"{version} {response.status} {response.reason.decode('utf-8', 'replace')}".rstrip()
         fields = list(_text_lines(response.fields))
         if self._verbose:
             self._say("<", start, fields)
@@ -117,28 +119,52 @@ class _WatchedAdapter(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
     def build_response(self, req: PreparedRequest, resp: IncomingResponse) -> Response:
-        self._heads.received(resp)
-        return super().build_response(req, resp)
+        response = super().build_response(req, resp)
+        try:
+            self._heads.received(resp)
+        except BaseException:  # such as of a disk that is full: nobody else knows of the response yet
+            response.close()
+            raise
+        return response
 
 
 @contextmanager
 def _session(options: Options, heads: Heads) -> Iterator[Session]:
-    proxies = None if options.proxy is None else {"all": options.proxy} if options.proxy else {}
-    with warnings.catch_warnings():
-        # It is said in a line of our own already.
-        warnings.simplefilter("ignore", InsecureRequestWarning)
-        with Session(
+    session = _opened(options)
+    adapter = _WatchedAdapter(heads, max_retries=retries_of(options), unix_socket=socket_of(options))
+    for scheme in ("http://", "https://", f"{urls.UNIX}://"):
+        session.mount(scheme, adapter)
+    if options.max_redirects is not None:
+        session.max_redirects = options.max_redirects
+    try:
+        yield session
+    except BaseException:
+        with suppress(OSError):  # what failed first is told
+            session.close()
+        raise
+    _close(session)
+
+
+def _opened(options: Options) -> Session:
+    try:
+        return Session(
             cookies_file=options.session,
             verify=verify_of(options),
             cert=cert_of(options),
-            proxies=proxies,
-        ) as session:
-            adapter = _WatchedAdapter(heads, max_retries=retries_of(options), unix_socket=socket_of(options))
-            for scheme in ("http://", "https://", f"{urls.UNIX}://"):
-                session.mount(scheme, adapter)
-            if options.max_redirects is not None:
-                session.max_redirects = options.max_redirects
-            yield session
+            proxies=proxies_of(options),
+        )
+    except RequestException:
+        raise
+    except OSError as error:
+        raise file_error(error, "read", str(options.session), Exit.READ_FAILED) from None
+
+
+def _close(session: Session) -> None:
+    """Close a session, which saves its cookies."""
+    try:
+        session.close()
+    except OSError as error:
+        raise file_error(error, "write", str(session.cookies_file), Exit.WRITE_FAILED) from None
 
 
 class Job:
@@ -277,7 +303,7 @@ def _show_text(job: Job, pieces: Iterator[bytes]) -> None:
             job.talk.line("pystickyhttp: the body is binary, and not shown: -o FILE saves it", "yellow")
             return
         job.output.write(piece)
-        last = piece
+        last = piece or last
     if job.output.is_terminal and not last.endswith(b"\n"):
         job.output.write(b"\n")
 

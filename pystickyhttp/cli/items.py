@@ -67,13 +67,15 @@ class Items:
         params: the query.
         fields: the fields of a form or of a JSON object, in order.
         has_json: whether one of them is more than text, and can't be sent in a form.
+        not_text: the name of a field that has bytes which are no text, or None.
         uploads: the files.
     """
 
     headers: Headers = field(default_factory=Headers)
-    params: list[tuple[str, str]] = field(default_factory=list)
+    params: list[tuple[str | bytes, str | bytes]] = field(default_factory=list)
     fields: list[tuple[str, Any]] = field(default_factory=list)
     has_json: bool = False
+    not_text: str | None = None
     uploads: list[Upload] = field(default_factory=list)
 
 
@@ -133,6 +135,8 @@ def gather(texts: Iterable[str]) -> Items:
     """
     items = Items()
     for text in texts:
+        if text.startswith(("http://", "https://")):  # it would be a header of the name http
+            raise CommandError(f"{text!r} is a second URL: give one, and a method ahead of it in capitals")
         _add(items, split(text))
     return items
 
@@ -140,38 +144,70 @@ def gather(texts: Iterable[str]) -> Items:
 def _add(items: Items, item: Item) -> None:
     name, separator, value = item
     if separator in (":", ";"):
-        set_header(items.headers, name, value.strip(" \t") if value or separator == ";" else None)
+        _add_header(items.headers, item)
     elif separator == "==":
-        items.params.append((name, value))
+        items.params.append((as_typed(name), as_typed(value)))
     elif separator == "@":
         items.uploads.append(_upload(name, value))
-    elif separator in ("=", "=@"):
+    else:
+        _add_field(items, item)
+
+
+def _add_field(items: Items, item: Item) -> None:
+    name, separator, value = item
+    typed = name if separator.endswith("@") else name + value
+    if isinstance(as_typed(typed), bytes):
+        items.not_text = name
+    if separator in ("=", "=@"):
         items.fields.append((name, value if separator == "=" else _text_of(value)))
     else:
         items.has_json = True
         items.fields.append((name, _json(name, value if separator == ":=" else _text_of(value))))
 
 
-def set_header(headers: Headers, name: str, value: str | None) -> None:
+def _add_header(headers: Headers, item: Item) -> None:
     """Add a header field; one that is taken away takes those before it along."""
-    if value is None or headers.get(name, "") is None:
-        headers[name] = value
+    text = item.value.strip(" \t")
+    if not text and item.separator != ";":
+        headers[item.name] = None
+        return
+    value = text if text.isascii() else os.fsencode(text)
+    if headers.get(item.name, "") is None:
+        headers[item.name] = value
     else:
-        headers.add(name, value if value.isascii() else os.fsencode(value))
+        headers.add(item.name, value)
 
 
-def header_line(text: str) -> Item:
-    """A header as curl has it: `Name: value`, `Name:` or `Name;`.
+def add_header_lines(headers: Headers, lines: Iterable[str]) -> None:
+    """Add headers as curl has them: `Name: value`, `Name:` to take one away, or `Name;` for an empty one.
+
+    Args:
+        headers: what they are added to.
+        lines: the headers.
 
     Raises:
-        CommandError: it is none of these.
+        CommandError: one is none of these.
     """
+    for text in lines:
+        _add_header(headers, _header_line(text))
+
+
+def _header_line(text: str) -> Item:
     name, colon, value = text.partition(":")
     if not colon and name.endswith(";"):
         return Item(name[:-1], ";", "")
     if not colon or not name:
         raise CommandError(f"the header {text!r} has no name: write 'Name: value'")
-    return Item(name, ":", value.strip(" \t"))
+    return Item(name, ":", value)
+
+
+def as_typed(text: str) -> str | bytes:
+    """Text; or the bytes that were typed, where they are no text in this system's encoding."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return os.fsencode(text)
+    return text
 
 
 def _upload(name: str, value: str) -> Upload:

@@ -18,6 +18,12 @@ from .. import urls
 LONGEST_NAME: Final = 240
 # What separates folders, and what some system takes for a device, a stream, a pattern or a drive.
 _UNSAFE: Final = re.compile(r'[<>:"/\\|?*]')
+# What Windows drops from the end of a name.
+_DROPPED: Final = ". "
+# What Windows takes for a device, in any folder and with any extension, were there spaces before its dot.
+_DEVICE: Final = re.compile(
+    r"(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.IGNORECASE
+)
 # What `partial` keeps beside a file. Somebody else's bytes there would be taken for the beginning of a file.
 _OF_A_PART: Final = re.compile(r"\.(part(?:\.json)?)$", re.IGNORECASE)
 _EXTENDED: Final = re.compile(r"(?:^|[;\s])filename\*\s*=\s*([\w-]+)'[^']*'([^\s;]+)", re.IGNORECASE)
@@ -73,7 +79,8 @@ def _last_of(url: str) -> str:
 
 
 def safe(proposed: str) -> str:
-    """A name that is only a name: no folders, nothing hidden, nothing that looks like an option or a part.
+    """A name that is only a name, on every system: no folders, nothing hidden, no device, nothing that looks
+    like an option or a part.
 
     Args:
         proposed: what somebody else proposes.
@@ -84,15 +91,17 @@ def safe(proposed: str) -> str:
     # Windows' separator counts everywhere: the name that a user is shown is the name that it gets.
     last = re.split(r"[/\\]", proposed)[-1]
     visible = "".join(char if char.isprintable() else "_" for char in last)
-    name = _shortened(_UNSAFE.sub("_", visible).lstrip(".- ").rstrip(". "))
-    return _OF_A_PART.sub(r"_\1", name)
+    name = _shortened(_UNSAFE.sub("_", visible).lstrip(".- ").rstrip(_DROPPED)).rstrip(_DROPPED)
+    name = _OF_A_PART.sub(r"_\1", name)
+    return f"_{name}" if _DEVICE.match(name) else name
 
 
 def _shortened(name: str) -> str:
-    if len(name.encode()) <= LONGEST_NAME:
+    longest = LONGEST_NAME - 1  # a device gets a mark
+    if len(name.encode()) <= longest:
         return name
     stem, extension = os.path.splitext(name)
     # One that is this long is none.
     extension = extension if len(extension.encode()) <= 16 else ""
-    room = LONGEST_NAME - len(extension.encode())
+    room = longest - len(extension.encode())
     return stem.encode()[:room].decode("utf-8", "ignore") + extension

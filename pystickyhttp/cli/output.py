@@ -23,6 +23,19 @@ def standard_output() -> TextIO:
     return sys.stdout
 
 
+def write_text(text: str) -> None:
+    """Write a text to standard output, to its end.
+
+    Raises:
+        CommandError: it can't be written, or is closed.
+        BrokenPipeError: nobody reads it.
+    """
+    stream = standard_output()
+    with told():
+        stream.write(text)
+        stream.flush()
+
+
 def unused_output() -> TextIO:
     """Standard output for a command that writes nothing to it: closed, it keeps nobody from the work."""
     return io.StringIO() if sys.stdout is None else sys.stdout
@@ -54,7 +67,7 @@ class Output:
             CommandError: they can't be written.
             BrokenPipeError: nobody reads them.
         """
-        with _told():
+        with told():
             self._stream.flush()  # heads are text, and go ahead
             self._stream.buffer.write(piece)
             self._stream.buffer.flush()
@@ -65,7 +78,7 @@ class Output:
         Raises:
             CommandError, BrokenPipeError: as `write`.
         """
-        with _told():
+        with told():
             self._terminal.line(text)
 
     def json(self, text: str) -> None:
@@ -81,7 +94,7 @@ class Output:
         from rich.highlighter import JSONHighlighter  # it is there, if the console is
         from rich.text import Text
 
-        with _told():
+        with told():
             console.print(JSONHighlighter()(Text(text)))
 
     def flush(self) -> None:
@@ -90,12 +103,18 @@ class Output:
         Raises:
             CommandError, BrokenPipeError: as `write`.
         """
-        with _told():
+        with told():
             self._stream.flush()
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
+    """Tell an error of standard output as the command's.
+
+    Raises:
+        CommandError: it can't be written.
+        BrokenPipeError: nobody reads it.
+    """
     try:
         yield
     except BrokenPipeError:

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
@@ -64,25 +65,35 @@ class Part:
                 Exit.WRITE_FAILED,
             )
         self._file = self._opened()
-        try:
-            self._lock()
-        except BaseException:
-            self._file.close()
-            raise
         self.known = _read_note(self._note)
         self.have = self._file.seek(0, os.SEEK_END)
 
     def _opened(self) -> BinaryIO:
-        with self.telling():
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o666)
-            return os.fdopen(descriptor, "r+b")
+        """The part, locked."""
+        while True:
+            with self.telling():
+                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o666)
+            with ExitStack() as unless_taken:
+                file = unless_taken.enter_context(os.fdopen(descriptor, "r+b"))
+                self._lock(file)
+                # Who had the lock may have given it its name since: it is the whole file then, and no part.
+                if self._names(file):
+                    unless_taken.pop_all()
+                    return file
 
-    def _lock(self) -> None:
+    def _names(self, file: BinaryIO) -> bool:
+        """Whether an open file is the one that is found under the name of the part."""
+        try:
+            return os.path.samestat(os.fstat(file.fileno()), os.lstat(self._path))
+        except FileNotFoundError:
+            return False
+
+    def _lock(self, file: BinaryIO) -> None:
         """Two that write one file at a time would make one of both."""
         if fcntl is None:
             return
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CommandError(
                 f"{self._path!r} is being downloaded by another process: let it end, or save under another "
@@ -199,16 +210,16 @@ def _known_of(said: Any) -> Known | None:
     return Known(url, validator, size) if sound else None  # type: ignore[arg-type]
 
 
-def begun_from(url: str, folder: str = ".") -> str | None:
+def begun_from(url: str, folder: str = "") -> str | None:
     """The file in a folder that a download of a URL was begun for, None where there is none.
 
     Args:
         url: its digest.
-        folder: the folder.
+        folder: the folder; "" for that of the process.
     """
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+    with contextlib.suppress(OSError), os.scandir(folder or os.curdir) as entries:
         for path in sorted(entry.name for entry in entries if entry.name.endswith(NOTE)):
             known = _read_note(os.path.join(folder, path))
             if known is not None and known.url == url:
-                return path.removesuffix(NOTE)
+                return os.path.join(folder, path.removesuffix(NOTE))
     return None

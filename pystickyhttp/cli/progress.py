@@ -80,12 +80,15 @@ class PlainBar:
         """Show how far it came, and end the line."""
         self._closed.set()
         self._painter.join()
-        self._show()
-        self._talk.stream.write("\n")
-        self._talk.stream.flush()
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # nobody looks any more, and the file is here all the same
+            self._show()
+            self._talk.stream.write("\n")
+            self._talk.stream.flush()
 
     def _paint(self) -> None:
-        with contextlib.suppress(OSError, ValueError):  # nobody looks any more; close() tells of it
+        with contextlib.suppress(OSError, ValueError):  # as in close()
             self._show()
             while not self._closed.wait(_SECONDS_BETWEEN):
                 self._show()
@@ -130,7 +133,8 @@ class RichBar:
 
     def close(self) -> None:
         """Show how far it came, and give the terminal back as it was."""
-        self._bars.stop()
+        with contextlib.suppress(OSError, ValueError):  # as `PlainBar.close`
+            self._bars.stop()
 
 
 def bar_line(name: str, had: int, done: int, total: int | None, seconds: float, width: int) -> str:

@@ -16,6 +16,8 @@ _CONTENT_RANGE: Final = re.compile(
     r"bytes\s+([0-9]{1,20})-([0-9]{1,20})/([0-9]{1,20}|\*)", re.IGNORECASE
 )  # of no more digits than a Content-Length may have: int() refuses a few thousand
 _UNSATISFIED: Final = re.compile(r"bytes\s+\*/([0-9]{1,20})", re.IGNORECASE)
+# RFC 9110, section 8.8.3, and strong. What is none is not asked by: it could not be sent, or be of two files.
+_STRONG_ETAG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
 # RFC 9110, section 8.8.2.2: the clock of a server counts seconds, so that a file may change twice in one.
 _STRONG_AFTER: Final = timedelta(seconds=1)
 
@@ -40,12 +42,14 @@ def validator_of(headers: Headers) -> str | None:
     etag = headers.get("ETag")
     if etag is not None:
         # RFC 9110, section 13.1.5: a weak one may not be asked by, and a date beside it says no more.
-        return str(etag) if etag.startswith('"') else None
+        return str(etag) if _STRONG_ETAG.fullmatch(etag) else None
     modified = headers.get("Last-Modified")
     return str(modified) if modified is not None and _is_strong(modified, headers.get("Date")) else None
 
 
 def _is_strong(modified: str, date: str | None) -> bool:
+    if not modified.isprintable():
+        return False
     try:
         return parsedate_to_datetime(date or "") - parsedate_to_datetime(modified) >= _STRONG_AFTER
     except (TypeError, ValueError):  # no dates, or only one of both with a time zone
@@ -97,14 +101,14 @@ def judge(answer: Answer, known: Known | None, have: int) -> Verdict:
     if answer.status != 206:
         return Verdict.ANEW
     if known is None:
-        raise _unfit("sent a part (206), and the whole was asked for")
+        raise _unasked("sent a part (206), and the whole was asked for")
     _check_part(answer, known, have)
     return Verdict.APPEND
 
 
 def _judge_unsatisfied(answer: Answer, known: Known | None, have: int) -> Verdict:
     if known is None:
-        raise _unfit("says 416 Range Not Satisfiable, and no range was asked for")
+        raise _unasked("says 416 Range Not Satisfiable, and no range was asked for")
     complete = _UNSATISFIED.fullmatch(answer.headers.get("Content-Range", "").strip())
     same = _validator_fits(answer.headers, known)
     if same and complete is not None and int(complete[1]) == have and known.size in (None, have):
@@ -162,3 +166,9 @@ def check_came(have: int, end: int) -> None:
 
 def _unfit(what: str) -> CommandError:
     return CommandError(f"the server {what}: leave --continue out to begin anew", Exit.RANGE_FAILED)
+
+
+def _unasked(what: str) -> CommandError:
+    return CommandError(
+        f"the server {what}: -o FILE without --download saves what it sends", Exit.RANGE_FAILED
+    )

@@ -6,6 +6,7 @@ import getpass
 import os
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -18,15 +19,7 @@ from ..timeouts import DEFAULT_CONNECT, UNSET, Timeout, TimeoutTypes
 from ..urls import socket_path
 from .arguments import Options
 from .failures import CommandError, Exit
-from .items import (
-    UNKNOWN_TYPE,
-    Items,
-    gather,
-    guessed_type,
-    header_line,
-    set_header,
-    unreadable,
-)
+from .items import UNKNOWN_TYPE, Items, add_header_lines, as_typed, gather, guessed_type, unreadable
 from .terminal import is_interactive
 
 # The failures of a server that pass, as curl's --retry has them.
@@ -78,7 +71,7 @@ class Order:
 
     method: str
     url: str
-    params: list[tuple[str, str]]
+    params: list[tuple[str | bytes, str | bytes]]
     headers: Headers
     body: Body
     auth: AuthTypes
@@ -134,7 +127,9 @@ def _method(options: Options, body: Body) -> str:
         raise CommandError("--head asks by HEAD, which takes no body: leave the fields out")
     if options.head:
         return "HEAD"
-    return options.method or ("GET" if body.is_empty else "POST")
+    if options.method is not None:
+        return options.method
+    return "GET" if body.is_empty else "POST"
 
 
 # --- headers
@@ -142,9 +137,7 @@ def _method(options: Options, body: Body) -> str:
 
 def _headers(options: Options, items: Items, body: Body) -> Headers:
     headers = items.headers
-    for text in options.header:
-        line = header_line(text)
-        set_header(headers, line.name, line.value if line.value or line.separator == ";" else None)
+    add_header_lines(headers, options.header)
     if options.bearer is not None or options.auth is not None:
         _refuse_two_authorizations(headers)
     if body.content_type is not None and "Content-Type" not in headers:
@@ -173,11 +166,15 @@ def _body(options: Options, items: Items, opened: ExitStack) -> Body:
     if items.has_json and options.form:
         raise CommandError("a form has no JSON (:=): write name=value, or leave --form out")
     if items.uploads:
-        fields = [(name, (None, value)) for name, value in items.fields]
+        fields = [(name, (None, as_typed(value))) for name, value in items.fields]
         return Body(files=[*fields, *_parts(items, opened)])
     if not items.fields:
         return Body()
-    return Body(data=items.fields) if options.form else Body(json=dict(items.fields))
+    if options.form:
+        return Body(data=[(as_typed(name), as_typed(value)) for name, value in items.fields])
+    if items.not_text is not None:  # RFC 8259, section 8.1
+        raise CommandError(f"the field {items.not_text!r} is no text, as JSON has to be: --form sends bytes")
+    return Body(json=dict(items.fields))
 
 
 def _raw_body(options: Options, opened: ExitStack) -> Body:
@@ -220,7 +217,7 @@ def _auth(options: Options) -> AuthTypes:
             return HTTPBearerAuth(options.bearer)
         if options.auth is None:
             return None
-        user, password = _credentials(options.auth)
+        user, password = map(as_typed, _credentials(options.auth))
         basic_credentials(user, password)
     except ValueError as error:
         raise CommandError(str(error)) from None
@@ -295,6 +292,13 @@ def cert_of(options: Options) -> CertTypes:
     return options.cert, options.key
 
 
+def proxies_of(options: Options) -> Mapping[str, str | None] | None:
+    """The proxies: None leaves the word to the environment; an empty text means direct, as to curl."""
+    if options.proxy is None:
+        return None
+    return {"all": options.proxy} if options.proxy else {}
+
+
 def socket_of(options: Options) -> str | None:
     """The path of the unix socket, absolute, or None.
 
@@ -303,7 +307,9 @@ def socket_of(options: Options) -> str | None:
     """
     if options.unix_socket is None:
         return None
+    if not options.unix_socket:
+        raise CommandError("--unix-socket '' names no socket: name one, or leave it out")
     try:
         return socket_path(os.path.abspath(options.unix_socket))
-    except ValueError as error:
+    except (OSError, ValueError) as error:  # an OSError where the folder was deleted under us
         raise CommandError(f"--unix-socket: {error}") from None

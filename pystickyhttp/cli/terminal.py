@@ -82,14 +82,26 @@ class Terminal:
         self.stream.flush()
 
 
+class Talk(Terminal):
+    """Standard error. Where it is closed or full, what is said goes nowhere, and the work is done all the
+    same.
+
+    Args:
+        colours: see `Terminal`.
+    """
+
+    def __init__(self, *, colours: bool = True) -> None:
+        super().__init__(io.StringIO() if sys.stderr is None else sys.stderr, colours=colours)
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """As `Terminal.line`, where it can be written."""
+        with contextlib.suppress(OSError, ValueError):
+            super().line(text, style)
+
+
 def colours_are_welcome() -> bool:
     """Whether the environment has nothing against colours (https://no-color.org)."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def standard_error() -> TextIO:
-    """Standard error; where it is closed, what is said goes nowhere, and the work is done all the same."""
-    return io.StringIO() if sys.stderr is None else sys.stderr
 
 
 def is_interactive() -> bool:

@@ -191,7 +191,7 @@ def _from_json(text: str, path: str, now: float) -> Iterator[tuple[Cookie, float
         return
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         raise CookieFileError(f"{path} is no JSON: {error}", path=path, line=line) from None
     if not isinstance(content, dict) or content.get("version") != _JSON_VERSION:
