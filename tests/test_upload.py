@@ -167,7 +167,7 @@ def test_a_small_request_that_meets_a_reset_gives_the_response_that_came_before_
         session.close()
 
 
-def test_a_server_that_closes_amid_an_upload_is_lost_with_the_count_of_what_was_sent(
+def test_a_server_that_resets_amid_an_upload_is_lost_with_the_count_of_what_was_sent_and_the_cause(
     session: Session,
 ) -> None:
     """X2: there was no answer."""
@@ -182,6 +182,7 @@ def test_a_server_that_closes_amid_an_upload_is_lost_with_the_count_of_what_was_
             session.post(server.url(), data=endless(), timeout=10)
         assert caught.value.sent > 0
         assert caught.value.received == 0
+        assert isinstance(caught.value.__cause__, (ConnectionResetError, BrokenPipeError))
 
 
 def test_what_a_server_has_read_of_a_large_body_counts_as_sent(

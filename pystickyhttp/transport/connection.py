@@ -361,7 +361,7 @@ class HTTPConnection:
             return self._read_head(request, deadline)
         except ConnectionLost as none:
             lost.received = none.received
-            raise lost from None
+            raise lost from lost.__cause__
         finally:
             del lost  # an error that its own traceback holds on to would be left to the collector
 
