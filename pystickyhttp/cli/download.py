@@ -13,7 +13,7 @@ from typing import Final
 from ..exceptions import RequestException, TotalTimeout
 from ..models import Response
 from .failures import CommandError, Exit, code_of, line_of
-from .fetch import Job, http_error, show_timing
+from .job import Job, http_error, show_timing
 from .names import name_of
 from .partial import PART, Part, begun_from, digest_of
 from .progress import Progress, amount, progress_of

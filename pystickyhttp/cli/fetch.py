@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -17,10 +16,11 @@ from ..transport import IncomingResponse
 from . import show
 from .arguments import Options
 from .failures import CommandError, Exit, file_error
+from .job import Job, http_error, show_timing
 from .output import Output, standard_output, unused_output
-from .request import Order, cert_of, order_of, proxies_of, retries_of, socket_of, timeout_of, verify_of
+from .request import cert_of, order_of, proxies_of, retries_of, socket_of, verify_of
 from .target import check_targets
-from .terminal import Talk, Terminal, harmless
+from .terminal import Talk, Terminal
 
 # A body of JSON is laid out as a whole. A larger one is no reading matter, and is shown as it comes.
 _MOST_TO_LAY_OUT = 4 * 1024 * 1024
@@ -167,52 +167,6 @@ def _close(session: Session) -> None:
         raise file_error(error, "write", str(session.cookies_file), Exit.WRITE_FAILED) from None
 
 
-class Job:
-    """All that it takes to carry out a request.
-
-    Attributes:
-        session, order, options: what to send, and how.
-        talk: standard error.
-        output: standard output.
-    """
-
-    def __init__(
-        self, session: Session, order: Order, options: Options, talk: Terminal, output: Output
-    ) -> None:
-        self.session = session
-        self.order = order
-        self.options = options
-        self.talk = talk
-        self.output = output
-        self._began = time.monotonic()
-
-    def send(self, fields: dict[str, str] | None = None) -> Response:
-        """Send the request.
-
-        Args:
-            fields: header fields beside those of the order, such as Range.
-
-        Raises:
-            RequestException: there is no response.
-        """
-        order = self.order
-        headers = order.headers.copy()
-        headers.update(fields or {})
-        return self.session.request(
-            order.method,
-            order.url,
-            params=order.params,
-            data=order.body.data,
-            json=order.body.json,
-            files=order.body.files,
-            headers=headers,
-            auth=order.auth,
-            timeout=timeout_of(self.options, time.monotonic() - self._began),
-            allow_redirects=self.options.follow,
-            stream=True,
-        )
-
-
 def _carry_out(job: Job) -> Exit:
     if job.options.download:
         from .download import download  # which most do not need
@@ -225,12 +179,6 @@ def _carry_out(job: Job) -> Exit:
         _put_out(job, response)
         show_timing(job, response)
     return Exit.OK
-
-
-def http_error(response: Response, what: str = "") -> CommandError:
-    """The error for a response whose status is one."""
-    status = f"{response.status_code} {response.reason}".strip()
-    return CommandError(f"{urls.redacted(response.url)} answered {status}{what}", Exit.HTTP_ERROR)
 
 
 def _put_out(job: Job, response: Response) -> None:
@@ -306,22 +254,3 @@ def _show_text(job: Job, pieces: Iterator[bytes]) -> None:
         last = piece or last
     if job.output.is_terminal and not last.endswith(b"\n"):
         job.output.write(b"\n")
-
-
-# --- time
-
-
-def show_timing(job: Job, response: Response) -> None:
-    """Where the time went, for each hop, if that was asked for."""
-    if not job.options.timing:
-        return
-    job.output.flush()
-    for each in (*response.history, response):
-        timing = each.timing
-        request: Any = each.request
-        status = f"{each.status_code} {each.reason}".strip()
-        job.talk.line(harmless(f"{request.method} {urls.redacted(each.url)}: {status}"), "bold")
-        block = show.BLOCKS if job.talk.can_show(show.BLOCKS) else show.PLAIN_BLOCKS
-        lines = [] if timing is None else show.waterfall(timing, job.talk.width, block)
-        for line, style in lines:
-            job.talk.line(line, style)
