@@ -7,7 +7,9 @@ returns is an `IncomingResponse`, which gives the connection back by itself when
 
 from __future__ import annotations
 
+import _thread
 import contextlib
+import dataclasses
 import sys
 import threading
 import time
@@ -50,6 +52,7 @@ DIED_IDLE: Final = "it was dead when it was used again"
 NOT_READ: Final = "a body was not read to its end"
 FORGOTTEN: Final = "a response was forgotten before its body was read"
 HANDED_OVER: Final = "it was handed over after a change of protocol"
+CAME_AMID: Final = "it came back amid a change of the pool"
 
 # R5: what is left of a body is read to its end only if that costs less than a new connection would: as many
 # bytes as one read takes, and no longer than a handshake over some distance.
@@ -83,6 +86,7 @@ class _Claim(Lease[HTTPConnection]):
         # As `Lease.__init__` has it: to call that would cost each request more than the two lines do.
         self.route = route
         self.slot = None
+        self.hold = weakref.ref(self)
         self.gate: threading.Lock | None = None
         self.marks = Marks()
         # Who is told what happens to it, if anybody wants to know; the body may be read by another thread.
@@ -125,7 +129,7 @@ class ConnectionPool:
         # Guards the ledger and the gates of its claims. It is held for bookkeeping alone: nobody dials,
         # waits, closes or talks under it. What is in a slot belongs to the claim that holds the slot, and is
         # its thread's to change without the lock; limits are replaced whole, and may be read at any time.
-        self._lock = threading.Lock()
+        self._renew_lock()
         self._ledger: Ledger[HTTPConnection] = Ledger(limits, _note_why)
         # Claims whose slots have to be freed: of responses that were collected unread (R6), and of calls that
         # an exception has ended (L3). To put one here is a single step, that nothing can interrupt and that
@@ -156,9 +160,20 @@ class ConnectionPool:
     @limits.setter
     def limits(self, limits: Limits) -> None:
         _check_limits(limits)
+        if self._is_inside():
+            _soon(setattr, self, "limits", limits)
+            return
         with self._lock:
             closing = self._ledger.set_limits(limits)
         _close_all(closing)
+
+    def _renew_lock(self) -> None:
+        # A finalizer that the collector runs, and a signal handler, may strike while this very thread has the
+        # lock. To wait for it would be to wait for ever, and a ledger that is changed amid a change comes to
+        # nonsense: so it lets them in, for them to ask `_is_inside`, and go another way.
+        self._lock = lock = threading.RLock()
+        # What threading.Condition asks as well; a step in C, as each request takes it twice.
+        self._is_inside: Callable[[], bool] = lock._is_owned  # type: ignore[attr-defined]
 
     def send(self, route: Route, request: OutgoingRequest, deadline: Deadline) -> IncomingResponse:
         """Send a request over a connection of the pool, or a new one.
@@ -188,6 +203,8 @@ class ConnectionPool:
         return self._send(route, request.without_expectation(), deadline)
 
     def _send(self, route: Route, request: OutgoingRequest, deadline: Deadline) -> IncomingResponse:
+        if self._is_inside():
+            return self._apart()._send(route, request, deadline)
         claim = _Claim(route)
         try:
             connection = self._acquire(claim, deadline)
@@ -205,10 +222,15 @@ class ConnectionPool:
             self._give_up(claim, _why_given_up(error))
             raise
 
+    def _apart(self) -> ConnectionPool:
+        """A pool for one request, whose connection counts nowhere, and is closed behind it."""
+        return ConnectionPool(dataclasses.replace(self.limits, max_idle=0), self._dialer)
+
     def stats(self) -> Stats:
         """What its connections came to since it was made, and the state that they are in."""
         from ..stats import Stats  # loaded only when somebody asks, to keep start-up light
 
+        self._reclaim()
         with self._lock:
             figures = self._ledger.figures()
         return Stats.of(figures)
@@ -218,6 +240,9 @@ class ConnectionPool:
 
         The pool can be used again afterwards.
         """
+        if self._is_inside():
+            _soon(self.close)
+            return
         with self._lock:
             closing = self._ledger.retire() + self._ledger.drop_forgotten()
         _close_all(closing)
@@ -226,7 +251,7 @@ class ConnectionPool:
     def start_afresh(self) -> None:
         """In the child of a fork, where the connections are the parent's, and so is who held the lock."""
         inherited = self._ledger.connections()
-        self._lock = threading.Lock()
+        self._renew_lock()
         self._ledger = Ledger(self._ledger.limits, _note_why)
         self._abandoned = deque()
         self._waiting = set()
@@ -370,7 +395,7 @@ class ConnectionPool:
             Whether it is pooled.
         """
         claim.marks.ended = now = time.monotonic()
-        why = connection.why_not_pooled()
+        why = CAME_AMID if self._is_inside() else connection.why_not_pooled()
         if why is not None:
             self._give_up(claim, why)
             return False
@@ -379,6 +404,8 @@ class ConnectionPool:
             closing = self._ledger.release(claim)
         if closing:
             _close_all(closing, claim.teller)
+        if self._abandoned:  # amid this, or amid the claim of this request
+            self._reclaim()
         return connection not in closing
 
     def _give_up(self, claim: _Claim, why: str = BROKEN_OFF) -> None:
@@ -402,6 +429,9 @@ class ConnectionPool:
         """
         claim.why = FORGOTTEN
         self._abandoned.append(claim)
+        self._wake_who_waits()
+
+    def _wake_who_waits(self) -> None:
         for waiting in tuple(self._waiting):
             waiting.wake()
 
@@ -411,6 +441,9 @@ class ConnectionPool:
         Args:
             teller: whom to tell of it, if not the one of the request that this thread has under way.
         """
+        if self._is_inside():
+            self._wake_who_waits()  # they see to it once the lock is free, or else the next request does
+            return
         while self._abandoned:
             with self._lock:
                 closing: list[HTTPConnection] = []
@@ -640,6 +673,12 @@ class IncomingResponse:
 def _check_limits(limits: Any) -> None:
     if not isinstance(limits, Limits):
         raise TypeError(f"limits are {limits!r}: give Limits(max_per_host=...)")
+
+
+def _soon(change: Callable[..., object], *arguments: object) -> None:
+    """Do in another thread what has to wait for a lock that this one has."""
+    with contextlib.suppress(RuntimeError):  # there is none to be had: the interpreter ends, and all with it
+        _thread.start_new_thread(change, arguments)
 
 
 def _close_all(connections: Sequence[HTTPConnection], teller: Teller | None = None) -> None:
