@@ -367,6 +367,7 @@ COOKIE = '{"name": "a", "value": "b"}'
     [
         ('{"version": 1,\n"cookies": [\n{nonsense', 3, "no JSON"),
         ('{"version": 1, "cookies": [', 1, "no JSON"),
+        ("[" * 100_000, None, "no JSON"),
         ("[]", None, "version"),
         ("{}", None, "version"),
         ('{"version": 2, "cookies": []}', None, "version"),
@@ -389,6 +390,9 @@ COOKIE = '{"name": "a", "value": "b"}'
                 ('"path": "x"', "slash"),
                 ('"value": "a\\nb"', "control"),
                 ('"expires": Infinity', "no time"),
+                (f'"expires": {10**400}', "no time"),
+                ('"created": NaN', "no time"),
+                ('"used": NaN', "no time"),
                 ('"name": "", "value": ""', "neither"),
             )
         ),
