@@ -20,6 +20,7 @@ from .bodies import BodyTypes, FileTypes
 from .cookies import Cookie, CookieJar, CookieTypes, cookie_header
 from .exceptions import (
     HTTPError,
+    IncompleteBody,
     InvalidHeader,
     InvalidMethod,
     JSONDecodeError,
@@ -1148,6 +1149,11 @@ class Response:
                 written += len(piece)
                 if progress is not None:
                     progress(written, total)
+            if self._body is not None and self._body.was_cut:  # by another thread, or by the progress
+                raise IncompleteBody(
+                    f"the body ends after {written} bytes: the response was closed while it was saved",
+                    response=self,
+                )
         return written
 
     def _announced_length(self) -> int | None:

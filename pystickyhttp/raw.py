@@ -25,6 +25,8 @@ _PIECE: Final = 64 * 1024
 class RawBody(Protocol):
     """What a Response reads its body from: undecoded, piece by piece."""
 
+    was_cut: bool
+
     @property
     def closed(self) -> bool: ...
 
@@ -51,6 +53,7 @@ class FileBody:
     def __init__(self, file: Any) -> None:
         self._file = file
         self.closed = False
+        self.was_cut = False  # where it ends the file alone knows
 
     def read_piece(self) -> bytes:
         """The next piece; b"" at the end."""

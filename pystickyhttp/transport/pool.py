@@ -26,6 +26,7 @@ from ..exceptions import (
     IncompleteBody,
     PoolTimeout,
     RemoteProtocolError,
+    RequestException,
     TotalTimeout,
     UnrewindableBodyError,
 )
@@ -80,7 +81,7 @@ class _Claim(Lease[HTTPConnection]):
     a lock, a list and some Python between them.
     """
 
-    __slots__ = ("gate", "marks", "teller", "why")
+    __slots__ = ("gate", "is_broken_off", "marks", "teller", "why")
 
     def __init__(self, route: Route) -> None:
         # As `Lease.__init__` has it: to call that would cost each request more than the two lines do.
@@ -91,6 +92,7 @@ class _Claim(Lease[HTTPConnection]):
         self.marks = Marks()
         # Who is told what happens to it, if anybody wants to know; the body may be read by another thread.
         self.teller = here.teller
+        self.is_broken_off = False  # its response was closed over the head of who reads it
         self.why = BROKEN_OFF  # its connection is given up, unless somebody says more
 
     def __repr__(self) -> str:
@@ -401,7 +403,7 @@ class ConnectionPool:
             return False
         connection.become_idle(now)
         with self._lock:
-            closing = self._ledger.release(claim)
+            closing = [connection] if claim.is_broken_off else self._ledger.release(claim)
         if closing:
             _close_all(closing, claim.teller)
         if self._abandoned:  # amid this, or amid the claim of this request
@@ -421,6 +423,27 @@ class ConnectionPool:
         with self._lock:
             self._ledger.count_lost(claim, HANDED_OVER)
         self._give_up(claim)
+
+    def _break_off(self, claim: _Claim, connection: HTTPConnection) -> None:
+        """Free the slot of a response that is being read, by another thread or further down in this one.
+
+        Its reader is woken, and is the one to close the socket: the system may give the number of a closed
+        one to the next, and what OpenSSL reads from is a number.
+        """
+        if self._is_inside():
+            _soon(self._break_off, claim, connection)
+            return
+        with self._lock:
+            if not claim.held().is_held_by(claim):  # its reader has just come to the end
+                return
+            claim.is_broken_off = True
+            claim.held().connection = None
+            connection.why_discarded = NOT_READ
+            self._ledger.count_lost(claim, NOT_READ)
+            closing = self._ledger.discard(claim)
+            connection.wake_reader()
+        _close_all(closing, claim.teller)
+        _tell_discarded([connection], claim.teller)
 
     def _abandon(self, claim: _Claim) -> None:
         """R6: a response was collected unread. The collector calls this at any instant: it waits for nothing.
@@ -467,6 +490,7 @@ class IncomingResponse:
         fields: names as they came, and values, in order.
         tls: facts of the TLS with the server, None where there is none.
         marks: what the clock said on its way.
+        was_cut: whether it was closed before its body had ended.
     """
 
     __slots__ = (
@@ -474,12 +498,14 @@ class IncomingResponse:
         "_connection",
         "_deadline",
         "_http",
+        "_is_read",
         "_pool",
         "fields",
         "marks",
         "reason",
         "status",
         "tls",
+        "was_cut",
     )
 
     def __init__(
@@ -502,6 +528,8 @@ class IncomingResponse:
         self._claim = claim
         self._deadline = deadline
         self._connection: HTTPConnection | None = connection
+        self._is_read = False  # somebody waits for the next piece
+        self.was_cut = False
         if connection.ended:
             self._finish(connection)
 
@@ -544,19 +572,30 @@ class IncomingResponse:
         Raises:
             IncompleteBody, ChunkedEncodingError, RemoteProtocolError, ReadTimeout, TotalTimeout: as
                 `HTTPConnection.read_piece` says. The slot is free by then.
+            IncompleteBody: also where somebody else closes it meanwhile, or is reading it.
         """
         connection = self._connection
         if connection is None:
             return b""
+        if self._is_read:  # of two who read, each would get a part of it
+            raise _incomplete(connection.body_received, "it is read by somebody else at the moment")
+        self._is_read = True
         try:
             piece = connection.read_piece(self._deadline)
+            self._is_read = False
             if connection.ended:
                 self._finish(connection)
-            return piece
         except BaseException as error:
+            self._is_read = False
             if self._connection is not None:
                 self._fail(connection, error)
+            elif self._claim.is_broken_off and isinstance(error, RequestException):
+                raise _incomplete(connection.body_received, _CLOSED_AMID) from error
             raise
+        if self._claim.is_broken_off:
+            connection.close()
+            raise _incomplete(connection.body_received, _CLOSED_AMID)
+        return piece
 
     def check_time(self) -> None:
         """Called between two steps of decoding, which take time and read nothing (law T1).
@@ -575,13 +614,16 @@ class IncomingResponse:
 
         Raises:
             RequestException: as `read_piece` does.
+            IncompleteBody: it was closed meanwhile.
         """
-        first = self.read_piece()
+        whole = self.read_piece()
         connection = self._connection
-        if connection is None:  # as it mostly is: that was all
-            return first
-        left = connection.body_left
-        return gathered(chain([first], self.pieces()), len(first) + left if left else None)
+        if connection is not None:  # mostly that was all
+            left = connection.body_left
+            whole = gathered(chain([whole], self.pieces()), len(whole) + left if left else None)
+        if self.was_cut:  # between two pieces, by another thread
+            raise _incomplete(len(whole), _CLOSED_AMID)
+        return whole
 
     def read_rest(self) -> bytes | None:
         """The rest of the body, if it is small and close at hand; else the connection is closed (law R5).
@@ -589,11 +631,16 @@ class IncomingResponse:
         Returns:
             The bytes, undecoded, or None where it was too much, took too long or broke.
         """
+        connection = self._connection
+        if connection is not None and self._is_read:
+            self._connection = None
+            self._pool._break_off(self._claim, connection)
+            return None
         self._deadline = Timeout(total=DRAIN_SECONDS).start()
         self._claim.why = NOT_READ  # whatever stops it now
         limit = DRAIN_BYTES
         pieces: list[bytes] = []
-        if self._connection is not None and self._connection.body_left > limit:
+        if connection is not None and connection.body_left > limit:
             self._give_up()
             return None
         try:
@@ -610,6 +657,7 @@ class IncomingResponse:
     def close(self) -> None:
         """End the response: what little is left of the body is drained (law R5), else the socket closed."""
         if self._connection is not None:
+            self.was_cut = True
             self.read_rest()
 
     def detach(self) -> DuplexStream:
@@ -668,6 +716,14 @@ class IncomingResponse:
         teller.tell(ResponseEnded, connection, received, ended - self.marks.head)
         if served is not None:
             teller.tell(ConnectionReleased, connection, served)
+
+
+# Why the body is incomplete of who reads a response that somebody else closes.
+_CLOSED_AMID: Final = "the response was closed while it was read"
+
+
+def _incomplete(received: int, why: str) -> IncompleteBody:
+    return IncompleteBody(f"the body is cut short after {received} bytes: {why}", received=received)
 
 
 def _check_limits(limits: Any) -> None:
