@@ -1149,7 +1149,7 @@ class Response:
                 written += len(piece)
                 if progress is not None:
                     progress(written, total)
-            if self._body is not None and self._body.was_cut:  # by another thread, or by the progress
+            if self._body is not None and self._body.was_cut:  # by the progress
                 raise IncompleteBody(
                     f"the body ends after {written} bytes: the response was closed while it was saved",
                     response=self,
@@ -1174,7 +1174,10 @@ class Response:
             )
 
     def close(self) -> None:
-        """Let go of the connection. A body that was not read is gone then; may be called again."""
+        """Let go of the connection. A body that was not read is gone then; may be called again.
+
+        Another thread may call it too: whoever reads is woken, and gets an `IncompleteBody`.
+        """
         if self._body is None or self._body.closed:
             return
         self._consumed = True  # what was not read must not look like nothing

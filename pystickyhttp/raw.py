@@ -25,10 +25,11 @@ _PIECE: Final = 64 * 1024
 class RawBody(Protocol):
     """What a Response reads its body from: undecoded, piece by piece."""
 
-    was_cut: bool
-
     @property
     def closed(self) -> bool: ...
+
+    @property
+    def was_cut(self) -> bool: ...
 
     def read_piece(self) -> bytes: ...
 

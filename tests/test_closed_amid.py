@@ -114,6 +114,42 @@ def test_content_is_never_less_than_the_body_though_it_is_closed_between_two_pie
             _ = response.content
 
 
+@pytest.mark.parametrize("read", [read_pieces, read_raw, save])
+def test_who_goes_on_to_read_a_response_that_another_thread_has_closed_is_told(
+    read: Callable[[Response, Path], object], tmp_path: Path
+) -> None:
+    """X5: what was read so far must not look like all of it."""
+    with ScriptedServer(keep_alive(lambda _: respond(bytes(2_000_000)))) as server, Session() as session:
+        response = session.get(server.url(), stream=True)
+        body: Any = response._body
+
+        class ClosedElsewhere(IncomingResponse):
+            __slots__ = ()
+
+            def read_piece(self) -> bytes:
+                piece = super().read_piece()
+                closer = threading.Thread(target=response.close)
+                closer.start()
+                closer.join()
+                return piece
+
+        body.__class__ = ClosedElsewhere
+        with pytest.raises(IncompleteBody, match="closed while it was read"):
+            read(response, tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_who_closes_a_response_amid_its_pieces_gets_no_more_of_them() -> None:
+    """As in requests."""
+    with ScriptedServer(keep_alive(lambda _: respond(bytes(2_000_000)))) as server, Session() as session:
+        response = session.get(server.url(), stream=True)
+        read = 0
+        for piece in response.iter_content(None):
+            read += len(piece)
+            response.close()
+        assert 0 < read < 2_000_000
+
+
 def test_a_file_is_not_saved_of_a_response_that_is_closed_meanwhile(tmp_path: Path) -> None:
     """X5: the file is there whole or not at all."""
     with ScriptedServer(keep_alive(lambda _: respond(bytes(2_000_000)))) as server, Session() as session:
@@ -181,3 +217,15 @@ def test_a_response_is_closed_over_its_reader_while_the_pool_is_locked() -> None
         reader.join(DEADLINE)
         assert [type(error) for error in outcome] == [IncompleteBody]
         assert session.stats().active == 0
+
+
+def test_a_reader_who_comes_to_the_end_ahead_of_the_close_keeps_the_connection() -> None:
+    """R3: between the look at the reader and the lock he may have given it back, and it is the next one's."""
+    with ScriptedServer(keep_alive(lambda _: respond(b"ok"))) as server, Session() as session:
+        response = session.get(server.url(), stream=True)
+        body: Any = response._body
+        claim, connection = body._claim, body._connection
+        assert response.content == b"ok"
+        body._pool._break_off(claim, connection)
+        assert session.get(server.url()).content == b"ok"
+        assert server.accepted == 1

@@ -490,11 +490,11 @@ class IncomingResponse:
         fields: names as they came, and values, in order.
         tls: facts of the TLS with the server, None where there is none.
         marks: what the clock said on its way.
-        was_cut: whether it was closed before its body had ended.
     """
 
     __slots__ = (
         "_claim",
+        "_closer",
         "_connection",
         "_deadline",
         "_http",
@@ -505,7 +505,6 @@ class IncomingResponse:
         "reason",
         "status",
         "tls",
-        "was_cut",
     )
 
     def __init__(
@@ -529,7 +528,7 @@ class IncomingResponse:
         self._deadline = deadline
         self._connection: HTTPConnection | None = connection
         self._is_read = False  # somebody waits for the next piece
-        self.was_cut = False
+        self._closer = 0  # the thread that closed it before its body had ended
         if connection.ended:
             self._finish(connection)
 
@@ -563,6 +562,11 @@ class IncomingResponse:
         """Whether the body has ended, or was closed."""
         return self._connection is None
 
+    @property
+    def was_cut(self) -> bool:
+        """Whether it was closed before its body had ended."""
+        return self._closer != 0
+
     def read_piece(self) -> bytes:
         """The next piece of the body as it comes, chunk framing taken off, content coding left on.
 
@@ -572,10 +576,12 @@ class IncomingResponse:
         Raises:
             IncompleteBody, ChunkedEncodingError, RemoteProtocolError, ReadTimeout, TotalTimeout: as
                 `HTTPConnection.read_piece` says. The slot is free by then.
-            IncompleteBody: also where somebody else closes it meanwhile, or is reading it.
+            IncompleteBody: also where somebody else closes it, or is reading it.
         """
         connection = self._connection
         if connection is None:
+            if self._closer and self._closer != threading.get_ident():
+                raise _incomplete(0, _CLOSED_AMID)  # who closes it himself knows that it has no more
             return b""
         if self._is_read:  # of two who read, each would get a part of it
             raise _incomplete(connection.body_received, "it is read by somebody else at the moment")
@@ -621,7 +627,7 @@ class IncomingResponse:
         if connection is not None:  # mostly that was all
             left = connection.body_left
             whole = gathered(chain([whole], self.pieces()), len(whole) + left if left else None)
-        if self.was_cut:  # between two pieces, by another thread
+        if self._closer:  # between two pieces
             raise _incomplete(len(whole), _CLOSED_AMID)
         return whole
 
@@ -657,7 +663,7 @@ class IncomingResponse:
     def close(self) -> None:
         """End the response: what little is left of the body is drained (law R5), else the socket closed."""
         if self._connection is not None:
-            self.was_cut = True
+            self._closer = threading.get_ident()
             self.read_rest()
 
     def detach(self) -> DuplexStream:
@@ -723,7 +729,8 @@ _CLOSED_AMID: Final = "the response was closed while it was read"
 
 
 def _incomplete(received: int, why: str) -> IncompleteBody:
-    return IncompleteBody(f"the body is cut short after {received} bytes: {why}", received=received)
+    where = f" after {received} bytes" if received else ""
+    return IncompleteBody(f"the body is cut short{where}: {why}", received=received)
 
 
 def _check_limits(limits: Any) -> None:
