@@ -170,3 +170,14 @@ def test_a_request_that_strikes_while_digest_answers_is_answered() -> None:
 
     with ScriptedServer(keep_alive(answer)) as server, Session(auth=auth) as session, auth._memory._lock:
         assert session.get(server.url()).content == b"in"
+
+
+def test_what_was_closed_while_the_pool_was_locked_is_seen_to_by_the_next_response_that_ends() -> None:
+    """R5: a thread that has just let go of the lock may have no other request to send."""
+    with ScriptedServer(keep_alive(large)) as server, no_socket_left(), Session() as session:
+        first, second = (session.get(server.url(), stream=True) for _ in range(2))
+        with pool_of(session)._lock:
+            first.close()
+        assert pool_of(session)._ledger.open == 2
+        assert second.content == LARGE
+        assert pool_of(session)._ledger.open == 1
