@@ -526,8 +526,12 @@ def charset_of(content_type: str) -> str | None:
     return None
 
 
+# What stands for the charset of a text that does not say it: that of its mark, else UTF-8. No codec's name.
+UNSAID: Final = "?"
+
+
 def streaming_charset(content_type: str) -> str | None:
-    """The charset of text that comes piece by piece, and does not say: UTF-8, with a mark or without one.
+    """The charset of text that comes piece by piece, and does not say it: `UNSAID`.
 
     Args:
         content_type: the value of Content-Type.
@@ -539,7 +543,7 @@ def streaming_charset(content_type: str) -> str | None:
     is_text = (
         media_type.startswith("text/") or media_type == "application/json" or media_type.endswith("+json")
     )
-    return "utf-8-sig" if is_text else None
+    return UNSAID if is_text else None
 
 
 # What IANA registers is no longer, and what Python knows is shorter. `encodings` keeps each name that it does
@@ -639,23 +643,36 @@ def decode_text_pieces(pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
 
     Args:
         pieces: the bytes, cut anywhere.
-        encoding: a known charset.
+        encoding: a known charset, or `UNSAID`.
     """
     pieces = iter(pieces)
     start = b""
-    encoding = codecs.lookup(encoding).name
-    if encoding in ("utf-16", "utf-32"):
-        # Read piece by piece, these insist on the mark that they do without when they are read at once.
-        while len(start) < 4 and (piece := next(pieces, None)) is not None:
+    encoding = encoding if encoding == UNSAID else codecs.lookup(encoding).name
+    if encoding in (UNSAID, "utf-16", "utf-32"):
+        while _may_become_mark(start) and (piece := next(pieces, None)) is not None:
             start += piece
-        if not start.startswith(tuple(mark for mark, name in _MARKS if name != "utf-8-sig")):
-            encoding = f"{encoding}-{'le' if sys.byteorder == 'little' else 'be'}"
+        encoding = _encoding_by_mark(start, encoding)
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     for piece in chain([start], pieces):
         if text := decoder.decode(piece):
             yield text
     if text := decoder.decode(b"", final=True):
         yield text
+
+
+def _may_become_mark(start: bytes) -> bool:
+    """Whether it takes more of a text to tell its byte order mark; of most the first byte is enough."""
+    return any(mark.startswith(start) and mark != start for mark, _ in _MARKS)
+
+
+def _encoding_by_mark(start: bytes, encoding: str) -> str:
+    """The charset to read a text by as it comes, once it is seen whether it begins with a mark."""
+    if encoding == UNSAID:
+        return _marked_encoding(start) or "utf-8"
+    if start.startswith(tuple(mark for mark, name in _MARKS if name != "utf-8-sig")):
+        return encoding
+    # Read piece by piece, these insist on the mark that they do without when they are read at once.
+    return f"{encoding}-{'le' if sys.byteorder == 'little' else 'be'}"
 
 
 class LineSplitter(Generic[AnyStr]):

@@ -406,7 +406,9 @@ class DigestMemory:
 
     def start_afresh(self) -> None:
         """Know nothing: at the beginning, and in the child of a fork, whose parent goes on counting (L4)."""
-        self._lock = threading.Lock()  # guards _spaces, and all that is in them
+        # Guards _spaces, and all that is in them. It lets the thread that has it in once more, for the sake
+        # of finalizers and signal handlers that strike there and send a request.
+        self._lock = threading.RLock()
         self._spaces: dict[Origin, ProtectionSpace] = {}
 
     def answer(

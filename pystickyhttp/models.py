@@ -22,6 +22,7 @@ from .bodies import BodyTypes, FileTypes
 from .cookies import Cookie, CookieJar, CookieTypes, cookie_header
 from .exceptions import (
     HTTPError,
+    IncompleteBody,
     InvalidHeader,
     InvalidMethod,
     JSONDecodeError,
@@ -1205,6 +1206,11 @@ class Response:
                 written += len(piece)
                 if progress is not None:
                     progress(written, total)
+            if self._body is not None and self._body.was_cut:  # by the progress
+                raise IncompleteBody(
+                    f"the body ends after {written} bytes: the response was closed while it was saved",
+                    response=self,
+                )
         return written
 
     def _announced_length(self) -> int | None:
@@ -1225,7 +1231,10 @@ class Response:
             )
 
     def close(self) -> None:
-        """Let go of the connection. A body that was not read is gone then; may be called again."""
+        """Let go of the connection. A body that was not read is gone then; may be called again.
+
+        Another thread may call it too: whoever reads is woken, and gets an `IncompleteBody`.
+        """
         if self._body is None or self._body.closed:
             return
         self._consumed = True  # what was not read must not look like nothing

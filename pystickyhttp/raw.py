@@ -31,6 +31,9 @@ class RawBody(Protocol):
     @property
     def received(self) -> int: ...
 
+    @property
+    def was_cut(self) -> bool: ...
+
     def read_piece(self) -> bytes: ...
 
     def pieces(self) -> Iterator[bytes]: ...
@@ -59,6 +62,7 @@ class FileBody:
         self._file = file
         self.closed = False
         self.received = 0
+        self.was_cut = False  # where it ends the file alone knows
 
     def read_piece(self) -> bytes:
         """The next piece; b"" at the end."""

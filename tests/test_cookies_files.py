@@ -390,6 +390,9 @@ COOKIE = '{"name": "a", "value": "b"}'
                 ('"path": "x"', "slash"),
                 ('"value": "a\\nb"', "control"),
                 ('"expires": Infinity', "no time"),
+                (f'"expires": {10**400}', "no time"),
+                ('"created": NaN', "no time"),
+                ('"used": NaN', "no time"),
                 ('"name": "", "value": ""', "neither"),
             )
         ),

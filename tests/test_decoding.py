@@ -9,7 +9,7 @@ import codecs
 import encodings.aliases
 import tracemalloc
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, AnyStr, SupportsIndex
@@ -116,6 +116,35 @@ CHARSETS = [
     "gb18030",
     "iso2022_jp",
 ]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("text", ["", "a", "schön ☃ 𝄞"])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_text_that_does_not_say_its_charset_is_read_by_its_mark_though_it_comes_in_pieces(
+    charset: str, text: str, size: int
+) -> None:
+    """The text law: what is said, then the mark, then UTF-8."""
+    content = text.encode(charset)
+    pieces = (content[place : place + size] for place in range(0, len(content), size))
+    unsaid = decoding.streaming_charset("text/plain")
+    assert unsaid is not None
+    assert "".join(decoding.decode_text_pieces(pieces, unsaid)) == decoding.decode_text(content, None) == text
+
+
+def test_the_first_byte_of_a_text_is_held_back_only_where_it_may_begin_a_mark() -> None:
+    """An event stream may begin with a byte, and go on an hour later."""
+    came: list[bytes] = []
+
+    def stream() -> Iterator[bytes]:
+        for piece in (b":", b"\n"):
+            came.append(piece)
+            yield piece
+
+    unsaid = decoding.streaming_charset("text/event-stream")
+    assert unsaid is not None
+    assert next(decoding.decode_text_pieces(stream(), unsaid)) == ":"
+    assert came == [b":"]
 
 
 @settings(unhurried, max_examples=300)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import select
 import socket
 import ssl
@@ -451,6 +452,24 @@ def test_the_collector_may_run_while_the_pool_is_locked() -> None:
 
 
 # --- what is left over
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_program_that_closed_every_descriptor_goes_on_over_a_new_connection(
+    secure: bool, session: Session, tls_context: ssl.SSLContext
+) -> None:
+    """R4: as one does that detaches itself from its terminal."""
+    with ScriptedServer(keep_alive(ok), tls=tls_context if secure else None) as server:
+        for _ in range(2):
+            session.get(server.url())
+            pool = session.get_adapter("http://").pool  # type: ignore[attr-defined]
+            (slot,) = pool._ledger._idle
+            os.close(slot.connection._socket.fileno())
+        assert session.get(server.url()).ok
+        assert server.accepted == 3
+        (slot,) = pool._ledger._idle
+        os.close(slot.connection._socket.fileno())
+        session.close()
 
 
 def test_closing_a_session_while_a_response_is_open_spares_the_response(session: Session) -> None:

@@ -110,9 +110,19 @@ def _flaw(cookie: Cookie) -> str | None:
         return "the cookie has neither name nor value"
     if not cookie.path.startswith("/"):
         return f"the path {cookie.path!r} does not begin with a slash"
-    if not math.isfinite(cookie.expires or 0):
+    if not _is_time(cookie.expires or 0):
         return "the cookie expires at no time"
+    if not _is_time(cookie.created):
+        return "the cookie was created at no time"
     return None
+
+
+def _is_time(seconds: float) -> bool:
+    """Whether it can be told from others which of them is earlier: the jar looks for the earliest."""
+    try:
+        return math.isfinite(seconds)
+    except OverflowError:  # JSON has whole numbers that no float can hold
+        return False
 
 
 def _to_netscape(cookies: Iterable[Cookie]) -> str:
@@ -191,7 +201,7 @@ def _from_json(text: str, path: str, now: float) -> Iterator[tuple[Cookie, float
         return
     try:
         content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # the latter where lists in lists have no end
         line = getattr(error, "lineno", None)
         raise CookieFileError(f"{path} is no JSON: {error}", path=path, line=line) from None
     if not isinstance(content, dict) or content.get("version") != _JSON_VERSION:
@@ -214,5 +224,7 @@ def _json_cookie(item: Any, now: float) -> tuple[Cookie, float]:
         if not isinstance(value, _JSON_KINDS.get(key, ())):
             raise ValueError(f"{key!r} is unknown, or not of the right kind")
     used = item.pop("used", now)
+    if not _is_time(used):
+        raise ValueError("the cookie was used at no time")
     cookie = Cookie(**{"created": now, **item, "domain": canonical(item.get("domain", ""))})
     return _without_flaw(cookie), used

@@ -47,13 +47,14 @@ _SEARCHED_AT_ONCE: Final = 500
 # Guards the cookies of every jar: an answer may set some in one thread while another one asks for them. One
 # lock for all of them is one that the child of a fork can find again (law L4). A request holds it for
 # microseconds; to list, to evict and to copy takes milliseconds for each ten thousand cookies. Whether a jar
-# is empty is seen without it: that is one step.
-_lock = threading.Lock()
+# is empty is seen without it: that is one step. It lets the thread that has it in once more: a finalizer or a
+# signal handler that strikes there, and sends a request or closes a session, would else wait for ever.
+_lock = threading.RLock()
 
 
 def _renew_lock() -> None:
     global _lock
-    _lock = threading.Lock()  # who held it is a thread of the parent's
+    _lock = threading.RLock()  # who held it is a thread of the parent's
 
 
 after_fork_in_child(_renew_lock)
@@ -239,7 +240,7 @@ class CookieJar:
 
     def _evict(self, domain: str, now: float) -> None:
         """Bring the store back within its limits, after a cookie of that domain came in."""
-        of_domain = self._by_domain[domain]
+        of_domain = self._by_domain.get(domain, {})
         crowded = bool(domain) and len(of_domain) > self.max_per_domain
         if not crowded and len(self._entries) <= self.max_cookies:
             return

@@ -9,6 +9,7 @@ during an exchange closes it: after an error nobody knows what the next byte wou
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
 import socket
@@ -36,7 +37,7 @@ from ..timeouts import Deadline
 from .readiness import wait_for_socket
 from .request import Body, Fields, FileSection, OutgoingRequest
 from .route import Route
-from .sockets import is_timeout_of_ours, reason_of, speaks_tls, wants_to_read, would_block
+from .sockets import is_timeout_of_ours, reason_of, shut_down, speaks_tls, wants_to_read, would_block
 from .wires import PlainWire, TLSWire, Wire
 
 if TYPE_CHECKING:
@@ -874,8 +875,12 @@ class HTTPConnection:
         """Close the socket. May be called again."""
         if self._tls is not None and self._state is _IDLE:
             self._say_goodbye(self._tls)
-        self._state = _CLOSED
-        self._socket.close()
+        self._close_socket()
+
+    def wake_reader(self) -> None:
+        """Break it off at both ends: who waits for bytes, in another thread, finds an end, and closes it."""
+        with contextlib.suppress(OSError):  # it is broken already
+            shut_down(self._socket)
 
     def _say_goodbye(self, sock: tls.TLSSocket) -> None:
         """Send close_notify (RFC 8446, section 6.1), and wait for nothing: the peer may be long gone."""
@@ -887,8 +892,14 @@ class HTTPConnection:
 
     def forsake(self) -> None:
         """L4: close this process's copy of a socket that is its parent's, without a word to the peer."""
+        self._close_socket()
+
+    def _close_socket(self) -> None:
         self._state = _CLOSED
-        self._socket.close()
+        # Whoever detaches a program from its terminal closes every descriptor that it has. That this one is
+        # gone is no error of the request that finds it so.
+        with contextlib.suppress(OSError):
+            self._socket.close()
 
     def hand_over(self) -> DuplexStream:
         """Let go of the socket after 101 or a 2xx to CONNECT (law X4).

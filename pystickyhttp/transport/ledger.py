@@ -126,8 +126,8 @@ class Slot(Generic[C]):
 
     Attributes:
         connection: the connection, or None while it is dialled.
-        holder: the lease that holds the slot, weakly, or None while its connection is idle. A lease that is
-            gone without having given the slot back shows by it (see `Ledger.drop_forgotten`).
+        holder: the `hold` of the lease that holds the slot, or None while its connection is idle. A lease
+            that is gone without having given the slot back shows by it (see `Ledger.drop_forgotten`).
         retired: set when the pool is closed over the head of its holder: it is not pooled again.
     """
 
@@ -135,13 +135,15 @@ class Slot(Generic[C]):
 
     def __init__(self, state: _RouteState[C], holder: Lease[C]) -> None:
         self.state = state
-        self.holder: weakref.ref[Lease[C]] | None = weakref.ref(holder)
+        self.holder: weakref.ref[Lease[C]] | None = holder.hold
         self.connection: C | None = None
         self.retired = False
 
     def is_held_by(self, lease: Lease[C]) -> bool:
         """Whether it is that lease's to give back."""
-        return self.holder is not None and self.holder() is lease
+        # Not by whom the reference leads to: the collector empties it ahead of the finalizer of a response
+        # that is garbage in a cycle, which is to give the slot back (R6).
+        return self.holder is not None and self.holder is lease.hold
 
 
 class Lease(Generic[C]):
@@ -150,13 +152,15 @@ class Lease(Generic[C]):
     Attributes:
         route: the Route.
         slot: the slot, or None while the lease waits for one.
+        hold: a weak reference to itself, by which its slot knows it.
     """
 
-    __slots__ = ("__weakref__", "route", "slot")
+    __slots__ = ("__weakref__", "hold", "route", "slot")
 
     def __init__(self, route: Route) -> None:
         self.route = route
         self.slot: Slot[C] | None = None
+        self.hold: weakref.ref[Lease[C]] = weakref.ref(self)
 
     def granted(self) -> None:
         """Called when a lease that waited has got its slot; may be called again. It must not block."""
@@ -524,7 +528,7 @@ class Ledger(Generic[C]):
     def _take_idle(self, state: _RouteState[C], lease: Lease[C]) -> None:
         slot = next(reversed(state.idle))
         lease.slot = slot
-        slot.holder = weakref.ref(lease)
+        slot.holder = lease.hold
         del state.idle[slot]
         del self._idle[slot]
         state.tally.reused += 1
@@ -539,7 +543,7 @@ class Ledger(Generic[C]):
         """The end of every grant to a lease that waited; each step may be done again (see `_recover`)."""
         slot = lease.slot
         assert slot is not None
-        slot.holder = weakref.ref(lease)
+        slot.holder = lease.hold
         slot.state.slots.add(slot)
         self._slots.add(slot)
         lease.granted()

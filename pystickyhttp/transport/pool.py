@@ -7,7 +7,9 @@ returns is an `IncomingResponse`, which gives the connection back by itself when
 
 from __future__ import annotations
 
+import _thread
 import contextlib
+import dataclasses
 import sys
 import threading
 import time
@@ -24,6 +26,7 @@ from ..exceptions import (
     IncompleteBody,
     PoolTimeout,
     RemoteProtocolError,
+    RequestException,
     TotalTimeout,
     UnrewindableBodyError,
 )
@@ -50,6 +53,7 @@ DIED_IDLE: Final = "it was dead when it was used again"
 NOT_READ: Final = "a body was not read to its end"
 FORGOTTEN: Final = "a response was forgotten before its body was read"
 HANDED_OVER: Final = "it was handed over after a change of protocol"
+CAME_AMID: Final = "it came back amid a change of the pool"
 
 # R5: what is left of a body is read to its end only if that costs less than a new connection would: as many
 # bytes as one read takes, and no longer than a handshake over some distance.
@@ -77,16 +81,18 @@ class _Claim(Lease[HTTPConnection]):
     a lock, a list and some Python between them.
     """
 
-    __slots__ = ("gate", "marks", "teller", "why")
+    __slots__ = ("gate", "is_broken_off", "marks", "teller", "why")
 
     def __init__(self, route: Route) -> None:
         # As `Lease.__init__` has it: to call that would cost each request more than the two lines do.
         self.route = route
         self.slot = None
+        self.hold = weakref.ref(self)
         self.gate: threading.Lock | None = None
         self.marks = Marks()
         # Who is told what happens to it, if anybody wants to know; the body may be read by another thread.
         self.teller = here.teller
+        self.is_broken_off = False  # its response was closed over the head of who reads it
         self.why = BROKEN_OFF  # its connection is given up, unless somebody says more
 
     def __repr__(self) -> str:
@@ -125,7 +131,7 @@ class ConnectionPool:
         # Guards the ledger and the gates of its claims. It is held for bookkeeping alone: nobody dials,
         # waits, closes or talks under it. What is in a slot belongs to the claim that holds the slot, and is
         # its thread's to change without the lock; limits are replaced whole, and may be read at any time.
-        self._lock = threading.Lock()
+        self._renew_lock()
         self._ledger: Ledger[HTTPConnection] = Ledger(limits, _note_why)
         # Claims whose slots have to be freed: of responses that were collected unread (R6), and of calls that
         # an exception has ended (L3). To put one here is a single step, that nothing can interrupt and that
@@ -156,9 +162,20 @@ class ConnectionPool:
     @limits.setter
     def limits(self, limits: Limits) -> None:
         _check_limits(limits)
+        if self._is_inside():
+            _soon(setattr, self, "limits", limits)
+            return
         with self._lock:
             closing = self._ledger.set_limits(limits)
         _close_all(closing)
+
+    def _renew_lock(self) -> None:
+        # A finalizer that the collector runs, and a signal handler, may strike while this very thread has the
+        # lock. To wait for it would be to wait for ever, and a ledger that is changed amid a change comes to
+        # nonsense: so it lets them in, for them to ask `_is_inside`, and go another way.
+        self._lock = lock = threading.RLock()
+        # What threading.Condition asks as well; a step in C, as each request takes it twice.
+        self._is_inside: Callable[[], bool] = lock._is_owned  # type: ignore[attr-defined]
 
     def send(self, route: Route, request: OutgoingRequest, deadline: Deadline) -> IncomingResponse:
         """Send a request over a connection of the pool, or a new one.
@@ -188,6 +205,8 @@ class ConnectionPool:
         return self._send(route, request.without_expectation(), deadline)
 
     def _send(self, route: Route, request: OutgoingRequest, deadline: Deadline) -> IncomingResponse:
+        if self._is_inside():
+            return self._apart()._send(route, request, deadline)
         claim = _Claim(route)
         try:
             connection = self._acquire(claim, deadline)
@@ -205,10 +224,15 @@ class ConnectionPool:
             self._give_up(claim, _why_given_up(error))
             raise
 
+    def _apart(self) -> ConnectionPool:
+        """A pool for one request, whose connection counts nowhere, and is closed behind it."""
+        return ConnectionPool(dataclasses.replace(self.limits, max_idle=0), self._dialer)
+
     def stats(self) -> Stats:
         """What its connections came to since it was made, and the state that they are in."""
         from ..stats import Stats  # loaded only when somebody asks, to keep start-up light
 
+        self._reclaim()
         with self._lock:
             figures = self._ledger.figures()
         return Stats.of(figures)
@@ -218,6 +242,9 @@ class ConnectionPool:
 
         The pool can be used again afterwards.
         """
+        if self._is_inside():
+            _soon(self.close)
+            return
         with self._lock:
             closing = self._ledger.retire() + self._ledger.drop_forgotten()
         _close_all(closing)
@@ -226,7 +253,7 @@ class ConnectionPool:
     def start_afresh(self) -> None:
         """In the child of a fork, where the connections are the parent's, and so is who held the lock."""
         inherited = self._ledger.connections()
-        self._lock = threading.Lock()
+        self._renew_lock()
         self._ledger = Ledger(self._ledger.limits, _note_why)
         self._abandoned = deque()
         self._waiting = set()
@@ -370,15 +397,17 @@ class ConnectionPool:
             Whether it is pooled.
         """
         claim.marks.ended = now = time.monotonic()
-        why = connection.why_not_pooled()
+        why = CAME_AMID if self._is_inside() else connection.why_not_pooled()
         if why is not None:
             self._give_up(claim, why)
             return False
         connection.become_idle(now)
         with self._lock:
-            closing = self._ledger.release(claim)
+            closing = [connection] if claim.is_broken_off else self._ledger.release(claim)
         if closing:
             _close_all(closing, claim.teller)
+        if self._abandoned:  # amid this, or amid the claim of this request
+            self._reclaim()
         return connection not in closing
 
     def _give_up(self, claim: _Claim, why: str = BROKEN_OFF) -> None:
@@ -395,6 +424,27 @@ class ConnectionPool:
             self._ledger.count_lost(claim, HANDED_OVER)
         self._give_up(claim)
 
+    def _break_off(self, claim: _Claim, connection: HTTPConnection) -> None:
+        """Free the slot of a response that is being read, by another thread or further down in this one.
+
+        Its reader is woken, and is the one to close the socket: the system may give the number of a closed
+        one to the next, and what OpenSSL reads from is a number.
+        """
+        if self._is_inside():
+            _soon(self._break_off, claim, connection)
+            return
+        with self._lock:
+            if not claim.held().is_held_by(claim):  # its reader has just come to the end
+                return
+            claim.is_broken_off = True
+            claim.held().connection = None
+            connection.why_discarded = NOT_READ
+            self._ledger.count_lost(claim, NOT_READ)
+            closing = self._ledger.discard(claim)
+            connection.wake_reader()
+        _close_all(closing, claim.teller)
+        _tell_discarded([connection], claim.teller)
+
     def _abandon(self, claim: _Claim) -> None:
         """R6: a response was collected unread. The collector calls this at any instant: it waits for nothing.
 
@@ -402,6 +452,9 @@ class ConnectionPool:
         """
         claim.why = FORGOTTEN
         self._abandoned.append(claim)
+        self._wake_who_waits()
+
+    def _wake_who_waits(self) -> None:
         for waiting in tuple(self._waiting):
             waiting.wake()
 
@@ -411,6 +464,9 @@ class ConnectionPool:
         Args:
             teller: whom to tell of it, if not the one of the request that this thread has under way.
         """
+        if self._is_inside():
+            self._wake_who_waits()  # they see to it once the lock is free, or else the next request does
+            return
         while self._abandoned:
             with self._lock:
                 closing: list[HTTPConnection] = []
@@ -438,9 +494,11 @@ class IncomingResponse:
 
     __slots__ = (
         "_claim",
+        "_closer",
         "_connection",
         "_deadline",
         "_http",
+        "_is_read",
         "_pool",
         "_received",
         "fields",
@@ -471,6 +529,8 @@ class IncomingResponse:
         self._deadline = deadline
         self._received = 0
         self._connection: HTTPConnection | None = connection
+        self._is_read = False  # somebody waits for the next piece
+        self._closer = 0  # the thread that closed it before its body had ended
         if connection.ended:
             self._finish(connection)
 
@@ -510,6 +570,11 @@ class IncomingResponse:
         connection = self._connection
         return self._received if connection is None else connection.body_received
 
+    @property
+    def was_cut(self) -> bool:
+        """Whether it was closed before its body had ended."""
+        return self._closer != 0
+
     def read_piece(self) -> bytes:
         """The next piece of the body as it comes, chunk framing taken off, content coding left on.
 
@@ -519,19 +584,32 @@ class IncomingResponse:
         Raises:
             IncompleteBody, ChunkedEncodingError, RemoteProtocolError, ReadTimeout, TotalTimeout: as
                 `HTTPConnection.read_piece` says. The slot is free by then.
+            IncompleteBody: also where somebody else closes it, or is reading it.
         """
         connection = self._connection
         if connection is None:
+            if self._closer and self._closer != threading.get_ident():
+                raise _incomplete(0, _CLOSED_AMID)  # who closes it himself knows that it has no more
             return b""
+        if self._is_read:  # of two who read, each would get a part of it
+            raise _incomplete(connection.body_received, "it is read by somebody else at the moment")
+        self._is_read = True
         try:
             piece = connection.read_piece(self._deadline)
+            self._is_read = False
             if connection.ended:
                 self._finish(connection)
-            return piece
         except BaseException as error:
+            self._is_read = False
             if self._connection is not None:
                 self._fail(connection, error)
+            elif self._claim.is_broken_off and isinstance(error, RequestException):
+                raise _incomplete(connection.body_received, _CLOSED_AMID) from error
             raise
+        if self._claim.is_broken_off:
+            connection.close()
+            raise _incomplete(connection.body_received, _CLOSED_AMID)
+        return piece
 
     def check_time(self) -> None:
         """Called between two steps of decoding, which take time and read nothing (law T1).
@@ -550,13 +628,16 @@ class IncomingResponse:
 
         Raises:
             RequestException: as `read_piece` does.
+            IncompleteBody: it was closed meanwhile.
         """
-        first = self.read_piece()
+        whole = self.read_piece()
         connection = self._connection
-        if connection is None:  # as it mostly is: that was all
-            return first
-        left = connection.body_left
-        return gathered(chain([first], self.pieces()), len(first) + left if left else None)
+        if connection is not None:  # mostly that was all
+            left = connection.body_left
+            whole = gathered(chain([whole], self.pieces()), len(whole) + left if left else None)
+        if self._closer:  # between two pieces
+            raise _incomplete(len(whole), _CLOSED_AMID)
+        return whole
 
     def read_rest(self) -> bytes | None:
         """The rest of the body, if it is small and close at hand; else the connection is closed (law R5).
@@ -564,11 +645,16 @@ class IncomingResponse:
         Returns:
             The bytes, undecoded, or None where it was too much, took too long or broke.
         """
+        connection = self._connection
+        if connection is not None and self._is_read:
+            self._connection = None
+            self._pool._break_off(self._claim, connection)
+            return None
         self._deadline = Timeout(total=DRAIN_SECONDS).start()
         self._claim.why = NOT_READ  # whatever stops it now
         limit = DRAIN_BYTES
         pieces: list[bytes] = []
-        if self._connection is not None and self._connection.body_left > limit:
+        if connection is not None and connection.body_left > limit:
             self._give_up()
             return None
         try:
@@ -585,6 +671,7 @@ class IncomingResponse:
     def close(self) -> None:
         """End the response: what little is left of the body is drained (law R5), else the socket closed."""
         if self._connection is not None:
+            self._closer = threading.get_ident()
             self.read_rest()
 
     def detach(self) -> DuplexStream:
@@ -646,9 +733,24 @@ class IncomingResponse:
             teller.tell(ConnectionReleased, connection, served)
 
 
+# Why the body is incomplete of who reads a response that somebody else closes.
+_CLOSED_AMID: Final = "the response was closed while it was read"
+
+
+def _incomplete(received: int, why: str) -> IncompleteBody:
+    where = f" after {received} bytes" if received else ""
+    return IncompleteBody(f"the body is cut short{where}: {why}", received=received)
+
+
 def _check_limits(limits: Any) -> None:
     if not isinstance(limits, Limits):
         raise TypeError(f"limits are {limits!r}: give Limits(max_per_host=...)")
+
+
+def _soon(change: Callable[..., object], *arguments: object) -> None:
+    """Do in another thread what has to wait for a lock that this one has."""
+    with contextlib.suppress(RuntimeError):  # there is none to be had: the interpreter ends, and all with it
+        _thread.start_new_thread(change, arguments)
 
 
 def _close_all(connections: Sequence[HTTPConnection], teller: Teller | None = None) -> None:

@@ -545,6 +545,16 @@ def speaks_tls(sock: AnySocket) -> TypeGuard[TLSSocket]:
     return hasattr(sock, "pending")
 
 
+def shut_down(sock: AnySocket) -> None:
+    """Shut a socket down under TLS, whose own way to do so takes the TLS off who is reading.
+
+    Raises:
+        OSError: it is not connected any more.
+    """
+    own: Any = getattr(sock, "outer", sock)  # that of a TLSInTLS
+    socket.socket.shutdown(own, socket.SHUT_RDWR)
+
+
 def would_block(error: OSError) -> bool:
     """Whether a socket that must not block had to wait; TLS may, to send, until something can be read."""
     return isinstance(error, (BlockingIOError, *_of_ssl("SSLWantReadError", "SSLWantWriteError")))

@@ -33,8 +33,9 @@ class TicketStore:
     def __init__(self, most: int) -> None:
         self._most = most
         self._looks_left = MOST_LEAKS if _SESSION_LEAKS else None
-        # Guards _tickets and _looks_left: connections of any thread take from it and put into it.
-        self._lock = threading.Lock()
+        # Guards _tickets and _looks_left: connections of any thread take from it and put into it. It lets the
+        # thread that has it in once more, for the sake of finalizers and signal handlers that strike there.
+        self._lock = threading.RLock()
         # The context is the identity made real: a ticket of another one would carry its trust over. The Route
         # is all the rest: whoever goes through another proxy, or from another address, may not want to be
         # recognized.
@@ -55,7 +56,7 @@ class TicketStore:
             return
         with self._lock:
             for outdated in self._outdated(sock.context, route):
-                del self._tickets[outdated]
+                self._tickets.pop(outdated, None)
             self._tickets[sock.context, route] = session
             while len(self._tickets) > self._most:
                 self._tickets.popitem(last=False)
@@ -72,7 +73,7 @@ class TicketStore:
         """
         return [
             (other, its)
-            for other, its in self._tickets
+            for other, its in list(self._tickets)
             if other is not context
             and (its.host, its.port) == (route.host, route.port)
             and _whatever_version(its) == _whatever_version(route)
@@ -80,7 +81,7 @@ class TicketStore:
 
     def start_afresh(self) -> None:
         """L4: in the child of a fork the tickets are the parent's, which may use them."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._tickets.clear()
 
 
