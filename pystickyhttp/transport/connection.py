@@ -287,7 +287,7 @@ class HTTPConnection:
             self.asked = time.monotonic()
             if teller is not None:
                 self._tell_sent(teller, request, self.asked - began)
-            head = self._read_head(request, deadline) if early is None else early
+            head = self._read_head(request, deadline, self.asked) if early is None else early
             self.answered = time.monotonic()
             return head
         except BaseException:
@@ -362,7 +362,7 @@ class HTTPConnection:
         """X2: a server that refuses a body may close the door on it, with the reason nailed to the door."""
         self._cut = True
         try:
-            return self._read_head(request, deadline)
+            return self._read_head(request, deadline, time.monotonic())
         except ConnectionLost as none:
             lost.received = none.received
             raise lost from None
@@ -528,15 +528,16 @@ class HTTPConnection:
 
     # --- reading
 
-    def _read_head(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead:
+    def _read_head(self, request: OutgoingRequest, deadline: Deadline, since: float) -> ResponseHead:
         while True:
-            data = self._recv(deadline)
+            data = self._recv(deadline, since)
             if not data:
                 raise self._lost("the server closed it without a whole answer")
             self._feed(data)
             head = self._parse_head(request)
             if head is not None:
                 return head
+            since = time.monotonic()
 
     def _parse_head(self, request: OutgoingRequest) -> ResponseHead | None:
         """The head of the final response, if it is there; interim ones are skipped (X4)."""
@@ -650,7 +651,7 @@ class HTTPConnection:
         if self._broken_by is not None:
             raise self._incomplete(self._reason_of(self._broken_by)) from self._broken_by
         try:
-            data = self._recv(deadline, self._read_size())
+            data = self._recv(deadline, time.monotonic(), self._read_size())
         except ReadTimeout as error:
             raise BodyTimeout(*error.args) from error
         except ConnectionLost as error:
@@ -685,13 +686,13 @@ class HTTPConnection:
         _keep_memory_at_hand()
         return LARGE_READ
 
-    def _recv(self, deadline: Deadline, size: int = READ_SIZE) -> bytes:
-        """One read; b"" is the end that the server has set."""
+    def _recv(self, deadline: Deadline, since: float, size: int = READ_SIZE) -> bytes:
+        """One read, which begins at `since`; b"" is the end that the server has set."""
         try:
             limit = deadline.timeout.read
             if deadline.expires is not None:
                 limit = self._clip(deadline, limit, "reading from")
-            return self._wire.recv(size, limit)
+            return self._wire.recv(size, limit, since)
         except TotalTimeout:
             raise
         except OSError as error:
