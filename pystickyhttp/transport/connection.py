@@ -725,6 +725,9 @@ class HTTPConnection:
     # --- time
 
     def _clip(self, deadline: Deadline, limit: float | None, doing: str) -> float | None:
+        # `Deadline.clip` would say the same where there is no total, as there mostly is none: it is asked here
+        # so that no message is made for nothing, which is a tenth of a step of an upload. `_recv` and `_write`
+        # ask ahead of this call, since the warm path is held to the calls that it makes.
         return limit if deadline.expires is None else deadline.clip(limit, f"{doing} {self.route}")
 
     def _timed_out(
