@@ -36,7 +36,14 @@ from ..timeouts import Deadline
 from .readiness import wait_for_socket
 from .request import Body, Fields, FileSection, OutgoingRequest
 from .route import Route
-from .sockets import is_timeout_of_ours, reason_of, speaks_tls, wants_to_read, would_block
+from .sockets import (
+    is_of_a_signal_handler,
+    is_timeout_of_ours,
+    reason_of,
+    speaks_tls,
+    wants_to_read,
+    would_block,
+)
 from .wires import PlainWire, TLSWire, Wire
 
 if TYPE_CHECKING:
@@ -329,6 +336,8 @@ class HTTPConnection:
             framed = self._frame(h11.Data(data=body)) if body else []
             self._write(b"".join([head, *framed, *self._frame(_END)]), deadline)
         except ConnectionLost as lost:
+            if is_of_a_signal_handler(lost):  # which made a request of its own
+                raise
             return self._answer_before_death(lost, request, deadline)
         return None
 
@@ -452,11 +461,13 @@ class HTTPConnection:
             sent = os.sendfile(
                 self._socket.fileno(), section.fileno(), section.start, min(len(section), SEND_STEP)
             )
-        except BlockingIOError:
-            return 0
-        except (ConnectionError, TimeoutError) as error:
-            raise self._lost_sending(error) from error
-        except OSError:
+        except OSError as error:
+            if would_block(error):
+                return 0
+            if is_of_a_signal_handler(error):
+                raise
+            if isinstance(error, (ConnectionError, TimeoutError)):
+                raise self._lost_sending(error) from error
             # It can't be done with such a file or socket, or the file can't be read. Reading it will tell.
             piece = section.read(READ_SIZE)
             if piece:
@@ -477,6 +488,8 @@ class HTTPConnection:
         except OSError as error:
             if would_block(error):
                 return 0, wants_to_read(error)
+            if is_of_a_signal_handler(error):
+                raise
             raise self._lost_sending(error) from error
         self.sent += sent
         return sent, False
@@ -490,6 +503,8 @@ class HTTPConnection:
             except OSError as error:
                 if would_block(error):
                     return None  # TLS may have had news of its own, such as session tickets
+                if is_of_a_signal_handler(error):
+                    raise
                 raise self._lost_sending(error) from error
             if not data:
                 raise self._lost("the server closed it while the request was sent")
@@ -522,6 +537,8 @@ class HTTPConnection:
         except TotalTimeout:
             raise
         except OSError as error:
+            if is_of_a_signal_handler(error):
+                raise
             if is_timeout_of_ours(error):
                 raise self._timed_out_writing(deadline) from error
             raise self._lost_sending(error) from error
@@ -652,9 +669,11 @@ class HTTPConnection:
             raise self._incomplete(self._reason_of(self._broken_by)) from self._broken_by
         try:
             data = self._recv(deadline, time.monotonic(), self._read_size())
-        except ReadTimeout as error:
-            raise BodyTimeout(*error.args) from error
-        except ConnectionLost as error:
+        except (ReadTimeout, ConnectionLost) as error:
+            if is_of_a_signal_handler(error):
+                raise
+            if isinstance(error, ReadTimeout):
+                raise BodyTimeout(*error.args) from error
             raise self._incomplete(self._reason_of(error.__cause__ or error)) from error
         if not data:
             self._h11.receive_data(b"")  # to h11 that is the end
@@ -672,6 +691,8 @@ class HTTPConnection:
             while len(records) < TLS_RECORDS - 1 and (record := sock.recv(TLS_RECORD)):
                 records.append(record)
         except OSError as error:
+            if is_of_a_signal_handler(error):
+                raise
             if not would_block(error):
                 # What came ahead of it goes first. OpenSSL tells it once, and of a mere end from then on.
                 self._broken_by = error.with_traceback(None)  # which would hold on to this connection
@@ -696,6 +717,8 @@ class HTTPConnection:
         except TotalTimeout:
             raise
         except OSError as error:
+            if is_of_a_signal_handler(error):
+                raise
             if is_timeout_of_ours(error):
                 raise self._timed_out(
                     deadline,
@@ -725,9 +748,9 @@ class HTTPConnection:
     # --- time
 
     def _clip(self, deadline: Deadline, limit: float | None, doing: str) -> float | None:
-        # `Deadline.clip` would say the same where there is no total, as there mostly is none: it is asked here
-        # so that no message is made for nothing, which is a tenth of a step of an upload. `_recv` and `_write`
-        # ask ahead of this call, since the warm path is held to the calls that it makes.
+        # `Deadline.clip` would say the same where there is no total, as there mostly is none: it is asked
+        # here so that no message is made for nothing, which is a tenth of a step of an upload. `_recv` and
+        # `_write` ask ahead of this call, since the warm path is held to the calls that it makes.
         return limit if deadline.expires is None else deadline.clip(limit, f"{doing} {self.route}")
 
     def _timed_out(
@@ -851,7 +874,9 @@ class HTTPConnection:
                 return not self._wire.news(0)
             # What TLS has at hand already, a poll does not show.
             return not (self._wire.news(0) or self._tls.pending()) or self._only_tls_news(self._tls)
-        except (OSError, ValueError):  # ValueError: poll() of a socket that somebody closed
+        except (OSError, ValueError) as error:  # ValueError: poll() of a socket that somebody closed
+            if is_of_a_signal_handler(error):
+                raise
             return False
 
     def why_not_quiet(self) -> str:
@@ -859,7 +884,9 @@ class HTTPConnection:
         try:
             self._wire.do_not_block()
             came = self._socket.recv(1)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if is_of_a_signal_handler(error):
+                raise
             came = b""
         return CAME_WHILE_IDLE if came else CLOSED_WHILE_IDLE
 
@@ -869,6 +896,8 @@ class HTTPConnection:
         try:
             sock.recv(1)
         except OSError as error:
+            if is_of_a_signal_handler(error):
+                raise
             return wants_to_read(error)
         return False
 
@@ -880,18 +909,21 @@ class HTTPConnection:
 
     def close(self) -> None:
         """Close the socket. May be called again."""
-        if self._tls is not None and self._state is _IDLE:
-            self._say_goodbye(self._tls)
-        self._state = _CLOSED
-        self._socket.close()
+        try:
+            if self._tls is not None and self._state is _IDLE:
+                self._say_goodbye(self._tls)
+        finally:
+            self._state = _CLOSED
+            self._socket.close()
 
     def _say_goodbye(self, sock: tls.TLSSocket) -> None:
         """Send close_notify (RFC 8446, section 6.1), and wait for nothing: the peer may be long gone."""
         try:
             self._wire.do_not_block()
             sock.unwrap()
-        except (OSError, ValueError):
-            pass  # an answer has not come yet, or never will
+        except (OSError, ValueError) as error:  # an answer has not come yet, or never will
+            if is_of_a_signal_handler(error):
+                raise
 
     def forsake(self) -> None:
         """L4: close this process's copy of a socket that is its parent's, without a word to the peer."""

@@ -40,6 +40,7 @@ from .sockets import (
     addresses_of,
     configure,
     connect_failure,
+    is_of_a_signal_handler,
     is_timeout_of_ours,
     literal,
     reachable_from,
@@ -239,9 +240,9 @@ class Dialer:
                 addresses = self._addresses(route, budget)
                 began = time.monotonic()
                 sock = connect(addresses, route, budget, self._settings)
-        except RequestException:
-            raise
         except OSError as error:  # of the system's making, such as too many open files
+            if not _is_of_the_system(error):
+                raise
             raise ConnectError(f"connecting to {route} failed: {error.strerror or error}") from error
         _note_connected(sock, route, budget, began)
         return sock
@@ -291,7 +292,8 @@ def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequenc
         raise budget.exceeded(  # pragma: no cover - the two clocks differ by less than a tick
             f"{doing} did not end in time", NameResolutionError.leg
         ) from None
-    if isinstance(found, (OSError, UnicodeError, LookupError)):  # the last is of a resolver that is a table
+    # The last is of a resolver that is a table.
+    if isinstance(found, (OSError, UnicodeError, LookupError)) and not is_of_a_signal_handler(found):
         raise NameResolutionError(f"{route.host!r} can't be resolved: {found}") from found
     if isinstance(found, BaseException):
         raise found
@@ -462,6 +464,8 @@ class _Attempts:
                 raise connect_failure(code, self._route.local_address)
             self._selector.register(sock, selectors.EVENT_WRITE)
         except OSError as error:
+            if is_of_a_signal_handler(error):
+                raise
             self._fail(sock, address, error, now)
         return None
 
@@ -588,6 +592,15 @@ def _peer_of(sock: socket.socket) -> str:
     return str(Address(sock.family, peer)) if isinstance(peer, tuple) else os.fsdecode(peer)
 
 
+def _is_of_the_system(error: BaseException) -> bool:
+    """Whether an error is the system's, and nobody has put it into words yet."""
+    return (
+        isinstance(error, OSError)
+        and not isinstance(error, RequestException)
+        and not is_of_a_signal_handler(error)
+    )
+
+
 _T = TypeVar("_T")
 
 
@@ -623,6 +636,6 @@ def _step(
             raise budget.exceeded(f"{doing} did not end in time", broken.leg) from error
     except BaseException as error:
         sock.close()
-        if isinstance(error, OSError) and not isinstance(error, RequestException):
+        if _is_of_the_system(error):
             raise broken(f"{doing} broke off: {error}") from error
         raise

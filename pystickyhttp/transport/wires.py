@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .readiness import Poll, poller, wait_for_socket
+from .sockets import is_of_a_signal_handler, would_block
 
 if TYPE_CHECKING:
     from .tls import AnySocket  # `ssl` is loaded with the first handshake
@@ -57,12 +58,16 @@ class PlainWire:
         self._seconds = left = seconds
         try:
             return self._socket.send(data)
-        except BlockingIOError:
+        except BlockingIOError as error:
+            if not would_block(error):
+                raise
             since = time.monotonic()
         while any(wait_for_socket(self._socket, read=False, write=True, seconds=left)):
             try:
                 return self._socket.send(data)
-            except BlockingIOError:
+            except BlockingIOError as error:
+                if not would_block(error):
+                    raise
                 left = _left_after_false_alarm(seconds, since)
         raise TimeoutError(_TIMED_OUT)
 
@@ -84,13 +89,14 @@ class PlainWire:
             while self.news(None if left is None else left * 1000):
                 try:
                     return self._socket.recv(size)
-                except BlockingIOError:
+                except BlockingIOError as error:
+                    if not would_block(error):
+                        raise
                     left = _left_after_false_alarm(seconds, since)
         except RuntimeError as error:
             # A poll object waits once at a time. It does so for another thread, or for what was interrupted
             # by the signal handler that we are in: whoever ends a response that way closes its connection.
-            # What comes from further down is not poll()'s: a signal handler has raised it, for its program.
-            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            if is_of_a_signal_handler(error):
                 raise
             raise OSError(errno.EBUSY, "somebody else waits for the same bytes") from error
         raise TimeoutError(_TIMED_OUT)
