@@ -479,6 +479,11 @@ class IncomingResponse:
         state = "ended" if self._connection is None else "open"
         return f"<IncomingResponse {self.status}: {state}>"
 
+    # An interrupt that strikes in here is lost, as in all that is written in Python and that the collector
+    # calls: it prints what was raised, and goes on. To run nothing that can be struck would take a weak
+    # reference with a callback in C for each response, next to all of which are read; it could tell neither
+    # who waits nor, by a warning, who forgot. The slot is freed in any case (see `Ledger.drop_forgotten`),
+    # and whoever reads and closes what was asked for never gets here.
     def __del__(self) -> None:
         connection = getattr(self, "_connection", None)
         if connection is None:
