@@ -122,6 +122,7 @@ AMBIGUOUS: Final = "the response was framed in two ways"
 LEFT_OVER: Final = "something came behind the response"
 SERVER_CLOSES: Final = "the server asked to close it"
 REQUEST_CLOSES: Final = "the request asked to close it"
+NOT_TAKEN_OVER: Final = "it changed its protocol, and nobody took it over"
 CLOSED_AS_END: Final = "the server closed it to end a body"
 USED_UP: Final = "the server's Keep-Alive allowed no more"
 IDLE_TOO_LONG: Final = "idle for too long"
@@ -820,6 +821,8 @@ class HTTPConnection:
         """Who did not want to go on."""
         if not self.ended:
             return NOT_WHOLE
+        if self._h11.their_state is h11.SWITCHED_PROTOCOL:
+            return NOT_TAKEN_OVER
         asked = () if self._head is None else self._head.headers
         says_close = any(name == b"connection" and b"close" in value.lower() for name, value in asked)
         return REQUEST_CLOSES if says_close else SERVER_CLOSES
