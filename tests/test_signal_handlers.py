@@ -35,10 +35,10 @@ from pystickyhttp.transport import (
     Proxy,
     Route,
     TLSIdentity,
-    dial,
     readiness,
     tunnels,
 )
+from pystickyhttp.transport.lookups import Lookups
 from pystickyhttp.transport.sockets import is_of_a_signal_handler
 from pystickyhttp.transport.wires import PlainWire
 from tests.interrupts import ctrl_c_once
@@ -330,7 +330,7 @@ def test_what_a_handler_raises_while_a_name_is_looked_up_is_no_failure_of_it(err
 
     pool = ConnectionPool(dialer=Dialer(resolver=hangs))
     try:
-        with nothing_left(pool), raised(error, amid(dial._resolve_within)):
+        with nothing_left(pool), raised(error, amid(Lookups.find)):
             send(pool, Route("http", "name", 80))
     finally:
         go.set()

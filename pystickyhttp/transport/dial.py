@@ -6,7 +6,6 @@ shell around it: every step draws on one `Budget` of time, and a socket that did
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import errno
 import os
@@ -14,9 +13,9 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ..exceptions import (
     ConnectError,
@@ -33,11 +32,11 @@ from ..exceptions import (
 )
 from ..telling import DialTimes, here
 from ..timeouts import Deadline
+from .lookups import Lookups, Resolver
 from .route import Route
 from .sockets import (
     Address,
     SocketSettings,
-    addresses_of,
     configure,
     connect_failure,
     is_of_a_signal_handler,
@@ -62,10 +61,6 @@ _MOST_REASONS: Final = 6
 _IN_PROGRESS: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
 
 
-# What it returns is read by `addresses_of`.
-Resolver: TypeAlias = Callable[[str, int], Iterable[Any]]
-
-
 def resolve(host: str, port: int) -> list[Address]:
     """The system's resolver.
 
@@ -74,6 +69,10 @@ def resolve(host: str, port: int) -> list[Address]:
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(Address(family, sockaddr) for family, _, _, _, sockaddr in found))
+
+
+# Of all sessions, so that those of throw-away ones are shared too.
+_SYSTEM: Final = Lookups(resolve)
 
 
 class Budget:
@@ -128,13 +127,14 @@ class Dialer:
 
     Args:
         resolver: a function from host and port to addresses, by default the system's (`resolve`). It runs in
-            a thread of its own, so that the connect timeout covers it (T2). A thread whose resolver hangs is
-            left behind until it comes back; it is a daemon, so it does not hold up the end of the program.
+            a thread of its own, so that the connect timeout covers it (T2), and those who ask for the same
+            name within a second share a call that is under way. A thread whose resolver hangs is left behind
+            until it comes back; it is a daemon, so it does not hold up the end of the program.
         settings: what the sockets are made with, by default `SocketSettings()`.
     """
 
     def __init__(self, resolver: Resolver | None = None, settings: SocketSettings | None = None) -> None:
-        self._resolver = resolver or resolve
+        self._lookups = _SYSTEM if resolver is None else Lookups(resolver)
         self._settings = settings or SocketSettings()
 
     def dial(self, route: Route, deadline: Deadline, times: DialTimes | None = None) -> tls.AnySocket:
@@ -252,7 +252,7 @@ class Dialer:
         if address is not None:
             return [address]
         began = time.monotonic()
-        found = _resolve_within(self._resolver, route, budget)
+        found = _resolve_within(self._lookups, route, budget)
         seconds = time.monotonic() - began
         budget.times.dns += seconds
         if here.teller is not None:
@@ -262,36 +262,16 @@ class Dialer:
         return found
 
 
-def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequence[Address]:
-    """T2: getaddrinfo() takes no timeout, so it runs in a thread that is left behind when time runs out."""
-    import queue  # loaded only where there is a name to resolve, to keep start-up light
-
+def _resolve_within(lookups: Lookups, route: Route, budget: Budget) -> Sequence[Address]:
+    """T2: the addresses, as long as the time of the dial lasts."""
     doing = f"resolving {route.host!r}"
-    outcome: queue.SimpleQueue[Sequence[Address] | BaseException] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            outcome.put(addresses_of(resolver(route.host, route.port), route.host, route.port))
-        except BaseException as error:  # noqa: BLE001 (it is raised in the thread that waits)
-            outcome.put(error)
-
-    left = budget.left(doing, NameResolutionError.leg)
-    # Not a threading.Thread: its start() waits, and leaves a mess behind if a signal comes then. A bare
-    # thread does not hold up the end of the program either.
-    try:
-        _thread.start_new_thread(ask, ())
-    except RuntimeError:
-        # There is no thread to be had: the system has no more, or the interpreter ends (Python 3.12 starts
-        # none for who says goodbye in atexit). An answer that may come late is worth more than none.
-        ask()
-    try:
-        found = outcome.get(timeout=left)
-    except queue.Empty:
+    found = lookups.find(route.host, route.port, budget.left(doing, NameResolutionError.leg))
+    if found is None:
         budget.left(doing, NameResolutionError.leg)  # raises: the time is up
         # By this clock it may not quite be.
         raise budget.exceeded(  # pragma: no cover - the two clocks differ by less than a tick
             f"{doing} did not end in time", NameResolutionError.leg
-        ) from None
+        )
     # The last is of a resolver that is a table.
     if isinstance(found, (OSError, UnicodeError, LookupError)) and not is_of_a_signal_handler(found):
         raise NameResolutionError(f"{route.host!r} can't be resolved: {found}") from found
