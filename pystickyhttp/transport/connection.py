@@ -561,6 +561,13 @@ class HTTPConnection:
         """The head of the final response, if it is there; interim ones are skipped (X4)."""
         while (event := self._next_event()) is not h11.NEED_DATA:
             self.fields = event.headers.raw_items()
+            # h11 reads any version. A minor one above ours is read as ours (RFC 9110, section 2.5), another
+            # major one is another protocol.
+            if event.http_version[:1] != b"1":
+                version = event.http_version.decode("ascii")
+                raise RemoteProtocolError(
+                    f"{self.route} sent what is not HTTP/1.1: it answers by HTTP/{version}"
+                )
             if self.received > MAX_HEAD:
                 self._check_size([(bytes(event.reason), b""), *self.fields])
             if type(event) is h11.Response:
