@@ -562,8 +562,8 @@ class HTTPConnection:
         while (event := self._next_event()) is not h11.NEED_DATA:
             self.fields = event.headers.raw_items()
             # h11 reads any version. A minor one above ours is read as ours (RFC 9110, section 2.5), another
-            # major one is another protocol.
-            if event.http_version[:1] != b"1":
+            # major one is another protocol. The first question is answered by a look, mostly.
+            if event.http_version != b"1.1" and event.http_version[:1] != b"1":
                 version = event.http_version.decode("ascii")
                 raise RemoteProtocolError(
                     f"{self.route} sent what is not HTTP/1.1: it answers by HTTP/{version}"
@@ -699,9 +699,9 @@ class HTTPConnection:
             while len(records) < TLS_RECORDS - 1 and (record := sock.recv(TLS_RECORD)):
                 records.append(record)
         except OSError as error:
-            if is_of_a_signal_handler(error):
-                raise
             if not would_block(error):
+                if is_of_a_signal_handler(error):
+                    raise
                 # What came ahead of it goes first. OpenSSL tells it once, and of a mere end from then on.
                 self._broken_by = error.with_traceback(None)  # which would hold on to this connection
         return b"".join(records)
