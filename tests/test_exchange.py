@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from pystickyhttp.transport import (
     Route,
 )
 from pystickyhttp.transport.connection import MAX_HEAD, MAX_INFORMATIONAL
-from tests.servers.scripted import Peer, ScriptedServer, chunk, keep_alive, respond
+from tests.servers.scripted import ClientGone, Peer, ScriptedServer, chunk, keep_alive, respond
 from tests.servers.sockets import no_socket_left
 from tests.servers.wire import LAST_CHUNK, Request
 
@@ -315,6 +316,31 @@ def test_an_upgrade_that_nobody_asked_for_is_no_answer() -> None:
     ):
         with pytest.raises(RemoteProtocolError):
             session.get(server.url())
+
+
+@pytest.mark.parametrize("interim", [b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"])
+@pytest.mark.parametrize("version", [b"2.0", b"3.1", b"0.9"])
+def test_an_answer_by_another_major_version_is_none_however_it_is_split(
+    version: bytes, interim: bytes
+) -> None:
+    """RFC 9110, section 2.5: nobody knows what its fields mean, or where its body ends."""
+
+    def drips(peer: Peer) -> None:
+        peer.expect_request()
+        with contextlib.suppress(ClientGone):
+            peer.drip(interim + b"HTTP/%b 200 OK\r\nContent-Length: 2\r\n\r\n" % version, size=6)
+
+    with ScriptedServer(drips) as server, Session() as session, no_socket_left():
+        with pytest.raises(RemoteProtocolError, match=f"it answers by HTTP/{version.decode()}"):
+            session.get(server.url())
+
+
+def test_an_answer_by_a_later_minor_version_is_one() -> None:
+    """RFC 9110, section 2.5."""
+    with answered_by(b"HTTP/1.2 200 OK\r\nContent-Length: 2\r\n\r\nok") as server, Session() as session:
+        for _ in range(2):
+            assert session.get(server.url()).content == b"ok"
+        assert server.accepted == 1
 
 
 # --- X5

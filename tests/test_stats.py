@@ -310,6 +310,21 @@ def test_a_connection_that_is_handed_over_is_counted() -> None:
         assert reasons(session) == {"it was handed over after a change of protocol": 1}
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_change_of_protocol_that_nobody_took_over_is_no_wish_of_the_server_to_close(stream: bool) -> None:
+    """X4."""
+
+    def script(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
+        peer.stall()
+
+    with ScriptedServer(script) as server, Session() as session:
+        headers = {"Upgrade": "x", "Connection": "upgrade"}
+        session.get(server.url(), headers=headers, stream=stream).close()
+        assert reasons(session) == {"it changed its protocol, and nobody took it over": 1}
+
+
 # --- many of all
 
 

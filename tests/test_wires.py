@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_a_read_times_out_however_many_signals_come(ends: tuple[socket.socket, s
     """T1: a limit that began anew after each of them would never end."""
     wire = PlainWire(ends[0])
     with signals_all_the_time() as seen, pytest.raises(TimeoutError) as caught:
-        wire.recv(1, SECONDS)
+        wire.recv(1, SECONDS, time.monotonic())
     assert is_timeout_of_ours(caught.value)
     assert seen
 
@@ -94,18 +95,18 @@ def test_a_handler_that_raises_ends_the_wait(ends: tuple[socket.socket, socket.s
         ctrl_c_once(lambda: waits_for_bytes(sys._current_frames()[main])),
         pytest.raises(KeyboardInterrupt),
     ):
-        wire.recv(1, None)
+        wire.recv(1, None, time.monotonic())
     ends[1].sendall(b"a")
-    assert wire.recv(1, DEADLINE) == b"a"
+    assert wire.recv(1, DEADLINE, time.monotonic()) == b"a"
 
 
 def test_a_limit_below_a_millisecond_is_a_limit(ends: tuple[socket.socket, socket.socket]) -> None:
     """T1: and what is there already is read under it, too."""
     wire = PlainWire(ends[0])
     with pytest.raises(TimeoutError):
-        wire.recv(1, 1e-9)
+        wire.recv(1, 1e-9, time.monotonic())
     ends[1].sendall(b"a")
-    assert wire.recv(1, 1e-9) == b"a"
+    assert wire.recv(1, 1e-9, time.monotonic()) == b"a"
 
 
 @pytest.mark.parametrize("limit", [None, DEADLINE])
@@ -114,7 +115,7 @@ def test_what_comes_late_is_waited_for(
 ) -> None:
     wire = PlainWire(ends[0])
     answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    reader = threading.Thread(target=lambda: answers.put(wire.recv(10, limit)))
+    reader = threading.Thread(target=lambda: answers.put(wire.recv(10, limit, time.monotonic())))
     reader.start()
     ends[1].sendall(b"late")
     assert answers.get(timeout=DEADLINE) == b"late"
@@ -138,6 +139,7 @@ class Doubtful(socket.socket):
     """A socket that is ready by poll(2), and is not when it is asked, once (its section BUGS)."""
 
     alarms = 0
+    false_until = 0.0  # by `time.monotonic()`; the first one is false in any case
 
     def send(self, data: Any, *flags: Any) -> int:
         self._alarm()
@@ -149,7 +151,7 @@ class Doubtful(socket.socket):
 
     def _alarm(self) -> None:
         self.alarms += 1
-        if self.alarms == 1:
+        if self.alarms == 1 or time.monotonic() < self.false_until:
             raise BlockingIOError
 
 
@@ -162,8 +164,22 @@ def test_what_is_not_ready_after_all_is_waited_for_again(ends: tuple[socket.sock
                 assert ends[1].recv(10) == b"a"
             else:
                 ends[1].sendall(b"b")
-                assert wire.recv(10, DEADLINE) == b"b"
+                assert wire.recv(10, DEADLINE, time.monotonic()) == b"b"
             assert doubtful.alarms == 2
+
+
+@pytest.mark.parametrize("step", ["send", "recv"])
+def test_false_alarms_do_not_lengthen_a_step(ends: tuple[socket.socket, socket.socket], step: str) -> None:
+    """T1: the limit is one over the whole step, and does not begin anew with each of them."""
+    ends[1].sendall(b"b")
+    with Doubtful(fileno=ends[0].dup().detach()) as doubtful:
+        doubtful.false_until = time.monotonic() + DEADLINE
+        wire = PlainWire(doubtful)
+        take = partial(wire.send, b"a") if step == "send" else partial(wire.recv, 1, since=time.monotonic())
+        with pytest.raises(TimeoutError) as caught:
+            take(seconds=SECONDS)
+        assert is_timeout_of_ours(caught.value)
+        assert doubtful.alarms > 1
 
 
 def test_where_there_is_no_poll_select_tells_the_same(
@@ -188,7 +204,8 @@ def test_a_false_alarm_ends_no_read(ends: tuple[socket.socket, socket.socket]) -
         wires = [PlainWire(ends[0]), PlainWire(other)]
         came: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         readers = [
-            threading.Thread(target=lambda wire=wire: came.put(wire.recv(1, DEADLINE))) for wire in wires
+            threading.Thread(target=lambda wire=wire: came.put(wire.recv(1, DEADLINE, time.monotonic())))
+            for wire in wires
         ]
         for reader in readers:
             reader.start()
@@ -208,7 +225,7 @@ def test_a_socket_that_is_let_go_has_the_limit_of_the_last_step(
     assert wire.let_go().gettimeout() == 7.0
     ends[1].sendall(b"y")
     wire = PlainWire(ends[0])
-    wire.recv(1, None)
+    wire.recv(1, None, time.monotonic())
     assert wire.let_go().gettimeout() is None
 
 
@@ -287,7 +304,7 @@ def test_of_two_who_wait_for_the_same_bytes_the_second_is_told(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
     wire = PlainWire(ends[0])
-    reader = threading.Thread(target=wire.recv, args=(10, None))
+    reader = threading.Thread(target=wire.recv, args=(10, None, time.monotonic()))
     reader.start()
     assert reader.ident is not None
     number = reader.ident
@@ -295,7 +312,7 @@ def test_of_two_who_wait_for_the_same_bytes_the_second_is_told(
 
     def told() -> bool:
         try:
-            wire.recv(10, 0)  # the frame of the other one is there a step ahead of its wait
+            wire.recv(10, 0, time.monotonic())  # the frame of the other one is there a step ahead of its wait
         except OSError as error:
             return error.errno == errno.EBUSY
         return False

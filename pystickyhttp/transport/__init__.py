@@ -14,8 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .connection import HTTPConnection
-from .dial import Dialer, Resolver
+from .dial import Dialer
 from .ledger import Limits
+from .lookups import Resolver
 from .pool import ConnectionPool, IncomingResponse
 from .request import OutgoingRequest
 from .route import Proxy, Route, TLSIdentity

@@ -37,7 +37,15 @@ from ..timeouts import Deadline
 from .readiness import wait_for_socket
 from .request import Body, Fields, FileSection, OutgoingRequest
 from .route import Route
-from .sockets import is_timeout_of_ours, reason_of, shut_down, speaks_tls, wants_to_read, would_block
+from .sockets import (
+    is_of_a_signal_handler,
+    is_timeout_of_ours,
+    reason_of,
+    shut_down,
+    speaks_tls,
+    wants_to_read,
+    would_block,
+)
 from .wires import PlainWire, TLSWire, Wire
 
 if TYPE_CHECKING:
@@ -116,6 +124,7 @@ AMBIGUOUS: Final = "the response was framed in two ways"
 LEFT_OVER: Final = "something came behind the response"
 SERVER_CLOSES: Final = "the server asked to close it"
 REQUEST_CLOSES: Final = "the request asked to close it"
+NOT_TAKEN_OVER: Final = "it changed its protocol, and nobody took it over"
 CLOSED_AS_END: Final = "the server closed it to end a body"
 USED_UP: Final = "the server's Keep-Alive allowed no more"
 IDLE_TOO_LONG: Final = "idle for too long"
@@ -284,7 +293,7 @@ class HTTPConnection:
             self.asked = time.monotonic()
             if teller is not None:
                 self._tell_sent(teller, request, self.asked - began)
-            head = self._read_head(request, deadline) if early is None else early
+            head = self._read_head(request, deadline, self.asked) if early is None else early
             self.answered = time.monotonic()
             return head
         except BaseException:
@@ -326,6 +335,8 @@ class HTTPConnection:
             framed = self._frame(h11.Data(data=body)) if body else []
             self._write(b"".join([head, *framed, *self._frame(_END)]), deadline)
         except ConnectionLost as lost:
+            if is_of_a_signal_handler(lost):  # which made a request of its own
+                raise
             return self._answer_before_death(lost, request, deadline)
         return None
 
@@ -359,7 +370,7 @@ class HTTPConnection:
         """X2: a server that refuses a body may close the door on it, with the reason nailed to the door."""
         self._cut = True
         try:
-            return self._read_head(request, deadline)
+            return self._read_head(request, deadline, time.monotonic())
         except ConnectionLost as none:
             lost.received = none.received
             raise lost from lost.__cause__
@@ -449,11 +460,13 @@ class HTTPConnection:
             sent = os.sendfile(
                 self._socket.fileno(), section.fileno(), section.start, min(len(section), SEND_STEP)
             )
-        except BlockingIOError:
-            return 0
-        except (ConnectionError, TimeoutError) as error:
-            raise self._lost_sending(error) from error
-        except OSError:
+        except OSError as error:
+            if would_block(error):
+                return 0
+            if is_of_a_signal_handler(error):
+                raise
+            if isinstance(error, (ConnectionError, TimeoutError)):
+                raise self._lost_sending(error) from error
             # It can't be done with such a file or socket, or the file can't be read. Reading it will tell.
             piece = section.read(READ_SIZE)
             if piece:
@@ -474,6 +487,8 @@ class HTTPConnection:
         except OSError as error:
             if would_block(error):
                 return 0, wants_to_read(error)
+            if is_of_a_signal_handler(error):
+                raise
             raise self._lost_sending(error) from error
         self.sent += sent
         return sent, False
@@ -487,6 +502,8 @@ class HTTPConnection:
             except OSError as error:
                 if would_block(error):
                     return None  # TLS may have had news of its own, such as session tickets
+                if is_of_a_signal_handler(error):
+                    raise
                 raise self._lost_sending(error) from error
             if not data:
                 raise self._lost("the server closed it while the request was sent")
@@ -519,26 +536,36 @@ class HTTPConnection:
         except TotalTimeout:
             raise
         except OSError as error:
+            if is_of_a_signal_handler(error):
+                raise
             if is_timeout_of_ours(error):
                 raise self._timed_out_writing(deadline) from error
             raise self._lost_sending(error) from error
 
     # --- reading
 
-    def _read_head(self, request: OutgoingRequest, deadline: Deadline) -> ResponseHead:
+    def _read_head(self, request: OutgoingRequest, deadline: Deadline, since: float) -> ResponseHead:
         while True:
-            data = self._recv(deadline)
+            data = self._recv(deadline, since)
             if not data:
                 raise self._lost("the server closed it without a whole answer")
             self._feed(data)
             head = self._parse_head(request)
             if head is not None:
                 return head
+            since = time.monotonic()
 
     def _parse_head(self, request: OutgoingRequest) -> ResponseHead | None:
         """The head of the final response, if it is there; interim ones are skipped (X4)."""
         while (event := self._next_event()) is not h11.NEED_DATA:
             self.fields = event.headers.raw_items()
+            # h11 reads any version. A minor one above ours is read as ours (RFC 9110, section 2.5), another
+            # major one is another protocol. The first question is answered by a look, mostly.
+            if event.http_version != b"1.1" and event.http_version[:1] != b"1":
+                version = event.http_version.decode("ascii")
+                raise RemoteProtocolError(
+                    f"{self.route} sent what is not HTTP/1.1: it answers by HTTP/{version}"
+                )
             if self.received > MAX_HEAD:
                 self._check_size([(bytes(event.reason), b""), *self.fields])
             if type(event) is h11.Response:
@@ -647,10 +674,12 @@ class HTTPConnection:
         if self._broken_by is not None:
             raise self._incomplete(self._reason_of(self._broken_by)) from self._broken_by
         try:
-            data = self._recv(deadline, self._read_size())
-        except ReadTimeout as error:
-            raise BodyTimeout(*error.args) from error
-        except ConnectionLost as error:
+            data = self._recv(deadline, time.monotonic(), self._read_size())
+        except (ReadTimeout, ConnectionLost) as error:
+            if is_of_a_signal_handler(error):
+                raise
+            if isinstance(error, ReadTimeout):
+                raise BodyTimeout(*error.args) from error
             raise self._incomplete(self._reason_of(error.__cause__ or error)) from error
         if not data:
             self._h11.receive_data(b"")  # to h11 that is the end
@@ -669,6 +698,8 @@ class HTTPConnection:
                 records.append(record)
         except OSError as error:
             if not would_block(error):
+                if is_of_a_signal_handler(error):
+                    raise
                 # What came ahead of it goes first. OpenSSL tells it once, and of a mere end from then on.
                 self._broken_by = error.with_traceback(None)  # which would hold on to this connection
         return b"".join(records)
@@ -682,16 +713,18 @@ class HTTPConnection:
         _keep_memory_at_hand()
         return LARGE_READ
 
-    def _recv(self, deadline: Deadline, size: int = READ_SIZE) -> bytes:
-        """One read; b"" is the end that the server has set."""
+    def _recv(self, deadline: Deadline, since: float, size: int = READ_SIZE) -> bytes:
+        """One read, which begins at `since`; b"" is the end that the server has set."""
         try:
             limit = deadline.timeout.read
             if deadline.expires is not None:
                 limit = self._clip(deadline, limit, "reading from")
-            return self._wire.recv(size, limit)
+            return self._wire.recv(size, limit, since)
         except TotalTimeout:
             raise
         except OSError as error:
+            if is_of_a_signal_handler(error):
+                raise
             if is_timeout_of_ours(error):
                 raise self._timed_out(
                     deadline,
@@ -721,6 +754,9 @@ class HTTPConnection:
     # --- time
 
     def _clip(self, deadline: Deadline, limit: float | None, doing: str) -> float | None:
+        # `Deadline.clip` would say the same where there is no total, as there mostly is none: it is asked
+        # here so that no message is made for nothing, which is a tenth of a step of an upload. `_recv` and
+        # `_write` ask ahead of this call, since the warm path is held to the calls that it makes.
         return limit if deadline.expires is None else deadline.clip(limit, f"{doing} {self.route}")
 
     def _timed_out(
@@ -790,6 +826,8 @@ class HTTPConnection:
         """Who did not want to go on."""
         if not self.ended:
             return NOT_WHOLE
+        if self._h11.their_state is h11.SWITCHED_PROTOCOL:
+            return NOT_TAKEN_OVER
         asked = () if self._head is None else self._head.headers
         says_close = any(name == b"connection" and b"close" in value.lower() for name, value in asked)
         return REQUEST_CLOSES if says_close else SERVER_CLOSES
@@ -844,7 +882,9 @@ class HTTPConnection:
                 return not self._wire.news(0)
             # What TLS has at hand already, a poll does not show.
             return not (self._wire.news(0) or self._tls.pending()) or self._only_tls_news(self._tls)
-        except (OSError, ValueError):  # ValueError: poll() of a socket that somebody closed
+        except (OSError, ValueError) as error:  # ValueError: poll() of a socket that somebody closed
+            if is_of_a_signal_handler(error):
+                raise
             return False
 
     def why_not_quiet(self) -> str:
@@ -852,7 +892,9 @@ class HTTPConnection:
         try:
             self._wire.do_not_block()
             came = self._socket.recv(1)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if is_of_a_signal_handler(error):
+                raise
             came = b""
         return CAME_WHILE_IDLE if came else CLOSED_WHILE_IDLE
 
@@ -862,6 +904,8 @@ class HTTPConnection:
         try:
             sock.recv(1)
         except OSError as error:
+            if is_of_a_signal_handler(error):
+                raise
             return wants_to_read(error)
         return False
 
@@ -873,9 +917,11 @@ class HTTPConnection:
 
     def close(self) -> None:
         """Close the socket. May be called again."""
-        if self._tls is not None and self._state is _IDLE:
-            self._say_goodbye(self._tls)
-        self._close_socket()
+        try:
+            if self._tls is not None and self._state is _IDLE:
+                self._say_goodbye(self._tls)
+        finally:
+            self._close_socket()
 
     def wake_reader(self) -> None:
         """Break it off at both ends: who waits for bytes, in another thread, finds an end, and closes it."""
@@ -887,8 +933,9 @@ class HTTPConnection:
         try:
             self._wire.do_not_block()
             sock.unwrap()
-        except (OSError, ValueError):
-            pass  # an answer has not come yet, or never will
+        except (OSError, ValueError) as error:  # an answer has not come yet, or never will
+            if is_of_a_signal_handler(error):
+                raise
 
     def forsake(self) -> None:
         """L4: close this process's copy of a socket that is its parent's, without a word to the peer."""

@@ -6,7 +6,6 @@ shell around it: every step draws on one `Budget` of time, and a socket that did
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import errno
 import os
@@ -14,9 +13,9 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ..exceptions import (
     ConnectError,
@@ -33,13 +32,14 @@ from ..exceptions import (
 )
 from ..telling import DialTimes, here
 from ..timeouts import Deadline
+from .lookups import Lookups, Resolver
 from .route import Route
 from .sockets import (
     Address,
     SocketSettings,
-    addresses_of,
     configure,
     connect_failure,
+    is_of_a_signal_handler,
     is_timeout_of_ours,
     literal,
     reachable_from,
@@ -61,10 +61,6 @@ _MOST_REASONS: Final = 6
 _IN_PROGRESS: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
 
 
-# What it returns is read by `addresses_of`.
-Resolver: TypeAlias = Callable[[str, int], Iterable[Any]]
-
-
 def resolve(host: str, port: int) -> list[Address]:
     """The system's resolver.
 
@@ -73,6 +69,10 @@ def resolve(host: str, port: int) -> list[Address]:
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(Address(family, sockaddr) for family, _, _, _, sockaddr in found))
+
+
+# Of all sessions, so that those of throw-away ones are shared too.
+_SYSTEM: Final = Lookups(resolve)
 
 
 class Budget:
@@ -127,13 +127,14 @@ class Dialer:
 
     Args:
         resolver: a function from host and port to addresses, by default the system's (`resolve`). It runs in
-            a thread of its own, so that the connect timeout covers it (T2). A thread whose resolver hangs is
-            left behind until it comes back; it is a daemon, so it does not hold up the end of the program.
+            a thread of its own, so that the connect timeout covers it (T2), and those who ask for the same
+            name within a second share a call that is under way. A thread whose resolver hangs is left behind
+            until it comes back; it is a daemon, so it does not hold up the end of the program.
         settings: what the sockets are made with, by default `SocketSettings()`.
     """
 
     def __init__(self, resolver: Resolver | None = None, settings: SocketSettings | None = None) -> None:
-        self._resolver = resolver or resolve
+        self._lookups = _SYSTEM if resolver is None else Lookups(resolver)
         self._settings = settings or SocketSettings()
 
     def dial(self, route: Route, deadline: Deadline, times: DialTimes | None = None) -> tls.AnySocket:
@@ -240,9 +241,9 @@ class Dialer:
                 addresses = self._addresses(route, budget)
                 began = time.monotonic()
                 sock = connect(addresses, route, budget, self._settings)
-        except RequestException:
-            raise
         except OSError as error:  # of the system's making, such as too many open files
+            if not _is_of_the_system(error):
+                raise
             raise ConnectError(f"connecting to {route} failed: {error.strerror or error}") from error
         _note_connected(sock, route, budget, began)
         return sock
@@ -252,7 +253,7 @@ class Dialer:
         if address is not None:
             return [address]
         began = time.monotonic()
-        found = _resolve_within(self._resolver, route, budget)
+        found = _resolve_within(self._lookups, route, budget)
         seconds = time.monotonic() - began
         budget.times.dns += seconds
         if here.teller is not None:
@@ -262,37 +263,18 @@ class Dialer:
         return found
 
 
-def _resolve_within(resolver: Resolver, route: Route, budget: Budget) -> Sequence[Address]:
-    """T2: getaddrinfo() takes no timeout, so it runs in a thread that is left behind when time runs out."""
-    import queue  # loaded only where there is a name to resolve, to keep start-up light
-
+def _resolve_within(lookups: Lookups, route: Route, budget: Budget) -> Sequence[Address]:
+    """T2: the addresses, as long as the time of the dial lasts."""
     doing = f"resolving {route.host!r}"
-    outcome: queue.SimpleQueue[Sequence[Address] | BaseException] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            outcome.put(addresses_of(resolver(route.host, route.port), route.host, route.port))
-        except BaseException as error:  # noqa: BLE001 (it is raised in the thread that waits)
-            outcome.put(error)
-
-    left = budget.left(doing, NameResolutionError.leg)
-    # Not a threading.Thread: its start() waits, and leaves a mess behind if a signal comes then. A bare
-    # thread does not hold up the end of the program either.
-    try:
-        _thread.start_new_thread(ask, ())
-    except RuntimeError:
-        # There is no thread to be had: the system has no more, or the interpreter ends (Python 3.12 starts
-        # none for who says goodbye in atexit). An answer that may come late is worth more than none.
-        ask()
-    try:
-        found = outcome.get(timeout=left)
-    except queue.Empty:
+    found = lookups.find(route.host, route.port, budget.left(doing, NameResolutionError.leg))
+    if found is None:
         budget.left(doing, NameResolutionError.leg)  # raises: the time is up
         # By this clock it may not quite be.
         raise budget.exceeded(  # pragma: no cover - the two clocks differ by less than a tick
             f"{doing} did not end in time", NameResolutionError.leg
-        ) from None
-    if isinstance(found, (OSError, UnicodeError, LookupError)):  # the last is of a resolver that is a table
+        )
+    # The last is of a resolver that is a table.
+    if isinstance(found, (OSError, UnicodeError, LookupError)) and not is_of_a_signal_handler(found):
         raise NameResolutionError(f"{route.host!r} can't be resolved: {found}") from found
     if isinstance(found, BaseException):
         raise found
@@ -463,6 +445,8 @@ class _Attempts:
                 raise connect_failure(code, self._route.local_address)
             self._selector.register(sock, selectors.EVENT_WRITE)
         except OSError as error:
+            if is_of_a_signal_handler(error):
+                raise
             self._fail(sock, address, error, now)
         return None
 
@@ -589,6 +573,15 @@ def _peer_of(sock: socket.socket) -> str:
     return str(Address(sock.family, peer)) if isinstance(peer, tuple) else os.fsdecode(peer)
 
 
+def _is_of_the_system(error: BaseException) -> bool:
+    """Whether an error is the system's, and nobody has put it into words yet."""
+    return (
+        isinstance(error, OSError)
+        and not isinstance(error, RequestException)
+        and not is_of_a_signal_handler(error)
+    )
+
+
 _T = TypeVar("_T")
 
 
@@ -624,6 +617,6 @@ def _step(
             raise budget.exceeded(f"{doing} did not end in time", broken.leg) from error
     except BaseException as error:
         sock.close()
-        if isinstance(error, OSError) and not isinstance(error, RequestException):
+        if _is_of_the_system(error):
             raise broken(f"{doing} broke off: {error}") from error
         raise

@@ -39,6 +39,7 @@ from .dial import Dialer
 from .ledger import Lease, Ledger, Limits, Slot
 from .request import OutgoingRequest, may_replay
 from .route import Route
+from .sockets import is_of_a_signal_handler
 
 if TYPE_CHECKING:
     from ..stats import Stats
@@ -213,7 +214,9 @@ class ConnectionPool:
             try:
                 head = connection.exchange(request, deadline, claim.teller)
             except ConnectionLost as lost:
-                if not may_replay(request, reused=connection.reused, sent=lost.sent, received=lost.received):
+                if is_of_a_signal_handler(lost) or not may_replay(
+                    request, reused=connection.reused, sent=lost.sent, received=lost.received
+                ):
                     raise
                 connection = self._replay_connection(claim, request, deadline, lost)
                 head = connection.exchange(request, deadline, claim.teller)
@@ -538,6 +541,11 @@ class IncomingResponse:
         state = "ended" if self._connection is None else "open"
         return f"<IncomingResponse {self.status}: {state}>"
 
+    # An interrupt that strikes in here is lost, as in all that is written in Python and that the collector
+    # calls: it prints what was raised, and goes on. To run nothing that can be struck would take a weak
+    # reference with a callback in C for each response, next to all of which are read; it could tell neither
+    # who waits nor, by a warning, who forgot. The slot is freed in any case (see `Ledger.drop_forgotten`),
+    # and whoever reads and closes what was asked for never gets here.
     def __del__(self) -> None:
         connection = getattr(self, "_connection", None)
         if connection is None:
@@ -664,7 +672,9 @@ class IncomingResponse:
                 if limit < 0:
                     self._give_up()
                     return None
-        except OSError:  # every error of reading is one; the socket is closed already
+        except OSError as error:  # every error of reading is one; the socket is closed already
+            if is_of_a_signal_handler(error):
+                raise
             return None
         return b"".join(pieces)
 
@@ -767,6 +777,8 @@ def _note_why(connection: HTTPConnection, why: str) -> None:
 
 def _why_given_up(error: BaseException) -> str:
     """Why a connection is closed upon an error: in a few words, so that they can be counted."""
+    if is_of_a_signal_handler(error):
+        return BROKEN_OFF
     if isinstance(error, TimeoutError):
         return TIMED_OUT
     if isinstance(error, (ConnectionLost, IncompleteBody)):

@@ -555,9 +555,33 @@ def shut_down(sock: AnySocket) -> None:
     socket.socket.shutdown(own, socket.SHUT_RDWR)
 
 
+def is_of_a_signal_handler(error: BaseException) -> bool:
+    """Whether a signal handler has raised an error: it is its program's, and comes out as it is.
+
+    A handler runs amid what it interrupts, and what it raises looks as if that had raised it. Many a program
+    raises TimeoutError upon SIGALRM, which is no read timeout, and no death of a connection upon which the
+    request would go out once more (P1).
+
+    What gives a handler away is what Python calls it with: the frame that it has interrupted, which is the
+    one above its own in the traceback. That there is a frame below ours at all says nothing: the sockets of
+    TLS are written in Python, and so are those that gevent and its like put in the place of Python's. A
+    handler that is written in C, or that has dropped its arguments, is not told from a socket.
+    """
+    above = error.__traceback__
+    while above is not None and (below := above.tb_next) is not None:
+        for value in below.tb_frame.f_locals.values():
+            given = value if isinstance(value, tuple) else (value,)  # the former is `*args`
+            if any(each is above.tb_frame for each in given):
+                return True
+        above = below
+    return False
+
+
 def would_block(error: OSError) -> bool:
     """Whether a socket that must not block had to wait; TLS may, to send, until something can be read."""
-    return isinstance(error, (BlockingIOError, *_of_ssl("SSLWantReadError", "SSLWantWriteError")))
+    if isinstance(error, BlockingIOError):
+        return not is_of_a_signal_handler(error)
+    return isinstance(error, _of_ssl("SSLWantReadError", "SSLWantWriteError"))
 
 
 def wants_to_read(error: OSError) -> bool:
@@ -583,7 +607,7 @@ def is_timeout_of_ours(error: BaseException) -> bool:
     That TCP has given the peer up, since it answers no probe or takes nothing, is a TimeoutError too: the
     connection is lost then, however long we would have waited. It has the system's code, and ours has none.
     """
-    return isinstance(error, TimeoutError) and error.errno is None
+    return isinstance(error, TimeoutError) and error.errno is None and not is_of_a_signal_handler(error)
 
 
 # --- whose they are while nobody holds them

@@ -30,6 +30,7 @@ from .connection import HTTPConnection, ResponseHead
 from .duplex import DuplexStream
 from .request import OutgoingRequest
 from .route import Route
+from .sockets import is_of_a_signal_handler
 
 _AUTHENTICATION_REQUIRED: Final = 407
 # A page that says why there is no tunnel comes along with its head, or in the next packet. Nobody wants more
@@ -74,6 +75,8 @@ def _ask(sock: socket.socket, route: Route, seconds: float | None) -> DuplexStre
     try:
         head = connection.exchange(request, deadline)
     except (ConnectionLost, RemoteProtocolError) as error:
+        if is_of_a_signal_handler(error):
+            raise
         raise TunnelError(f"proxy {route.proxy} made no tunnel to {route.authority}: {error}") from error
     except SSLError as error:
         # An alert in the place of an answer: the proxy looks at our certificate when the handshake is over.
@@ -148,6 +151,8 @@ def _check_silence(stream: DuplexStream, route: Route) -> None:
     except (BlockingIOError, ssl.SSLWantReadError):
         return
     except OSError as error:
+        if is_of_a_signal_handler(error):
+            raise
         raise TunnelError(f"{tunnel} broke at once: {error.strerror or error}") from error
     if first:
         raise TunnelError(
@@ -205,6 +210,8 @@ def socks_tunnel(sock: socket.socket, route: Route, host: str, port: int, second
     except (RequestException, TimeoutError):
         raise
     except OSError as error:
+        if is_of_a_signal_handler(error):
+            raise
         broke = socks.SocksFailure(f"the connection broke: {error.strerror or error}")
         raise _socks_error(broke, route, host) from error
 

@@ -13,9 +13,11 @@ as the peer likes, and loops over that by itself while the time lasts.
 from __future__ import annotations
 
 import errno
+import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .readiness import Poll, poller, wait_for_socket
+from .sockets import is_of_a_signal_handler, would_block
 
 if TYPE_CHECKING:
     from .tls_in_tls import AnySocket  # `ssl` is loaded with the first handshake
@@ -53,38 +55,48 @@ class PlainWire:
             TimeoutError: none went; see `sockets.is_timeout_of_ours`.
             OSError: as `socket.send` does.
         """
-        self._seconds = seconds
-        while True:
+        self._seconds = left = seconds
+        try:
+            return self._socket.send(data)
+        except BlockingIOError as error:
+            if not would_block(error):
+                raise
+            since = time.monotonic()
+        while any(wait_for_socket(self._socket, read=False, write=True, seconds=left)):
             try:
                 return self._socket.send(data)
-            except BlockingIOError:
-                pass
-            if not any(wait_for_socket(self._socket, read=False, write=True, seconds=seconds)):
-                raise TimeoutError(_TIMED_OUT)
+            except BlockingIOError as error:
+                if not would_block(error):
+                    raise
+                left = _left_after_false_alarm(seconds, since)
+        raise TimeoutError(_TIMED_OUT)
 
-    def recv(self, size: int, seconds: float | None) -> bytes:
+    def recv(self, size: int, seconds: float | None, since: float) -> bytes:
         """Read at most so many bytes; b"" at the end. They take their time, mostly: the wait comes first.
 
         Args:
             size: how many.
             seconds: how long to wait for the first of them; None is without limit.
+            since: `time.monotonic()` when the wait begins. The caller's, which mostly has it at hand: it is
+                asked for next to never, and by then it is too late to look at the clock.
 
         Raises:
             TimeoutError: none came; see `sockets.is_timeout_of_ours`.
             OSError: as `socket.recv` does; EBUSY where somebody else waits already.
         """
-        self._seconds = seconds
+        self._seconds = left = seconds
         try:
-            while self.news(None if seconds is None else seconds * 1000):
+            while self.news(None if left is None else left * 1000):
                 try:
                     return self._socket.recv(size)
-                except BlockingIOError:
-                    continue  # a false alarm (poll(2), "BUGS"): a packet came, and was thrown away
+                except BlockingIOError as error:
+                    if not would_block(error):
+                        raise
+                    left = _left_after_false_alarm(seconds, since)
         except RuntimeError as error:
             # A poll object waits once at a time. It does so for another thread, or for what was interrupted
             # by the signal handler that we are in: whoever ends a response that way closes its connection.
-            # What comes from further down is not poll()'s: a signal handler has raised it, for its program.
-            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            if is_of_a_signal_handler(error):
                 raise
             raise OSError(errno.EBUSY, "somebody else waits for the same bytes") from error
         raise TimeoutError(_TIMED_OUT)
@@ -96,6 +108,20 @@ class PlainWire:
         """The socket, which goes on with the limit of the last step as its timeout."""
         self._socket.settimeout(self._seconds)
         return self._socket
+
+
+def _left_after_false_alarm(seconds: float | None, since: float) -> float | None:
+    """T1: what is left of the limit of a step that goes on (poll(2), "BUGS": what came was thrown away).
+
+    Raises:
+        TimeoutError: nothing is. A socket that raises one alarm after the other would keep us for ever.
+    """
+    if seconds is None:
+        return None
+    left = seconds - (time.monotonic() - since)
+    if left <= 0:
+        raise TimeoutError(_TIMED_OUT)
+    return left
 
 
 class TLSWire:
@@ -122,7 +148,7 @@ class TLSWire:
         self._limit(seconds)
         return self._socket.send(data)
 
-    def recv(self, size: int, seconds: float | None) -> bytes:
+    def recv(self, size: int, seconds: float | None, since: float) -> bytes:
         """See `PlainWire.recv`."""
         self._limit(seconds)
         return self._socket.recv(size)

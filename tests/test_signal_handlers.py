@@ -1,0 +1,505 @@
+"""What a signal handler raises is its program's (law P1): it comes out as it is, the connection is closed.
+
+A handler runs amid what it interrupts, and programs raise TimeoutError upon SIGALRM, or what else a socket
+may raise. The signals here are real ones: of a timer, for what waits in the system; and of `raise_signal`
+amid a call, for what takes too short a time to be met.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import os
+import selectors
+import signal
+import socket
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, Final
+
+import pytest
+
+from pystickyhttp.bodies import StreamedBody
+from pystickyhttp.exceptions import ConnectionLost, NameResolutionError, ReadTimeout
+from pystickyhttp.timeouts import Timeout
+from pystickyhttp.transport import (
+    ConnectionPool,
+    Dialer,
+    HTTPConnection,
+    Limits,
+    OutgoingRequest,
+    Proxy,
+    Route,
+    TLSIdentity,
+    readiness,
+    tunnels,
+)
+from pystickyhttp.transport.lookups import Lookups
+from pystickyhttp.transport.sockets import is_of_a_signal_handler
+from pystickyhttp.transport.wires import PlainWire
+from tests.interrupts import ctrl_c_once
+from tests.patience import DEADLINE
+from tests.servers.scripted import BlackHole, Peer, Script, ScriptedServer, keep_alive, respond
+from tests.servers.sockets import no_socket_left
+
+GET: Final = OutgoingRequest.make("GET", "/", [(b"Host", b"a")])
+LIMITS: Final = Timeout(DEADLINE, DEADLINE, DEADLINE, DEADLINE)
+
+# What a socket may raise, and a handler too.
+ERRORS: Final[list[Callable[[], Exception]]] = [
+    lambda: TimeoutError("the program's time is up"),
+    lambda: ConnectionResetError("the program's"),
+    lambda: BlockingIOError("the program's"),
+    lambda: OSError("the program's"),
+    lambda: ValueError("the program's"),
+    lambda: ReadTimeout("of a request that the handler made"),
+    lambda: ConnectionLost("of a request that the handler made", sent=0, received=0),
+]
+NAMES: Final = [type(make()).__name__ for make in ERRORS]
+
+Ready = Callable[[FrameType], bool]
+
+
+@pytest.fixture(params=ERRORS, ids=NAMES)
+def error(request: pytest.FixtureRequest) -> Exception:
+    made: Exception = request.param()
+    return made
+
+
+@contextlib.contextmanager
+def handled_by(handler: Callable[..., object], every: float = 0.0) -> Iterator[None]:
+    """What happens upon SIGALRM, which comes every so many seconds, if it comes by itself."""
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, every, every)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def raised(error: Exception, ready: Ready) -> Iterator[None]:
+    """Assert that the block ends with this error, which a handler raises once the main thread is there."""
+
+    def ring(_: int, frame: FrameType | None) -> None:
+        if frame is not None and ready(frame):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise error
+
+    # Again and again: it may not be there yet, and a signal that comes between the last instruction of
+    # Python's and the call that blocks is seen when that call is over.
+    with handled_by(ring, every=0.01), pytest.raises(type(error)) as caught:
+        yield
+    assert caught.value is error
+
+
+def amid(*functions: Any) -> Ready:
+    codes = [function.__code__ for function in functions]
+    return lambda frame: frame.f_code in codes
+
+
+@contextlib.contextmanager
+def struck(error: Exception, owner: Any, name: str, *, at: int = 1) -> Iterator[None]:
+    """Assert that the block ends with this error, raised amid the so manieth call of the main thread's."""
+    really = getattr(owner, name)
+    calls = itertools.count(1)
+
+    def strike(*given: Any, **named: Any) -> Any:
+        if threading.current_thread() is threading.main_thread() and next(calls) == at:
+            signal.raise_signal(signal.SIGALRM)
+        return really(*given, **named)
+
+    def ring(*_: object) -> None:
+        raise error
+
+    with pytest.MonkeyPatch.context() as monkeypatch, handled_by(ring):
+        monkeypatch.setattr(owner, name, strike, raising=name in vars(owner))
+        with pytest.raises(type(error)) as caught:
+            yield
+    assert caught.value is error
+
+
+def route_to(server: ScriptedServer, ca_file: str) -> Route:
+    if server.scheme == "https":
+        return Route("https", "localhost", server.port, TLSIdentity(ca=ca_file))
+    return Route("http", "127.0.0.1", server.port)
+
+
+def send(pool: ConnectionPool, route: Route, request: OutgoingRequest = GET) -> bytes:
+    return pool.send(route, request, LIMITS.start()).read()
+
+
+@contextlib.contextmanager
+def nothing_left(pool: ConnectionPool) -> Iterator[None]:
+    """Assert that what the block had in use is closed, and its slot free."""
+    with no_socket_left():
+        yield
+        assert pool.stats().active == 0
+        pool.close()
+        assert pool._ledger.open == 0
+
+
+# --- how a handler is known
+
+
+def handle(number: int, frame: FrameType | None) -> None:
+    raise TimeoutError
+
+
+def handle_with_more(more: str, number: int, frame: FrameType | None) -> None:
+    raise TimeoutError(more)
+
+
+def handle_whatever(*given: object) -> None:
+    raise TimeoutError
+
+
+def handle_deeper(number: int, frame: FrameType | None) -> None:
+    handle_whatever()
+
+
+@functools.wraps(handle)
+def handle_decorated(*given: Any, **named: Any) -> None:
+    handle(*given, **named)
+
+
+def handle_and_be_gone(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    raise TimeoutError
+
+
+class Handler:
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        raise TimeoutError
+
+    def method(self, number: int, frame: FrameType | None) -> None:
+        raise TimeoutError
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        handle,
+        functools.partial(handle_with_more, "more"),
+        handle_whatever,
+        handle_deeper,
+        handle_decorated,
+        handle_and_be_gone,
+        Handler(),
+        Handler().method,
+        lambda *_: handle_whatever(),
+    ],
+)
+def test_a_handler_of_whatever_make_is_known(handler: Callable[..., object]) -> None:
+    def interrupted() -> None:
+        signal.raise_signal(signal.SIGALRM)
+
+    with handled_by(handler), pytest.raises(TimeoutError) as caught:
+        interrupted()
+    assert is_of_a_signal_handler(caught.value)
+
+
+def test_what_a_socket_raises_is_no_handler_s_however_deep_it_comes_from() -> None:
+    class InPython(socket.socket):
+        def recv(self, *given: Any) -> bytes:
+            return super().recv(*given)
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs, InPython(fileno=ours.detach()) as sock:
+        sock.settimeout(0.01)
+        with pytest.raises(TimeoutError) as caught:
+            sock.recv(1)
+    assert not is_of_a_signal_handler(caught.value)
+
+
+# --- while something is waited for
+
+
+def answers_once(peer: Peer) -> None:
+    peer.expect_request()
+    peer.send(respond(b"ok"))
+    peer.expect_request()
+    peer.stall()
+
+
+READING: Final = (ssl.SSLSocket.recv, ssl.SSLSocket.read)
+
+
+def waits_for_bytes(frame: FrameType) -> bool:
+    return amid(PlainWire.recv, *READING)(frame)
+
+
+def test_what_a_handler_raises_amid_the_wait_for_an_answer_is_no_reason_to_send_again(
+    error: Exception, tls: ssl.SSLContext | None, ca_file: str
+) -> None:
+    """P1: the connection was used before, and not a byte of the response has come."""
+    pool = ConnectionPool()
+    with ScriptedServer(answers_once, tls=tls) as server, nothing_left(pool):
+        assert send(pool, route_to(server, ca_file)) == b"ok"
+        with raised(error, waits_for_bytes):
+            send(pool, route_to(server, ca_file))
+        assert pool.stats().replayed == 0
+        assert pool.stats().discarded == {"an error or an interrupt ended its exchange": 1}
+        assert len(server.requests) == 2
+
+
+def test_what_a_handler_raises_amid_a_body_is_no_cut_and_no_timeout(
+    error: Exception, tls: ssl.SSLContext | None, ca_file: str
+) -> None:
+    """X5."""
+
+    def begins(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbegun")
+        peer.stall()
+
+    pool = ConnectionPool()
+    with ScriptedServer(begins, tls=tls) as server, nothing_left(pool):
+        response = pool.send(route_to(server, ca_file), GET, LIMITS.start())
+        assert response.read_piece() == b"begun"
+        with raised(error, waits_for_bytes):
+            response.read_piece()
+
+
+@pytest.mark.usefixtures("unhurried_drain")
+def test_what_a_handler_raises_while_a_rest_is_drained_comes_out_of_close(
+    error: Exception, tls: ssl.SSLContext | None, ca_file: str
+) -> None:
+    """R5: every other error of that reading is no news."""
+
+    def begins(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbegun")
+        peer.stall()
+
+    pool = ConnectionPool()
+    with ScriptedServer(begins, tls=tls) as server, nothing_left(pool):
+        response = pool.send(route_to(server, ca_file), GET, LIMITS.start())
+        with raised(error, waits_for_bytes):
+            response.close()
+
+
+@pytest.mark.parametrize("what", ["a head", "a body", "a file"])
+def test_what_a_handler_raises_while_a_request_is_sent_is_no_death_of_its_connection(
+    error: Exception, what: str, tls: ssl.SSLContext | None, ca_file: str
+) -> None:
+    """X2, P1: nobody looks for an answer upon it, and nobody sends again."""
+    size = 50_000_000
+    over = threading.Event()
+    pool = ConnectionPool()
+    with (
+        ScriptedServer(lambda peer: peer.wait(over), tls=tls, receive_buffer=4096) as server,
+        nothing_left(pool),
+        tempfile.TemporaryFile() as file,
+    ):
+        file.truncate(size)
+        fields = [(b"Host", b"a")]
+        if what == "a head":
+            request = OutgoingRequest.make("GET", "/", [*fields, (b"X", b"x" * size)])
+        else:
+            fields.append((b"Content-Length", b"%d" % size))
+            body = bytes(size) if what == "a body" else StreamedBody(file, 0, size)
+            request = OutgoingRequest.make("PUT", "/", fields, body)
+        with raised(error, amid(readiness.wait_for_socket, ssl.SSLSocket.send)):
+            send(pool, route_to(server, ca_file), request)
+        over.set()
+        assert pool.stats().replayed == 0
+
+
+def test_what_a_handler_raises_while_a_connect_hangs_is_no_failure_of_it(error: Exception) -> None:
+    pool = ConnectionPool()
+    waits = "select.py", os.path.basename(selectors.__file__)
+    with BlackHole() as hole, nothing_left(pool):
+        route = Route("http", hole.host, hole.port)
+        with raised(error, lambda frame: os.path.basename(frame.f_code.co_filename) in waits):
+            send(pool, route)
+
+
+def test_what_a_handler_raises_while_a_name_is_looked_up_is_no_failure_of_it(error: Exception) -> None:
+    """T2: the look-up has a thread of its own, and the handlers have the main one."""
+    go = threading.Event()
+
+    def hangs(host: str, port: int) -> list[str]:
+        go.wait(DEADLINE)
+        return []
+
+    pool = ConnectionPool(dialer=Dialer(resolver=hangs))
+    try:
+        with nothing_left(pool), raised(error, amid(Lookups.find)):
+            send(pool, Route("http", "name", 80))
+    finally:
+        go.set()
+
+
+def test_what_a_handler_raises_in_a_look_up_without_a_thread_is_no_failure_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_left(*_: object) -> int:
+        raise RuntimeError("can't start new thread")
+
+    def rings(host: str, port: int) -> list[str]:
+        signal.raise_signal(signal.SIGALRM)
+        return []
+
+    monkeypatch.setattr("_thread.start_new_thread", none_left)
+    with handled_by(handle), pytest.raises(TimeoutError) as caught:
+        send(ConnectionPool(dialer=Dialer(resolver=rings)), Route("http", "name", 80))
+    assert not isinstance(caught.value, NameResolutionError)
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_what_a_handler_raises_while_a_tunnel_is_asked_for_is_no_refusal(
+    error: Exception, scheme: str, ca_file: str
+) -> None:
+    pool = ConnectionPool()
+    with ScriptedServer(Peer.stall) as server, nothing_left(pool):
+        proxy = Proxy(scheme, "127.0.0.1", server.port)
+        route = Route("https", "localhost", 443, TLSIdentity(ca=ca_file), proxy=proxy)
+        with raised(error, lambda frame: waits_for_bytes(frame) or amid(tunnels._take)(frame)):
+            send(pool, route)
+
+
+def test_a_timeout_that_a_handler_raises_amid_a_handshake_is_none_of_ours(ca_file: str) -> None:
+    pool = ConnectionPool()
+    with ScriptedServer(Peer.stall) as server, nothing_left(pool):
+        route = Route("https", "localhost", server.port, TLSIdentity(ca=ca_file))
+        with raised(ERRORS[0](), amid(ssl.SSLSocket.do_handshake)):
+            send(pool, route)
+
+
+def test_an_interrupt_amid_the_wait_for_an_answer_comes_out(tls: ssl.SSLContext | None, ca_file: str) -> None:
+    """L3: as ever."""
+    pool = ConnectionPool()
+    with ScriptedServer(answers_once, tls=tls) as server, nothing_left(pool):
+        assert send(pool, route_to(server, ca_file)) == b"ok"
+        with (
+            ctrl_c_once(lambda: len(server.requests) == 2),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            send(pool, route_to(server, ca_file))
+
+
+# --- amid what takes no time
+
+
+def socket_class(tls: ssl.SSLContext | None) -> type[socket.socket]:
+    return socket.socket if tls is None else ssl.SSLSocket
+
+
+def body_of(size: int) -> OutgoingRequest:
+    fields = [(b"Host", b"a"), (b"Content-Length", b"%d" % size)]
+    return OutgoingRequest.make("PUT", "/", fields, bytes(size))
+
+
+ANSWERS: Final[Script] = keep_alive(lambda _: respond(b"ok"))
+
+
+@pytest.mark.parametrize("size", [1, 1_000_000])
+@pytest.mark.parametrize("name", ["send", "recv"])
+def test_what_a_handler_raises_amid_a_step_of_the_socket_comes_out(
+    error: Exception, name: str, size: int, tls: ssl.SSLContext | None, ca_file: str
+) -> None:
+    """P1."""
+    pool = ConnectionPool()
+    with ScriptedServer(ANSWERS, tls=tls) as server, nothing_left(pool):
+        assert send(pool, route_to(server, ca_file)) == b"ok"
+        with struck(error, socket_class(tls), name):
+            send(pool, route_to(server, ca_file), body_of(size))
+        assert pool.stats().replayed == 0
+
+
+def test_what_a_handler_raises_amid_sendfile_comes_out(error: Exception) -> None:
+    """P1: and it is no reason to read the file instead."""
+    over = threading.Event()
+    pool = ConnectionPool()
+    with (
+        ScriptedServer(lambda peer: peer.wait(over)) as server,
+        nothing_left(pool),
+        tempfile.TemporaryFile() as file,
+    ):
+        file.truncate(1_000_000)
+        fields = [(b"Host", b"a"), (b"Content-Length", b"1000000")]
+        request = OutgoingRequest.make("PUT", "/", fields, StreamedBody(file, 0, 1_000_000))
+        with struck(error, os, "sendfile"):
+            send(pool, route_to(server, ""), request)
+        over.set()
+
+
+def test_what_a_handler_raises_amid_an_early_look_for_an_answer_comes_out(
+    error: Exception, tls: ssl.SSLContext | None, ca_file: str
+) -> None:
+    """X2."""
+
+    def refuses(peer: Peer) -> None:
+        peer.read_head()
+        if peer.try_send(respond(b"too large", status=413)):
+            peer.wait(over)
+
+    over = threading.Event()
+    pool = ConnectionPool()
+    with ScriptedServer(refuses, tls=tls, receive_buffer=4096) as server, nothing_left(pool):
+        with struck(error, socket_class(tls), "recv"):
+            send(pool, route_to(server, ca_file), body_of(50_000_000))
+        over.set()
+
+
+def test_what_a_handler_raises_amid_the_look_at_an_idle_connection_comes_out(
+    error: Exception, tls: ssl.SSLContext | None, ca_file: str
+) -> None:
+    """R4: it says nothing of the connection."""
+
+    def adds(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(respond(b"ok"))
+        peer.wait(idle)
+        peer.send(b"more")
+        sent.set()
+        peer.stall()
+
+    idle, sent = threading.Event(), threading.Event()
+    pool = ConnectionPool()
+    with ScriptedServer(adds, tls=tls) as server, nothing_left(pool):
+        assert send(pool, route_to(server, ca_file)) == b"ok"
+        idle.set()
+        assert sent.wait(DEADLINE)
+        (slot,) = pool._ledger._idle
+        assert slot.connection is not None
+        assert slot.connection._wire.news(DEADLINE * 1000)
+        with struck(error, socket_class(tls), "recv"):
+            send(pool, route_to(server, ca_file))
+
+
+def test_what_a_handler_raises_amid_a_goodbye_comes_out_and_the_socket_is_closed(
+    error: Exception, tls_context: ssl.SSLContext, ca_file: str
+) -> None:
+    with ScriptedServer(ANSWERS, tls=tls_context) as server, no_socket_left():
+        pool = ConnectionPool(Limits())
+        assert send(pool, route_to(server, ca_file)) == b"ok"
+        with struck(error, ssl.SSLSocket, "unwrap"):
+            pool.close()
+
+
+def test_what_a_handler_raises_between_two_records_comes_out(
+    error: Exception, tls_context: ssl.SSLContext, ca_file: str
+) -> None:
+    """X5: it is not kept as what broke the connection."""
+    pool = ConnectionPool()
+    large = keep_alive(lambda _: respond(bytes(1_000_000)))
+    with ScriptedServer(large, tls=tls_context) as server, nothing_left(pool):
+        response = pool.send(route_to(server, ca_file), GET, LIMITS.start())
+        with struck(error, ssl.SSLSocket, "recv", at=3):
+            response.read()
+
+
+def test_a_connection_upon_whose_socket_a_handler_strikes_is_closed(error: Exception) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = HTTPConnection(ours, Route("http", "a", 80), 0.0)
+        with struck(error, socket.socket, "send"):
+            connection.exchange(GET, LIMITS.start())
+        assert connection.closed
