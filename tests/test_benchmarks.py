@@ -190,6 +190,7 @@ def test_the_same_figures_make_the_same_drawing(report: Report, tmp_path: Path) 
         assert (one / name).read_bytes() == (other / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_of_make_bench_leaves_figures_page_and_charts(tmp_path: Path) -> None:
     options = ("--clients", "pystickyhttp", "--rounds", "1", "--seconds", "1", "--rtt", "0", "--seed", "7")
     done = run("benchmarks.pooling", *options, "--output", str(tmp_path))
@@ -225,6 +226,7 @@ def test_the_chart_of_growth_is_drawn_for_light_and_dark_screens(grown: Grown, t
     assert len(well_formed(save(partial(growth_chart.draw, grown), tmp_path, "growth", ("svg",)))) == 2
 
 
+@pytest.mark.slow
 def test_a_run_of_make_bench_growth_leaves_figures_page_and_charts(tmp_path: Path) -> None:
     options = ("--only", "round-trip", "--ends", "--peers", "urllib3", "--rounds", "1", "--seconds", "1")
     done = run("benchmarks.growth", *options, "--server", "embedded", "--output", str(tmp_path))

@@ -492,6 +492,7 @@ def forgets(peer: Peer) -> None:
             peer.send(respond(b"ok"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("give", LARGE_REQUESTS.values(), ids=LARGE_REQUESTS)
 def test_thirty_more_large_requests_leave_no_more_behind_than_the_first_three(
     give: Callable[[str, str], dict[str, Any]],

@@ -40,12 +40,14 @@ def checked(folder: Path, program: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+@pytest.mark.slow
 @needs_mypy
 def test_a_program_of_a_user_is_well_typed(tmp_path: Path) -> None:
     code, said = checked(tmp_path, PROGRAM.read_text(encoding="utf-8"))
     assert code == 0, said
 
 
+@pytest.mark.slow
 @needs_mypy
 def test_a_misspelt_name_is_found_by_the_type_checker(tmp_path: Path) -> None:
     lines = [f"from pystickyhttp{module} import Mispelt{n}" for n, module in enumerate(WITH_LATE_NAMES)]

@@ -880,6 +880,7 @@ def test_no_text_is_too_broken_to_look_for_links_in(value: str) -> None:
 MANY = 500_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["", "<a>", "<a>;t=", '<a>;t="'], ids=repr)
 @pytest.mark.parametrize(
     "piece", ["<", '"', ";", "\\", " ", "; ", ";a", ";a ", ";a=", ",", '="', "'", '\\"', "<>"]
@@ -888,6 +889,7 @@ def test_links_are_read_in_linear_time_whatever_comes(start: str, piece: str) ->
     utils.parse_header_links(start + piece * MANY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["<meta", "<meta ", "<meta charset", "charset=", "charset ", "=", "<", "<?xml ", "encoding", "'"]
 )
