@@ -171,7 +171,8 @@ class Retry(Value):
     # The same two minutes: a server must not put a program to sleep for hours that was not made for it.
     # (urllib3 allows six hours.) Who has the time sets retry_after_max.
     DEFAULT_RETRY_AFTER_MAX: ClassVar[float] = 120
-    # What urllib3 drops, which is bound to the origin that it was given for.
+    # What urllib3 drops, for who asks for its list. It adds to `redirects.SECRET_HEADERS`, and takes nothing
+    # away from it: the law does not depend on a policy.
     DEFAULT_REMOVE_HEADERS_ON_REDIRECT: ClassVar[frozenset[str]] = frozenset(
         {"Authorization", "Cookie", "Proxy-Authorization"}
     )

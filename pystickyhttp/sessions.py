@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from functools import partial
 from time import monotonic
 from types import MappingProxyType, NoneType, TracebackType
@@ -65,21 +65,21 @@ class _Proxies(dict[str, str | None]):
     given: Mapping[str, str | None] | None = None
 
 
-# What a policy of retries names by default, and need not: `redirects.SECRET_HEADERS` has it in any case, and
-# Authorization is left to `rebuild_auth`, with which a subclass may have its own way.
-_ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
-
-
 # An empty mapping of the caller's in words: no proxy, whatever the session and the environment say.
 _DIRECT: Final[Mapping[str, str | None]] = MappingProxyType({"all": None})
 
 
 class _RedirectPolicy:
-    """How far a walk along redirects goes, and which fields it loses on the way besides the usual ones."""
+    """How far a walk along redirects goes, and which fields it loses off its origin."""
 
     __slots__ = ("gives_up_quietly", "limit", "secrets")
 
-    def __init__(self, limit: int, gives_up_quietly: bool = False, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        limit: int,
+        gives_up_quietly: bool = False,
+        secrets: Collection[str] = redirects.SECRET_HEADERS,
+    ) -> None:
         self.limit = limit
         self.gives_up_quietly = gives_up_quietly
         self.secrets = secrets
@@ -799,7 +799,7 @@ class Session:
         if not isinstance(adapter, HTTPAdapter):
             return _RedirectPolicy(self.max_redirects)
         retry = adapter.max_retries
-        secrets = tuple(frozenset(retry.remove_headers_on_redirect) - _ALWAYS_SECRET)
+        secrets = redirects.secret_headers(retry.remove_headers_on_redirect)
         if retry.redirect is None or retry.redirect > self.max_redirects:
             return _RedirectPolicy(self.max_redirects, secrets=secrets)
         return _RedirectPolicy(int(retry.redirect), not retry.raise_on_redirect, secrets)
@@ -826,7 +826,7 @@ class Session:
         following.own_cookies = redirects.cookies_left(following.own_cookies, response)
         if not redirects.keeps_secrets(old, new):
             following.own_cookies = ()
-            for name in (*redirects.SECRET_HEADERS, *policy.secrets):
+            for name in policy.secrets:
                 following.headers.pop(name, None)
         following.match_cookies(self.cookies)
         self.rebuild_auth(following, response)
