@@ -289,8 +289,12 @@ class Retry(Value):
             value = 0
         if isinstance(value, int):
             _check_count("retries", value)
-            return _of_number(value) if cls is Retry else cls(value, read=False, status=False, other=False)
+            return _of_number(value) if cls is Retry else cls._of_connecting(value)
         return cls(**_arguments_of(value))
+
+    @classmethod
+    def _of_connecting(cls, number: int) -> Self:
+        return cls(number, read=False, status=False, other=False)
 
     # --- the decisions
 
@@ -432,7 +436,7 @@ class Retry(Value):
 # Each session asks for one, most of them for none at all, and it never changes. A program has a few numbers.
 @lru_cache(maxsize=16)
 def _of_number(number: int) -> Retry:
-    return Retry(number, read=False, status=False, other=False)
+    return Retry._of_connecting(number)
 
 
 @runtime_checkable
