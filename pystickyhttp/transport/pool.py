@@ -54,7 +54,7 @@ HANDED_OVER: Final = "it was handed over after a change of protocol"
 # R5: what is left of a body is read to its end only if that costs less than a new connection would: as many
 # bytes as one read takes, and no longer than a handshake over some distance.
 DRAIN_BYTES: Final = 64 * 1024
-DRAIN_SECONDS: Final = 0.05
+DRAIN_TIME: Final = Timeout(total=0.05)
 
 
 # L4: the pools of this process, for the child of a fork.
@@ -564,7 +564,7 @@ class IncomingResponse:
         Returns:
             The bytes, undecoded, or None where it was too much, took too long or broke.
         """
-        self._deadline = Timeout(total=DRAIN_SECONDS).start()
+        self._deadline = DRAIN_TIME.start()
         self._claim.why = NOT_READ  # whatever stops it now
         limit = DRAIN_BYTES
         pieces: list[bytes] = []
