@@ -399,7 +399,7 @@ class PreparedRequest(RequestHooksMixin):
         """
         if url is None:
             raise URLRequired("the URL is None: give one such as https://example.com/")
-        text = (url.decode("utf-8", "replace") if isinstance(url, bytes) else str(url)).lstrip()
+        text = urls.as_text(url)
         if not urls.is_http(text) and urls.scheme_of(text) is not None:
             # As with requests, a scheme such as http+docker is a kind of http; what others mean only their
             # adapters know, and what params would be in them.

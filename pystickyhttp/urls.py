@@ -236,6 +236,15 @@ def _unreadable(text: str, scheme: str | None) -> Exception:
 
 
 def scheme_of(text: str) -> str | None:
+def as_text(url: Any) -> str:
+    """A URL as a caller gives it, as text. Blanks ahead of it come of copying, and go, as in requests.
+
+    Args:
+        url: text, bytes, or an object whose text is a URL.
+    """
+    return (url.decode("utf-8", "replace") if isinstance(url, bytes) else str(url)).lstrip()
+
+
     """The scheme of a URL in lower case, or None; `localhost:8080` has none, though it looks like one."""
     scheme: str | None = _split(text)["scheme"]
     if scheme is None or _HOST_AND_PORT_ONLY.match(text):
@@ -341,7 +350,7 @@ def below(base: str, reference: Any) -> Any:
     """
     if reference is None:
         return None
-    text = reference.decode("utf-8", "replace") if isinstance(reference, bytes) else str(reference)
+    text = as_text(reference)
     if scheme_of(text) is not None:
         return text
     if not text or text[0] in "?#":

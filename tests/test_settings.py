@@ -155,6 +155,8 @@ def test_a_session_pickles_with_its_settings(server: ScriptedServer) -> None:
         ("/users", "http://h/api/users"),
         ("users/1?q=2#f", "http://h/api/users/1?q=2#f"),
         ("a:b", "a:b"),
+        (" http://other/x", "http://other/x"),  # as without a base: blanks come of copying
+        (b"\t/users", "http://h/api/users"),
         ("../other", "http://h/other"),
         ("http://other/x", "http://other/x"),
         ("HTTPS://other/x", "https://other/x"),
