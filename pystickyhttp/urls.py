@@ -44,8 +44,9 @@ _PARTS = re.compile(
 _HOST_AND_PORT_ONLY = re.compile(r"[^/?#@:]+:\d+(?:[/?#]|$)")
 _REG_NAME = re.compile(r"[a-z0-9\-._~!$&'()*+,;=]+")  # RFC 3986, section 3.2.2, less %XX: DNS has none
 _ZONE: Final = r"[0-9A-Za-z\-._~]{1,255}"  # RFC 6874, section 2, less %XX; no system has longer names
-# What stands ahead of the host, with too few slashes or too many, and without a scheme too.
-_UP_TO_AT: Final = r"\A([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@"
+# What stands ahead of the host, with too few slashes or too many, and without a scheme too. Without
+# slashes there may be a password as well, as in "user:password@host"; only mailto is known to have none (RFC 6068).
+_UP_TO_AT: Final = r"\A(?!(?i:mailto):[^/])([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@"
 # A path that ends as most sockets' do, behind any number of slashes. No text is gone over twice (*+).
 _SOCKET_AS_TYPED: Final = r"[^:]*+:/*+(?P<socket>[^?#]*?\.sock(?:et)?)(?P<path>/[^?#]*+)?(?:[?#]|\Z)"
 _LINE_BREAKERS = re.compile(r"[\r\n\0]")

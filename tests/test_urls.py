@@ -656,6 +656,11 @@ def test_a_url_for_messages_has_no_userinfo(text: str, expected: str) -> None:
 )
 def test_no_message_about_a_url_tells_its_password(text: str) -> None:
     with pytest.raises(RequestException) as caught:
+        ("mailto:a@b", "mailto:a@b"),  # RFC 6068 has no userinfo
+        ("MailTo:a@b?cc=c@d", "MailTo:a@b?cc=c@d"),
+        ("mailto://u:secret@h/", "mailto://h/"),
+        ("mailto:/u:secret@h/", "mailto:/h/"),
+        ("sip:u:secret@h", "sip:h"),  # RFC 3261, section 19.1 has one
         parse(text)
     assert "secret" not in str(caught.value)
 
