@@ -128,11 +128,11 @@ def _encode_json(value: Any) -> EncodedBody:
 def _encode_form(data: Mapping[Any, Any] | list[Any] | tuple[Any, ...]) -> EncodedBody:
     try:
         content = encode_form(data)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError) as error:
         raise InvalidBody(
-            f"the body is a {type(data).__name__} that is not made of pairs: a form needs pairs of name and "
-            f"value; pass iter(...) to send the members one after the other"
-        ) from None
+            f"data= of type {type(data).__name__} can't be sent as a form: {error}; give a mapping, or pairs "
+            f"such as [('name', 'value')], or pass iter(...) to send the members one after the other"
+        ) from error
     return EncodedBody(content, len(content), FORM_TYPE)
 
 

@@ -156,6 +156,33 @@ def test_a_list_that_is_not_made_of_pairs_is_refused(data: Any) -> None:
         encode(data)
 
 
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (
+            ("id", "42"),
+            "data= of type tuple can't be sent as a form: its member 1 (str) is no pair of name and value;",
+        ),
+        ([("a", "1"), b"b2"], "data= of type list can't be sent as a form: its member 2 (bytes) is no pair "),
+        (
+            [("a", "1", "2")],
+            "data= of type list can't be sent as a form: its member 1 (tuple of 3) is no pair ",
+        ),
+        ((1, 2), "data= of type tuple can't be sent as a form: its member 1 (int) is no pair "),
+        (
+            {"a": "\ud800"},
+            "data= of type dict can't be sent as a form: 'utf-8' codec can't encode character",
+        ),
+    ],
+    ids=named,
+)
+def test_what_is_wrong_with_a_form_is_told_in_terms_of_what_was_given(data: Any, told: str) -> None:
+    """A text of two letters would be read as a name and a value, which nobody has meant."""
+    with pytest.raises(InvalidBody) as caught:
+        encode(data)
+    assert told in str(caught.value)
+
+
 # -- JSON
 
 json_values = st.recursive(
