@@ -7,6 +7,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from functools import partial
+from operator import attrgetter
 from time import monotonic
 from types import MappingProxyType, NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
@@ -126,7 +127,8 @@ class Session:
             such as an object of `AuthBase`. By default None, and then the userinfo of the URL counts, and
             then the netrc file.
         params: appended to the query of every request. Where the call gives params too, mappings are merged,
-            and of other forms the call's go in the place of these. Default none.
+            and of other forms the call's go in the place of these. An iterator is kept as a list. Default
+            none.
         headers, cookies, cookies_file, proxies, max_connections, max_redirects: see each of them below.
         hooks: functions that are called with each response: `{"response": [function, ...]}`. Each gets
             `(response, **settings)`, with timeout, verify and the like by their names, and may return a
@@ -190,7 +192,7 @@ class Session:
             self.cookies = CookieJar.load(cookies_file, missing_ok=True)
             self.cookies.update(cookies or ())
         self.auth: AuthTypes = auth
-        self.params: Any = {} if params is None else params
+        self.params = {} if params is None else params
         self.hooks: Any = default_hooks()
         self.verify: VerifyTypes = verify
         self.cert: CertTypes = cert
@@ -238,6 +240,13 @@ class Session:
     @headers.setter
     def headers(self, value: HeaderTypes) -> None:
         self._headers = Headers.of(value)
+
+    def _keep_params(self, value: Any) -> None:
+        # An iterator would be empty after the first request, which nobody has meant.
+        self._params = list(value) if hasattr(value, "__next__") else value
+
+    # It is on the path of each request, and so it is read without a call of Python code.
+    params: Any = property(attrgetter("_params"), _keep_params, doc="See the attributes.")
 
     @property
     def cookies(self) -> CookieJar:

@@ -132,6 +132,40 @@ def test_params_may_be_any_mapping_or_pairs(params: Any, server: ScriptedServer,
     assert session.get(server.url("/?z"), params=params).text == "/?z&a=1&b=2"
 
 
+@pytest.mark.parametrize("way", ["argument", "attribute"])
+def test_params_of_a_session_that_are_an_iterator_count_for_every_request(
+    way: str, server: ScriptedServer
+) -> None:
+    """And not for the first one alone, with no word about the others."""
+    params = (pair for pair in [("a", "1"), ("b", "2")])
+    with Session(params=params if way == "argument" else None) as session:
+        if way == "attribute":
+            session.params = params
+        assert [session.get(server.url()).text for _ in range(3)] == ["/?a=1&b=2"] * 3
+        assert session.params == [("a", "1"), ("b", "2")]
+
+
+def test_a_subclass_may_have_params_of_its_own_making(server: ScriptedServer) -> None:
+    """As with requests, where it is an attribute like any other."""
+
+    class Counting(Session):
+        asked = 0
+
+        @property
+        def params(self) -> dict[str, int]:
+            self.asked += 1
+            return {"n": self.asked}
+
+        @params.setter
+        def params(self, value: Any) -> None:
+            pass
+
+    with Counting() as session:
+        texts = [session.get(server.url()).text for _ in range(2)]
+    assert len(set(texts)) == 2
+    assert all(text.startswith("/?n=") for text in texts)
+
+
 def test_a_session_pickles_with_its_settings(server: ScriptedServer) -> None:
     """L4."""
     made = Session(base_url=server.url(), timeout=5, retries=3, auth=("u", "p"), cookies={"a": "b"})
