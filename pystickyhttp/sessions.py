@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 from . import environment, redirects, urls
 from .__version__ import __version__
 from .adapters import BaseAdapter, HTTPAdapter, ProxyTypes
-from .auth import AuthTypes
+from .auth import AuthTypes, as_auth
 from .bodies import BodyTypes, FileTypes
 from .cookies import CookieJar, CookieTypes
 from .decoding import accept_encoding
@@ -23,7 +23,7 @@ from .environment import Environment
 from .exceptions import InvalidSchema, RequestException, TooManyRedirects, UnrewindableBodyError
 from .headers import Headers, HeaderTypes, merge_headers
 from .hooks import default_hooks, dispatch_hook, merge_hooks
-from .identity import CertTypes, VerifyTypes
+from .identity import CertTypes, VerifyTypes, check_identity
 from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response, can_travel
 from .models import REDIRECT_STATI as REDIRECT_STATI  # programs import it from here
 from .proxy_choice import check_keys, merge_proxies, select_proxy
@@ -147,7 +147,8 @@ class Session:
         trace: a function that is called with each event of its requests, or None, the default.
 
     Raises:
-        TypeError, ValueError: limits, retries or base_url are of no use.
+        TypeError, ValueError: auth, verify, cert, timeout, limits, retries or base_url are of no use. (Those
+            that are assigned as attributes are told of by the requests.)
         CookieFileError: a line of cookies_file can't be read.
         OSError: cookies_file can't be read.
         InvalidURL, MissingSchema: base_url is no absolute URL.
@@ -180,6 +181,14 @@ class Session:
         trust_env: bool = True,
         trace: Trace | None = None,
     ) -> None:
+        # Told here, where the mistake stands. What is assigned later may be for a subclass, or for an adapter
+        # of others, and is told of by the requests that it is used for.
+        if auth is not None:
+            as_auth(auth)
+        if timeout is not UNSET:
+            Deadline.of(timeout)
+        if verify is not True or cert is not None:
+            check_identity(verify, cert)
         if trace is not None:
             self.trace = trace
         self._headers = default_headers()

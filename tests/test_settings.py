@@ -96,12 +96,29 @@ def test_a_timeout_of_the_session_counts_where_the_call_has_none() -> None:
         ({"base_url": "https://example.com/#f"}, ValueError),
         ({"proxies": "http://p:1"}, TypeError),
         ({"cookies": "a=b"}, TypeError),
+        ({"timeout": "5"}, TypeError),
+        ({"timeout": 0}, ValueError),
+        ({"timeout": (1, 2, 3)}, ValueError),
+        ({"verify": ""}, ValueError),
+        ({"verify": None}, TypeError),
+        ({"cert": 5}, TypeError),
+        ({"cert": ("a", "b", "c", "d")}, TypeError),
+        ({"auth": "x"}, TypeError),
+        ({"auth": ["user", "password"]}, TypeError),
     ],
     ids=repr,
 )
 def test_settings_of_no_use_are_refused_where_they_are_given(setting: dict[str, Any], error: Any) -> None:
     with pytest.raises(error):
         Session(**setting)
+
+
+def test_files_of_certificates_may_be_made_after_the_session(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.pem")
+    with Session(
+        verify=missing, cert=(missing, missing), timeout=Timeout(total=5), auth=("u", "p")
+    ) as session:
+        assert (session.verify, session.cert) == (missing, (missing, missing))
 
 
 def test_settings_are_given_by_name() -> None:
