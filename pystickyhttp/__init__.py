@@ -6,8 +6,30 @@
         response = session.get("https://example.com/")
         print(response.status_code, response.text)
 
-`help(pystickyhttp.Session)` is the manual of sessions, and every public name has one. `get`, `post` and their
-sisters send one request without a session of yours. Every error of a request is a `RequestException`.
+What there is; `help()` of each name is its manual, beginning with `help(pystickyhttp.Session)`:
+
+    Session                 requests that share connections, cookies, headers and auth
+    get, post, request ...  one request, without a session of yours
+    Response                what they return; Request and PreparedRequest are what is sent
+    RequestException        every error of a request; ConnectionError, Timeout, HTTPError ... are below it
+    Retry, Limits           what is tried again, and how many connections there may be
+    KeepAlive, Address      settings of sockets: probes, and what a resolver of yours may return
+    Timing, Stats           how long a response took, and what became of the connections of a session
+    codes                   statuses by their names: codes.not_found is 404
+
+The modules `adapters`, `api`, `auth`, `certs`, `compat`, `cookies`, `exceptions`, `hooks`, `models`,
+`sessions`, `status_codes`, `structures` and `utils` have what requests has in those of the same names. These
+are for programs too:
+
+    timeouts                Timeout, the setting (the one beside Session is the error), and Deadline
+    events                  what Session(trace=...) is told
+    timing, stats           the facts behind Response.timing and Session.stats()
+    testing                 adapters that answer without a network, for tests of programs
+    arguments               types of the arguments of get() and its sisters, for functions that hand them on
+    transport               the pool and its connections, without sessions
+
+All other modules are the inside of these, and may change. `python -m pystickyhttp --help` is the manual of
+the command line.
 """
 
 from __future__ import annotations

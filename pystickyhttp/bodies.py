@@ -128,11 +128,11 @@ def _encode_json(value: Any) -> EncodedBody:
 def _encode_form(data: Mapping[Any, Any] | list[Any] | tuple[Any, ...]) -> EncodedBody:
     try:
         content = encode_form(data)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError) as error:
         raise InvalidBody(
-            f"the body is a {type(data).__name__} that is not made of pairs: a form needs pairs of name and "
-            f"value; pass iter(...) to send the members one after the other"
-        ) from None
+            f"data= of type {type(data).__name__} can't be sent as a form: {error}; give a mapping, or pairs "
+            f"such as [('name', 'value')], or pass iter(...) to send the members one after the other"
+        ) from error
     return EncodedBody(content, len(content), FORM_TYPE)
 
 
@@ -169,8 +169,9 @@ def length_left(file: Any, position: int | None) -> int | None:
         file: the file.
         position: where it stands; None where it does not say, and could not be brought back to.
     """
-    announced = getattr(file, "len", None)  # how streaming encoders say it
-    if isinstance(announced, int):
+    announced = _announced(file)
+    # Once it was read from, that may be what is left, or the whole of it: then seeking tells, if it can.
+    if announced is not None and not position:
         return announced
     if isinstance(getattr(file, "raw", file), io.FileIO):
         status = os.fstat(file.fileno())
@@ -197,8 +198,16 @@ def _length_by_seeking(file: Any, position: int | None) -> int | None:
             end = file.seek(0, os.SEEK_END)
             file.seek(position)
             return max(0, end - position) if isinstance(end, int) else None
-    # What wraps an iterator as a file has no other way to tell its length.
-    return len(file) if hasattr(file, "__len__") else None
+    # What wraps an iterator has no other way to tell its length. It is that of the whole, as requests has it.
+    announced = _announced(file)
+    whole = len(file) if announced is None and hasattr(file, "__len__") else announced
+    return None if whole is None else max(0, whole - (position or 0))
+
+
+def _announced(file: Any) -> int | None:
+    """The attribute by which streaming encoders say how long they are."""
+    announced = getattr(file, "len", None)
+    return announced if isinstance(announced, int) else None
 
 
 # --- multipart/form-data

@@ -45,13 +45,11 @@ class Challenge:
 
     Attributes:
         scheme: such as "digest", in lower case.
-        token68: what stands behind the scheme, where it is not parameters, or None.
         params: names in lower case, and values without their quotes, as latin-1. Of a name that comes twice,
             which none may, the first value counts.
     """
 
     scheme: str
-    token68: str | None = None
     params: dict[str, str] = field(default_factory=dict)
 
 
@@ -71,10 +69,9 @@ def parse_challenges(lines: Iterable[str]) -> list[Challenge]:
             if match is None:
                 continue
             rest = match["rest"]
-            if rest is not None and re.fullmatch(TOKEN68, rest):
-                challenges.append(Challenge(match["scheme"].lower(), rest))
-                continue
             challenges.append(Challenge(match["scheme"].lower()))
+            if rest is not None and re.fullmatch(TOKEN68, rest):  # which looks like a parameter, "=" and all
+                continue
         if rest is not None and challenges:
             _add_parameter(challenges[-1].params, rest)
     return challenges

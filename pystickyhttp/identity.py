@@ -60,6 +60,16 @@ def whom_to_trust(verify: Any) -> Trust:
     return CA(path, file_version(path))
 
 
+def check_identity(verify: Any, cert: Any) -> None:
+    """Check what was given for both, and not whether the files are there, as they may be made later.
+
+    Raises:
+        TypeError, ValueError: they are none of what they can be.
+    """
+    whom_to_trust(verify)
+    _cert_files(cert)
+
+
 def system_store() -> Store:
     """What the environment's SSL_CERT_FILE and SSL_CERT_DIR say of the system's store."""
     around = environment.current()

@@ -37,7 +37,7 @@ from .headers import Headers as CaseInsensitiveDict  # noqa: F401 - programs imp
 from .hooks import Hook, Hooks, as_hooks, default_hooks, has_hooks
 from .kept import kept
 from .once import once
-from .raw import FileBody, RawBody, RawResponse
+from .raw import FileBody, RawBody, RawResponse, decoded
 from .retries import RequestHistory
 from .urls import ParamTypes
 
@@ -400,7 +400,7 @@ class PreparedRequest(RequestHooksMixin):
         """
         if url is None:
             raise URLRequired("the URL is None: give one such as https://example.com/")
-        text = (url.decode("utf-8", "replace") if isinstance(url, bytes) else str(url)).lstrip()
+        text = urls.as_text(url)
         if not urls.is_http(text) and urls.scheme_of(text) is not None:
             # As with requests, a scheme such as http+docker is a kind of http; what others mean only their
             # adapters know, and what params would be in them.
@@ -1288,10 +1288,8 @@ class Response:
         self._consumed = self._undecoded is None
         try:
             pieces: Iterable[bytes] = self._raw_pieces()
-            coding = self.headers.get("Content-Encoding") if self.has_field(b"content-encoding") else None
-            if coding:
-                decoders = decoding.decoders_for(coding)
-                pieces = self._timed(decoding.decode(pieces, decoders, is_cut=self._is_cut))
+            if self.has_field(b"content-encoding"):
+                pieces = decoded(pieces, self.headers, self._body, is_cut=self._is_cut)
             yield from pieces
         except GeneratorExit:
             raise  # whoever reads no further closes the response, or lets it be collected
@@ -1304,14 +1302,6 @@ class Response:
         self.close()
         if isinstance(error, RequestException):
             error.request, error.response = self.request, self
-
-    def _timed(self, steps: Iterable[bytes]) -> Iterator[bytes]:
-        """T1: a few bytes can take long to decode, and longer to decode to nothing."""
-        for piece in steps:
-            if self._body is not None:
-                self._body.check_time()
-            if piece:
-                yield piece
 
     def _raw_pieces(self) -> Iterable[bytes]:
         if self._undecoded is not None:

@@ -355,10 +355,8 @@ class RawResponse(io.RawIOBase):
     def _begun(self) -> Iterator[bytes]:
         if self._pieces is None:
             self._pieces = self._body.pieces()
-            coding = self.headers.get("Content-Encoding") if self.decode_content else None
-            if coding:
-                steps = decoding.decode(self._pieces, decoding.decoders_for(coding))
-                self._pieces = _timed(self._body, steps)
+            if self.decode_content:
+                self._pieces = iter(decoded(self._pieces, self.headers, self._body))
         return self._pieces
 
     def _fail(self, error: BaseException) -> None:
@@ -376,9 +374,31 @@ def _limit(size: int | None) -> int | None:
     return None if size is None or size < 0 else size
 
 
-def _timed(body: RawBody, steps: Iterable[bytes]) -> Iterator[bytes]:
-    """What is decoded, under the deadline of the body (T1): to decode takes time, and may give nothing."""
+def decoded(
+    pieces: Iterable[bytes], headers: Headers, body: RawBody | None, *, is_cut: bool = False
+) -> Iterable[bytes]:
+    """The pieces of a body without its content coding, if it has one.
+
+    Args:
+        pieces: the pieces as they came.
+        headers: the fields of the response.
+        body: where they come from, whose deadline counts; None where they are all there.
+        is_cut: as for `decoding.decode`. Default False.
+
+    Raises:
+        ContentDecodingError: here or while iterating: the body can't be decoded, or is incomplete.
+        TotalTimeout: while iterating: the deadline has passed.
+    """
+    coding = headers.get("Content-Encoding")
+    if not coding:
+        return pieces
+    return _timed(decoding.decode(pieces, decoding.decoders_for(coding), is_cut=is_cut), body)
+
+
+def _timed(steps: Iterable[bytes], body: RawBody | None) -> Iterator[bytes]:
+    """T1: a few bytes can take long to decode, and longer to decode to nothing."""
     for piece in steps:
-        body.check_time()
+        if body is not None:
+            body.check_time()
         if piece:
             yield piece

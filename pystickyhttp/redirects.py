@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from .cookies import Cookie
@@ -13,7 +14,19 @@ from .models import REDIRECT_STATI, Response
 from .urls import UNIX, URL, join, parse, redacted, scheme_of
 
 # What the caller wrote by hand for an origin, and nobody else shall see; auth objects and cookies go with it.
-SECRET_HEADERS: Final = ("Cookie", "Host", "Proxy-Authorization")
+# Authorization goes too, and not by this list: `Session.rebuild_auth` takes it off, with which a subclass may
+# have its own way.
+SECRET_HEADERS: Final = frozenset({"cookie", "host", "proxy-authorization"})
+
+
+def secret_headers(named: Collection[str]) -> frozenset[str]:
+    """The fields that a request loses where a redirect leads off its origin, in lower case.
+
+    Args:
+        named: what a policy of retries names beside them, in lower case. It names Authorization by default,
+            which is left to `Session.rebuild_auth` all the same.
+    """
+    return SECRET_HEADERS.union(named) - {"authorization"}
 
 
 def location_of(response: Response) -> str | None:

@@ -171,7 +171,8 @@ class Retry(Value):
     # The same two minutes: a server must not put a program to sleep for hours that was not made for it.
     # (urllib3 allows six hours.) Who has the time sets retry_after_max.
     DEFAULT_RETRY_AFTER_MAX: ClassVar[float] = 120
-    # What urllib3 drops, which is bound to the origin that it was given for.
+    # What urllib3 drops, for who asks for its list. It adds to `redirects.SECRET_HEADERS`, and takes nothing
+    # away from it: the law does not depend on a policy.
     DEFAULT_REMOVE_HEADERS_ON_REDIRECT: ClassVar[frozenset[str]] = frozenset(
         {"Authorization", "Cookie", "Proxy-Authorization"}
     )
@@ -288,8 +289,12 @@ class Retry(Value):
             value = 0
         if isinstance(value, int):
             _check_count("retries", value)
-            return _of_number(value) if cls is Retry else cls(value, read=False, status=False, other=False)
+            return _of_number(value) if cls is Retry else cls._of_connecting(value)
         return cls(**_arguments_of(value))
+
+    @classmethod
+    def _of_connecting(cls, number: int) -> Self:
+        return cls(number, read=False, status=False, other=False)
 
     # --- the decisions
 
@@ -431,7 +436,7 @@ class Retry(Value):
 # Each session asks for one, most of them for none at all, and it never changes. A program has a few numbers.
 @lru_cache(maxsize=16)
 def _of_number(number: int) -> Retry:
-    return Retry(number, read=False, status=False, other=False)
+    return Retry._of_connecting(number)
 
 
 @runtime_checkable

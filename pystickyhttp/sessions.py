@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from functools import partial
+from operator import attrgetter
 from time import monotonic
 from types import MappingProxyType, NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 from . import environment, redirects, urls
 from .__version__ import __version__
 from .adapters import BaseAdapter, HTTPAdapter, ProxyTypes
-from .auth import AuthTypes
+from .auth import AuthTypes, as_auth
 from .bodies import BodyTypes, FileTypes
 from .cookies import CookieJar, CookieTypes
 from .decoding import accept_encoding
@@ -22,7 +23,7 @@ from .environment import Environment
 from .exceptions import InvalidSchema, RequestException, TooManyRedirects, UnrewindableBodyError
 from .headers import Headers, HeaderTypes, merge_headers
 from .hooks import default_hooks, dispatch_hook, merge_hooks
-from .identity import CertTypes, VerifyTypes
+from .identity import CertTypes, VerifyTypes, check_identity
 from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response, can_travel
 from .models import REDIRECT_STATI as REDIRECT_STATI  # programs import it from here
 from .proxy_choice import check_keys, merge_proxies, select_proxy
@@ -65,21 +66,21 @@ class _Proxies(dict[str, str | None]):
     given: Mapping[str, str | None] | None = None
 
 
-# What a policy of retries names by default, and need not: `redirects.SECRET_HEADERS` has it in any case, and
-# Authorization is left to `rebuild_auth`, with which a subclass may have its own way.
-_ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
-
-
 # An empty mapping of the caller's in words: no proxy, whatever the session and the environment say.
 _DIRECT: Final[Mapping[str, str | None]] = MappingProxyType({"all": None})
 
 
 class _RedirectPolicy:
-    """How far a walk along redirects goes, and which fields it loses on the way besides the usual ones."""
+    """How far a walk along redirects goes, and which fields it loses off its origin."""
 
     __slots__ = ("gives_up_quietly", "limit", "secrets")
 
-    def __init__(self, limit: int, gives_up_quietly: bool = False, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        limit: int,
+        gives_up_quietly: bool = False,
+        secrets: Collection[str] = redirects.SECRET_HEADERS,
+    ) -> None:
         self.limit = limit
         self.gives_up_quietly = gives_up_quietly
         self.secrets = secrets
@@ -126,7 +127,8 @@ class Session:
             such as an object of `AuthBase`. By default None, and then the userinfo of the URL counts, and
             then the netrc file.
         params: appended to the query of every request. Where the call gives params too, mappings are merged,
-            and of other forms the call's go in the place of these. Default none.
+            and of other forms the call's go in the place of these. An iterator is kept as a list. Default
+            none.
         headers, cookies, cookies_file, proxies, max_connections, max_redirects: see each of them below.
         hooks: functions that are called with each response: `{"response": [function, ...]}`. Each gets
             `(response, **settings)`, with timeout, verify and the like by their names, and may return a
@@ -145,7 +147,8 @@ class Session:
         trace: a function that is called with each event of its requests, or None, the default.
 
     Raises:
-        TypeError, ValueError: limits, retries or base_url are of no use.
+        TypeError, ValueError: auth, verify, cert, timeout, limits, retries or base_url are of no use. (Those
+            that are assigned as attributes are told of by the requests.)
         CookieFileError: a line of cookies_file can't be read.
         OSError: cookies_file can't be read.
         InvalidURL, MissingSchema: base_url is no absolute URL.
@@ -178,6 +181,14 @@ class Session:
         trust_env: bool = True,
         trace: Trace | None = None,
     ) -> None:
+        # Told here, where the mistake stands. What is assigned later may be for a subclass, or for an adapter
+        # of others, and is told of by the requests that it is used for.
+        if auth is not None:
+            as_auth(auth)
+        if timeout is not UNSET:
+            Deadline.of(timeout)
+        if verify is not True or cert is not None:
+            check_identity(verify, cert)
         if trace is not None:
             self.trace = trace
         self._headers = default_headers()
@@ -190,7 +201,7 @@ class Session:
             self.cookies = CookieJar.load(cookies_file, missing_ok=True)
             self.cookies.update(cookies or ())
         self.auth: AuthTypes = auth
-        self.params: Any = {} if params is None else params
+        self.params = {} if params is None else params
         self.hooks: Any = default_hooks()
         self.verify: VerifyTypes = verify
         self.cert: CertTypes = cert
@@ -238,6 +249,13 @@ class Session:
     @headers.setter
     def headers(self, value: HeaderTypes) -> None:
         self._headers = Headers.of(value)
+
+    def _keep_params(self, value: Any) -> None:
+        # An iterator would be empty after the first request, which nobody has meant.
+        self._params = list(value) if hasattr(value, "__next__") else value
+
+    # It is on the path of each request, and so it is read without a call of Python code.
+    params: Any = property(attrgetter("_params"), _keep_params, doc="See the attributes.")
 
     @property
     def cookies(self) -> CookieJar:
@@ -799,7 +817,7 @@ class Session:
         if not isinstance(adapter, HTTPAdapter):
             return _RedirectPolicy(self.max_redirects)
         retry = adapter.max_retries
-        secrets = tuple(frozenset(retry.remove_headers_on_redirect) - _ALWAYS_SECRET)
+        secrets = redirects.secret_headers(retry.remove_headers_on_redirect)
         if retry.redirect is None or retry.redirect > self.max_redirects:
             return _RedirectPolicy(self.max_redirects, secrets=secrets)
         return _RedirectPolicy(int(retry.redirect), not retry.raise_on_redirect, secrets)
@@ -826,7 +844,7 @@ class Session:
         following.own_cookies = redirects.cookies_left(following.own_cookies, response)
         if not redirects.keeps_secrets(old, new):
             following.own_cookies = ()
-            for name in (*redirects.SECRET_HEADERS, *policy.secrets):
+            for name in policy.secrets:
                 following.headers.pop(name, None)
         following.match_cookies(self.cookies)
         self.rebuild_auth(following, response)

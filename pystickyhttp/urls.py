@@ -14,7 +14,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -44,8 +44,9 @@ _PARTS = re.compile(
 _HOST_AND_PORT_ONLY = re.compile(r"[^/?#@:]+:\d+(?:[/?#]|$)")
 _REG_NAME = re.compile(r"[a-z0-9\-._~!$&'()*+,;=]+")  # RFC 3986, section 3.2.2, less %XX: DNS has none
 _ZONE: Final = r"[0-9A-Za-z\-._~]{1,255}"  # RFC 6874, section 2, less %XX; no system has longer names
-# What stands ahead of the host, with too few slashes or too many, and without a scheme too.
-_UP_TO_AT: Final = r"\A([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@"
+# What stands ahead of the host, with too few slashes or too many, and without a scheme too. Without slashes
+# there may be a password as well, as in "user:password@host"; only mailto is known to have none (RFC 6068).
+_UP_TO_AT: Final = r"\A(?!(?i:mailto):[^/])([a-zA-Z][a-zA-Z0-9+.\-]*:/*|/*)[^/?#]*@"
 # A path that ends as most sockets' do, behind any number of slashes. No text is gone over twice (*+).
 _SOCKET_AS_TYPED: Final = r"[^:]*+:/*+(?P<socket>[^?#]*?\.sock(?:et)?)(?P<path>/[^?#]*+)?(?:[?#]|\Z)"
 _LINE_BREAKERS = re.compile(r"[\r\n\0]")
@@ -235,6 +236,15 @@ def _unreadable(text: str, scheme: str | None) -> Exception:
     return InvalidURL(f"URL {redacted(text)!r} has no host: write {_with_host(scheme.lower(), text)}")
 
 
+def as_text(url: Any) -> str:
+    """A URL as a caller gives it, as text. Blanks ahead of it come of copying, and go, as in requests.
+
+    Args:
+        url: text, bytes, or an object whose text is a URL.
+    """
+    return (url.decode("utf-8", "replace") if isinstance(url, bytes) else str(url)).lstrip()
+
+
 def scheme_of(text: str) -> str | None:
     """The scheme of a URL in lower case, or None; `localhost:8080` has none, though it looks like one."""
     scheme: str | None = _split(text)["scheme"]
@@ -341,7 +351,7 @@ def below(base: str, reference: Any) -> Any:
     """
     if reference is None:
         return None
-    text = reference.decode("utf-8", "replace") if isinstance(reference, bytes) else str(reference)
+    text = as_text(reference)
     if scheme_of(text) is not None:
         return text
     if not text or text[0] in "?#":
@@ -394,15 +404,32 @@ def encode_form(data: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> str:
     """Pairs as application/x-www-form-urlencoded; None leaves a pair out, a list gives one pair a member.
 
     Raises:
-        TypeError, ValueError: data is not made of pairs.
+        TypeError, ValueError: data is not made of pairs, which the message tells in the caller's words.
     """
-    items = data.items() if isinstance(data, Mapping) else data
+    items = data.items() if isinstance(data, Mapping) else _checked_pairs(data)
     pairs: list[tuple[Any, Any]] = []
     for name, value in items:
         members = value if is_list(value) else (value,)
         pairs.extend((name, member) for member in members if member is not None)
     encoded: str = _library().urlencode([(_settled(name), _settled(value)) for name, value in pairs])
     return encoded
+
+
+def _checked_pairs(members: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    for number, member in enumerate(members, 1):
+        if isinstance(member, (str, bytes)):  # one of two letters would be a name and a value
+            raise ValueError(_no_pair(number, member))
+        try:
+            name, value = member
+        except (TypeError, ValueError):
+            raise ValueError(_no_pair(number, member)) from None
+        yield name, value
+
+
+def _no_pair(number: int, member: Any) -> str:
+    size = f" of {len(member)}" if isinstance(member, (tuple, list)) else ""
+    # Its type alone: what stands in it may be a password.
+    return f"its member {number} ({type(member).__name__}{size}) is no pair of name and value"
 
 
 def _settled(value: Any) -> Any:
@@ -691,11 +718,11 @@ def _encode_params(params: ParamTypes) -> str:
         return _quote(params, _ILLEGAL_IN_QUERY)
     try:
         return encode_form(params)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError) as error:
         raise InvalidURL(
-            f"params of type {type(params).__name__} can't be read: give a mapping, pairs of name and value, "
-            f"str or bytes"
-        ) from None
+            f"params= of type {type(params).__name__} can't be read: {error}; give a mapping, pairs such as "
+            f"[('name', 'value')], str or bytes"
+        ) from error
 
 
 def is_list(value: object) -> bool:

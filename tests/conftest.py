@@ -18,6 +18,7 @@ import pytest
 import trustme
 
 import pystickyhttp
+from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import tls_tickets
 from tests.servers import surroundings
 from tests.servers.certificates import server_context
@@ -97,7 +98,7 @@ def session() -> Iterator[pystickyhttp.Session]:
 def unhurried_drain(monkeypatch: pytest.MonkeyPatch) -> None:
     """R5 does not wait for the rest of a body for longer than 50 ms. For tests of a rest that does come, and
     whose server may be held up for longer than that."""
-    monkeypatch.setattr("pystickyhttp.transport.pool.DRAIN_SECONDS", 10.0)
+    monkeypatch.setattr("pystickyhttp.transport.pool.DRAIN_TIME", Timeout(total=10.0))
 
 
 @pytest.fixture

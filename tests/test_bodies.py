@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from requests_toolbelt.multipart.encoder import CustomBytesIO
 
 from pystickyhttp.bodies import (
     FORM_TYPE,
@@ -154,6 +155,33 @@ def test_a_form_reads_back_as_its_pairs(pairs: list[tuple[str, str]]) -> None:
 def test_a_list_that_is_not_made_of_pairs_is_refused(data: Any) -> None:
     with pytest.raises(InvalidBody):
         encode(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (
+            ("id", "42"),
+            "data= of type tuple can't be sent as a form: its member 1 (str) is no pair of name and value;",
+        ),
+        ([("a", "1"), b"b2"], "data= of type list can't be sent as a form: its member 2 (bytes) is no pair "),
+        (
+            [("a", "1", "2")],
+            "data= of type list can't be sent as a form: its member 1 (tuple of 3) is no pair ",
+        ),
+        ((1, 2), "data= of type tuple can't be sent as a form: its member 1 (int) is no pair "),
+        (
+            {"a": "\ud800"},
+            "data= of type dict can't be sent as a form: 'utf-8' codec can't encode character",
+        ),
+    ],
+    ids=named,
+)
+def test_what_is_wrong_with_a_form_is_told_in_terms_of_what_was_given(data: Any, told: str) -> None:
+    """A text of two letters would be read as a name and a value, which nobody has meant."""
+    with pytest.raises(InvalidBody) as caught:
+        encode(data)
+    assert told in str(caught.value)
 
 
 # -- JSON
@@ -362,6 +390,49 @@ def test_a_file_can_announce_its_length() -> None:
     encoded = encode(Announced(b"announced"))
     assert (encoded.length, encoded.position) == (9, None)
     assert sent(encoded) == b"announced"
+
+
+class PartlyRead(Announced):
+    """One that tells where it stands too, and can't be brought elsewhere."""
+
+    def tell(self) -> int:
+        return self._left.tell()
+
+
+class Seekable(PartlyRead):
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._left.seek(offset, whence)
+
+
+class WithSize(io.RawIOBase):
+    """A wrapped iterator that knows its size."""
+
+    def __init__(self, content: bytes) -> None:
+        self._left = io.BytesIO(content)
+        self._size = len(content)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, size: int = -1) -> bytes:
+        return self._left.read(size)
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._left.tell()
+
+
+@pytest.mark.parametrize("kind", [PartlyRead, Seekable, CustomBytesIO, WithSize])
+@pytest.mark.parametrize("position", [0, 4, 9])
+def test_a_file_that_announces_its_length_is_sent_from_where_it_stands(kind: Any, position: int) -> None:
+    """Its `len` may be the whole, as requests takes it, or what is left. X6: the framing has to be true."""
+    file = kind(b"announced")
+    file.read(position)
+    encoded = encode(file)
+    assert (encoded.length, encoded.position) == (9 - position, position)
+    assert sent(encoded) == b"announced"[position:]
 
 
 # -- text files

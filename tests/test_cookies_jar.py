@@ -630,6 +630,13 @@ def test_the_cookie_field_for_a_request_can_be_asked_for() -> None:
     assert get_cookie_header(jar, by_hand) is None
 
 
+@pytest.mark.parametrize("entry", [(), ("a",), ("a", "1", "example.com")])
+def test_what_is_no_pair_among_cookies_is_told_as_that(entry: Any) -> None:
+    """And not as a missing argument of a method that the caller has not called."""
+    with pytest.raises(TypeError, match=rf"a tuple of {len(entry)}: give .* pairs \(name, value\)"):
+        CookieJar([entry])
+
+
 # -- copies
 
 

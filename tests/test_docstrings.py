@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -209,3 +210,21 @@ def test_the_manual_of_a_session_names_all_that_it_can_be_given() -> None:
     doc = inspect.getdoc(pystickyhttp.Session) or ""
     for name in inspect.signature(pystickyhttp.Session).parameters:
         assert re.search(rf"^ {{4}}(\w+, )*{name}(, \w+)*: ", doc, re.MULTILINE), name
+
+
+def test_the_manual_of_the_package_says_which_modules_are_for_programs() -> None:
+    """help() lists all of them, and most are inside."""
+    manual = inspect.getdoc(pystickyhttp) or ""
+    named = set(re.findall(r"^ {4}(\w+(?:, \w+)*)", manual, re.MULTILINE))
+    told = {name for entry in named for name in entry.split(", ")} | set(re.findall(r"`(\w+)`", manual))
+    there = {name for name in told if find_spec(f"pystickyhttp.{name}") is not None}
+    public = {name for name in pystickyhttp.__all__ if isinstance(getattr(pystickyhttp, name), ModuleType)}
+    assert there == public | {"arguments", "transport"}
+
+
+def test_what_the_manual_of_the_package_names_is_there() -> None:
+    manual = inspect.getdoc(pystickyhttp) or ""
+    table = manual.partition("What there is")[2].partition("The modules")[0]
+    for entry in re.findall(r"^ {4}(\w+(?:, \w+)*)", table, re.MULTILINE):
+        for name in entry.split(", "):
+            assert name in pystickyhttp.__all__

@@ -18,7 +18,9 @@ from pystickyhttp.redirects import (
     location_of,
     redirect_target,
     redirected_method,
+    secret_headers,
 )
+from pystickyhttp.retries import Retry
 from pystickyhttp.urls import URL, parse
 
 # The machine that runs the tests may be busy, and how long an example takes is not what is asked here.
@@ -112,7 +114,10 @@ def test_every_redirect_is_what_its_status_its_method_and_its_origins_make_it(
 
 
 def test_what_is_secret_and_what_describes_a_body() -> None:
-    assert set(SECRET_HEADERS) == {"Cookie", "Host", "Proxy-Authorization"}  # Authorization goes with auth
+    assert {"cookie", "host", "proxy-authorization"} == SECRET_HEADERS  # Authorization goes with auth
+    assert secret_headers(()) == SECRET_HEADERS
+    assert secret_headers(Retry().remove_headers_on_redirect) == SECRET_HEADERS
+    assert secret_headers({"x-api-key", "authorization"}) == {*SECRET_HEADERS, "x-api-key"}
     for name in ("Content-Length", "content-type", "Content-Encoding", "Transfer-Encoding", "Repr-Digest"):
         assert describes_body(name)
     for name in ("Accept", "Accept-Encoding", "User-Agent", "Cookie", "Range"):

@@ -369,6 +369,15 @@ def test_the_class_in_the_place_of_an_object_is_refused(value: Any) -> None:
         Retry.of(value)
 
 
+def test_a_number_means_the_same_to_a_subclass() -> None:
+    class Own(Retry):
+        pass
+
+    own = Own.of(3)
+    assert type(own) is Own
+    assert own == Own(**dataclasses.asdict(Retry.of(3)))
+
+
 def test_a_number_below_zero_is_refused() -> None:
     for read in (Retry.of, Retry.from_int):
         with pytest.raises(ValueError, match="-1"):

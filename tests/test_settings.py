@@ -96,12 +96,29 @@ def test_a_timeout_of_the_session_counts_where_the_call_has_none() -> None:
         ({"base_url": "https://example.com/#f"}, ValueError),
         ({"proxies": "http://p:1"}, TypeError),
         ({"cookies": "a=b"}, TypeError),
+        ({"timeout": "5"}, TypeError),
+        ({"timeout": 0}, ValueError),
+        ({"timeout": (1, 2, 3)}, ValueError),
+        ({"verify": ""}, ValueError),
+        ({"verify": None}, TypeError),
+        ({"cert": 5}, TypeError),
+        ({"cert": ("a", "b", "c", "d")}, TypeError),
+        ({"auth": "x"}, TypeError),
+        ({"auth": ["user", "password"]}, TypeError),
     ],
     ids=repr,
 )
 def test_settings_of_no_use_are_refused_where_they_are_given(setting: dict[str, Any], error: Any) -> None:
     with pytest.raises(error):
         Session(**setting)
+
+
+def test_files_of_certificates_may_be_made_after_the_session(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.pem")
+    with Session(
+        verify=missing, cert=(missing, missing), timeout=Timeout(total=5), auth=("u", "p")
+    ) as session:
+        assert (session.verify, session.cert) == (missing, (missing, missing))
 
 
 def test_settings_are_given_by_name() -> None:
@@ -132,6 +149,40 @@ def test_params_may_be_any_mapping_or_pairs(params: Any, server: ScriptedServer,
     assert session.get(server.url("/?z"), params=params).text == "/?z&a=1&b=2"
 
 
+@pytest.mark.parametrize("way", ["argument", "attribute"])
+def test_params_of_a_session_that_are_an_iterator_count_for_every_request(
+    way: str, server: ScriptedServer
+) -> None:
+    """And not for the first one alone, with no word about the others."""
+    params = (pair for pair in [("a", "1"), ("b", "2")])
+    with Session(params=params if way == "argument" else None) as session:
+        if way == "attribute":
+            session.params = params
+        assert [session.get(server.url()).text for _ in range(3)] == ["/?a=1&b=2"] * 3
+        assert session.params == [("a", "1"), ("b", "2")]
+
+
+def test_a_subclass_may_have_params_of_its_own_making(server: ScriptedServer) -> None:
+    """As with requests, where it is an attribute like any other."""
+
+    class Counting(Session):
+        asked = 0
+
+        @property
+        def params(self) -> dict[str, int]:
+            self.asked += 1
+            return {"n": self.asked}
+
+        @params.setter
+        def params(self, value: Any) -> None:
+            pass
+
+    with Counting() as session:
+        texts = [session.get(server.url()).text for _ in range(2)]
+    assert len(set(texts)) == 2
+    assert all(text.startswith("/?n=") for text in texts)
+
+
 def test_a_session_pickles_with_its_settings(server: ScriptedServer) -> None:
     """L4."""
     made = Session(base_url=server.url(), timeout=5, retries=3, auth=("u", "p"), cookies={"a": "b"})
@@ -155,6 +206,8 @@ def test_a_session_pickles_with_its_settings(server: ScriptedServer) -> None:
         ("/users", "http://h/api/users"),
         ("users/1?q=2#f", "http://h/api/users/1?q=2#f"),
         ("a:b", "a:b"),
+        (" http://other/x", "http://other/x"),  # as without a base: blanks come of copying
+        (b"\t/users", "http://h/api/users"),
         ("../other", "http://h/other"),
         ("http://other/x", "http://other/x"),
         ("HTTPS://other/x", "https://other/x"),

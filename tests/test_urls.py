@@ -474,6 +474,28 @@ def test_params_that_are_no_params_are_refused(params: Any) -> None:
         with_params(parse("http://h/"), params)
 
 
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        (
+            ("id", "42"),
+            "params= of type tuple can't be read: its member 1 (str) is no pair of name and value;",
+        ),
+        (["ab"], "params= of type list can't be read: its member 1 (str) is no pair of name and value;"),
+        (
+            iter([("a", "1"), ("b",)]),
+            "params= of type list_iterator can't be read: its member 2 (tuple of 1) is no pair of name",
+        ),
+        ({"id", "x"}, "params= of type set can't be read: its member 1 (str) is no pair of name and value;"),
+    ],
+)
+def test_what_is_wrong_with_params_is_told_in_terms_of_what_was_given(params: Any, told: str) -> None:
+    """A text of two letters would be read as a name and a value, which nobody has meant."""
+    with pytest.raises(InvalidURL) as caught:
+        with_params(parse("http://h/"), params)
+    assert told in str(caught.value)
+
+
 @pytest.mark.parametrize("params", ["a\r\nb", "a\0", b"a\nb"])
 def test_params_written_by_hand_with_cr_lf_or_nul_are_refused(params: str | bytes) -> None:
     """X7."""
@@ -634,6 +656,11 @@ def test_dot_segments_are_removed_as_rfc_3986_does_it(path: str, expected: str) 
         ("http://h/a@b", "http://h/a@b"),
         ("http://u:secret@h/u:secret@h", "http://h/u:secret@h"),
         ("//u:secret@h/", "//h/"),
+        ("mailto:a@b", "mailto:a@b"),  # RFC 6068 has no userinfo
+        ("MailTo:a@b?cc=c@d", "MailTo:a@b?cc=c@d"),
+        ("mailto://u:secret@h/", "mailto://h/"),
+        ("mailto:/u:secret@h/", "mailto:/h/"),
+        ("sip:u:secret@h", "sip:h"),  # RFC 3261, section 19.1 has one
     ],
 )
 def test_a_url_for_messages_has_no_userinfo(text: str, expected: str) -> None:

@@ -26,6 +26,7 @@ import requests
 import requests.utils
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from requests_toolbelt.multipart.encoder import CustomBytesIO
 
 import pystickyhttp
 from pystickyhttp import certs, utils
@@ -985,6 +986,11 @@ class WithLen:
         self.len = length
 
 
+class WithLenAt(WithLen):
+    def tell(self) -> int:
+        return 2
+
+
 class WithoutAnything:
     pass
 
@@ -1018,6 +1024,8 @@ def at(file: Any, position: int) -> Any:
         lambda: WithLengthAt(20),
         WithLengthNowhere,
         lambda: WithLen(7),
+        lambda: WithLenAt(7),
+        lambda: WithLenAt(1),
         WithoutAnything,
     ],
 )
@@ -1074,15 +1082,13 @@ def test_a_file_that_decompresses_is_as_long_as_what_it_gives(tmp_path: Path) ->
         assert file.tell() == 400
 
 
-def test_the_len_of_an_encoder_is_what_is_left_of_it() -> None:
-    """So requests-toolbelt means it; requests takes off once more what was read."""
-
-    class Encoder(WithLen):
-        def tell(self) -> int:
-            return 3
-
-    assert utils.super_len(Encoder(7)) == 7
-    assert requests.utils.super_len(Encoder(7)) == 4
+def test_a_len_that_is_what_is_left_is_not_shortened_where_seeking_can_tell() -> None:
+    """So requests-toolbelt's own buffers mean it; requests takes off once more what was read."""
+    buffer = CustomBytesIO(b"0123456789")
+    buffer.read(3)
+    assert buffer.len == 7
+    assert utils.super_len(buffer) == 7
+    assert requests.utils.super_len(buffer) == 4
 
 
 # --- bodies are wound back

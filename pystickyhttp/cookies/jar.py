@@ -378,7 +378,7 @@ class CookieJar:
         """
         for item in _items_of(other):
             if isinstance(item, tuple):
-                self.set(*item)
+                self.set(*_pair(item))
             else:
                 self.set_cookie(item)
         for name, value in values.items():
@@ -646,6 +646,14 @@ def _items_of(cookies: CookieTypes) -> Iterable[Any]:
             f"cookies are {type(cookies).__name__}: give a mapping of names to values, or a jar of cookies"
         )
     return cookies
+
+
+def _pair(pair: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(pair) != 2:
+        raise TypeError(
+            f"cookies hold a tuple of {len(pair)}: give a mapping of names to values, or pairs (name, value)"
+        )
+    return pair
 
 
 def is_standard_jar(cookies: object) -> bool:

@@ -59,7 +59,7 @@ CAME_AMID: Final = "it came back amid a change of the pool"
 # R5: what is left of a body is read to its end only if that costs less than a new connection would: as many
 # bytes as one read takes, and no longer than a handshake over some distance.
 DRAIN_BYTES: Final = 64 * 1024
-DRAIN_SECONDS: Final = 0.05
+DRAIN_TIME: Final = Timeout(total=0.05)
 
 
 # L4: the pools of this process, for the child of a fork.
@@ -658,7 +658,7 @@ class IncomingResponse:
             self._connection = None
             self._pool._break_off(self._claim, connection)
             return None
-        self._deadline = Timeout(total=DRAIN_SECONDS).start()
+        self._deadline = DRAIN_TIME.start()
         self._claim.why = NOT_READ  # whatever stops it now
         limit = DRAIN_BYTES
         pieces: list[bytes] = []

@@ -21,6 +21,18 @@ _warned: Final[set[str]] = set()
 # A crawler that verifies nobody meets hosts without end; it may be told of some twice.
 _MOST_WARNED: Final = 10_000
 
+# Why somebody is not verified, and what to do instead.
+_BY_VERIFY: Final = (
+    "verify=False",
+    "If its certificate is of a CA that the system does not know, pass the path of that CA's PEM file, "
+    "verify='/path/to/ca.pem'; else leave verify out, which is verify=True",
+)
+_BY_CONTEXT: Final = (
+    "by its ssl_context, which checks no certificate, or no name in it",
+    "Leave verify_mode and check_hostname of the context as they are made; where the certificate has another "
+    "name than the URL, say that one by HTTPAdapter(server_hostname=)",
+)
+
 
 def warn_if_unverified(route: Route) -> None:
     """Warn that whoever answers is not verified, once for each host in the life of the process.
@@ -33,15 +45,11 @@ def warn_if_unverified(route: Route) -> None:
     with _warning:
         if route.host in _warned:
             return
-        remedy = (
-            "leave verify=True, or pass verify='/path/to/ca.pem'"
-            if route.tls.context is None
-            else "leave verify_mode and check_hostname of its ssl_context as they are made; the name in the "
-            "certificate can be said by HTTPAdapter(server_hostname=)"
-        )
+        cause, remedy = _BY_VERIFY if route.tls.context is None else _BY_CONTEXT
         warnings.warn(
-            f"the certificate of {route} is not verified, or not held against its name: whoever stands in "
-            f"between can read and change everything. So {remedy}. This is said once a host",
+            f"{route} is not verified ({cause}): anybody on the way there can pose as it, read all that is "
+            f"sent, passwords and cookies included, and change what comes back. {remedy}. (This is said once "
+            f"for each host.)",
             InsecureRequestWarning,
             stacklevel=_level_of_caller(),
         )
