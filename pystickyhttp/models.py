@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy as copying
 import json as jsonlib
 import os
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from time import monotonic
@@ -174,15 +173,17 @@ class Request(RequestHooksMixin):
 
     def __getstate__(self) -> dict[str, Any]:
         # An error of its preparation goes to other processes, whatever the caller has put in.
+        from . import pickling  # loaded only where something is pickled, to keep start-up light
+
         blank = Request()
         state = {
-            name: value if can_travel(value) else getattr(blank, name, None)
+            name: value if pickling.can_travel(value) else getattr(blank, name, None)
             for name, value in self.__dict__.items()
         }
         for name in ("data", "files"):  # P2: never an empty body instead
             if state[name] is not self.__dict__[name]:
                 state[name] = bodies.LeftBehind(self.__dict__[name])
-        return {**state, "hooks": _hooks_that_travel(self.hooks)}
+        return {**state, "hooks": pickling.hooks_that_travel(self.hooks)}
 
     def __repr__(self) -> str:
         return f"<Request [{self.method}]>"
@@ -255,16 +256,18 @@ class PreparedRequest(RequestHooksMixin):
         self.hooks: Hooks = default_hooks()
 
     def __getstate__(self) -> dict[str, Any]:
+        from . import pickling  # loaded only where something is pickled, to keep start-up light
+
         # A file or an iterator stays in its process, and the jar with its session.
         return {
             **self.__dict__,
             "_stream": None,
             "_jar": None,
             "_handed": None,
-            "_auth": self._auth if can_travel(self._auth) else None,
+            "_auth": self._auth if pickling.can_travel(self._auth) else None,
             "_auth_changes": None if self._auth_changes is None else self._auth_changes.that_travel(),
-            "body": self.body if _travels(self.body) else bodies.LeftBehind(self.body),
-            "hooks": _hooks_that_travel(self.hooks),
+            "body": self.body if pickling.body_travels(self.body) else bodies.LeftBehind(self.body),
+            "hooks": pickling.hooks_that_travel(self.hooks),
         }
 
     def without_auth_object(self) -> PreparedRequest:
@@ -756,10 +759,12 @@ class _AuthChanges:
 
     def that_travel(self) -> _AuthChanges:
         """As they are pickled: files, iterators and functions without a name stay in their process."""
+        from . import pickling  # loaded only where something is pickled, to keep start-up light
+
         before, body = self.unsigned, self.body
-        bodies_travel = _travels(before.body) and _travels(body)
+        bodies_travel = pickling.body_travels(before.body) and pickling.body_travels(body)
         unsigned = _Unsigned(before.headers, before.body if bodies_travel else None, before.body_position, [])
-        hooks = tuple(filter(can_travel, self.hooks))
+        hooks = tuple(filter(pickling.can_travel, self.hooks))
         return _AuthChanges(self.fields, unsigned, body if bodies_travel else None, hooks)
 
     def without_hooks(self) -> _AuthChanges:
@@ -779,45 +784,6 @@ class _AuthChanges:
         if request.body is self.body and self.body is not self.unsigned.body:
             request.body, request.body_position = self.unsigned.body, self.unsigned.body_position
             request.show_body_from_start(was_read=True)
-
-
-def _travels(body: Any) -> bool:
-    return body is None or isinstance(body, (str, bytes, bodies.LeftBehind))
-
-
-class _Trial(threading.local):
-    """Whether this thread tries out a value. What is in it is tried out with it, and not by itself again."""
-
-    under_way = False
-
-
-_trial: Final = _Trial()
-
-
-def can_travel(value: Any) -> bool:
-    """Whether a value can go to another process: not so locks, open files, and functions without a name.
-
-    Only pickle can tell: an auth object, or a hook of one, holds whatever its author liked.
-
-    Args:
-        value: the value.
-    """
-    if value is None or _trial.under_way:
-        return True
-    import pickle  # loaded already, as it is what asks
-
-    try:
-        _trial.under_way = True
-        pickle.dumps(value)
-    except Exception:  # noqa: BLE001 (whatever a class of the caller's raises)
-        return False
-    finally:
-        _trial.under_way = False
-    return True
-
-
-def _hooks_that_travel(hooks: Mapping[str, Any]) -> Hooks:
-    return {event: list(filter(can_travel, registered)) for event, registered in as_hooks(hooks).items()}
 
 
 def _text_of(value: Any) -> str | None:

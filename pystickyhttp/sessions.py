@@ -24,7 +24,7 @@ from .exceptions import InvalidSchema, RequestException, TooManyRedirects, Unrew
 from .headers import Headers, HeaderTypes, merge_headers
 from .hooks import default_hooks, dispatch_hook, merge_hooks
 from .identity import CertTypes, VerifyTypes, check_identity
-from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response, can_travel
+from .models import DEFAULT_REDIRECT_LIMIT, PreparedRequest, Request, Response
 from .models import REDIRECT_STATI as REDIRECT_STATI  # programs import it from here
 from .proxy_choice import check_keys, merge_proxies, select_proxy
 from .retries import RetryTypes
@@ -231,6 +231,8 @@ class Session:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
+        from .pickling import can_travel  # loaded only where something is pickled, to keep start-up light
+
         # The file has one owner: a copy elsewhere that is closed must not write its cookies over it.
         trace = self._trace if can_travel(self._trace) else None
         return {**self.__dict__, "_cookies_file": None, "_trace": trace}
