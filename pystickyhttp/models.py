@@ -1206,7 +1206,7 @@ class Response:
                 written += len(piece)
                 if progress is not None:
                     progress(written, total)
-            if self._body is not None and self._body.was_cut:  # by the progress
+            if self._body is not None and self._body.closed_early:  # by the progress
                 raise IncompleteBody(
                     f"the body ends after {written} bytes: the response was closed while it was saved",
                     response=self,

@@ -32,7 +32,7 @@ class RawBody(Protocol):
     def received(self) -> int: ...
 
     @property
-    def was_cut(self) -> bool: ...
+    def closed_early(self) -> bool: ...
 
     def read_piece(self) -> bytes: ...
 
@@ -62,7 +62,7 @@ class FileBody:
         self._file = file
         self.closed = False
         self.received = 0
-        self.was_cut = False  # where it ends the file alone knows
+        self.closed_early = False  # where it ends the file alone knows
 
     def read_piece(self) -> bytes:
         """The next piece; b"" at the end."""

@@ -18,7 +18,7 @@ from .bench_measure import Run, ways_for
 from .bench_options import Options, read_options
 from .bench_table import Screen, report, wrapped
 from .failures import CommandError, Exit
-from .output import standard_output, told, write_text
+from .output import standard_output, telling, write_text
 from .terminal import Talk
 
 
@@ -137,7 +137,7 @@ def _show(options: Options, ways: Mapping[str, Figures], ended: str | None) -> N
         return
     screen = Screen(standard_output())
     headline = bench_words.headline(options.method, options.host, options.concurrency, options.pause)
-    with told():
+    with telling():
         screen.write(report(ways, headline, sentences, screen))
 
 

@@ -165,10 +165,8 @@ class Download:
         status = response.status_code
         if status != 416 and not 200 <= status < 300:
             raise http_error(response, ": nothing is saved of that")
-        if status in (
-            204,
-            205,
-        ):  # RFC 9110, sections 15.3.5 and 15.3.6: no content, and so no empty file either
+        if status in (204, 205):
+            # RFC 9110, sections 15.3.5 and 15.3.6: no content, and so no empty file either.
             raise http_error(response, ": there is nothing to save")
         answer = Answer(status, response.headers)
         verdict = judge(answer, asked, self._have)

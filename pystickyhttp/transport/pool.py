@@ -579,7 +579,7 @@ class IncomingResponse:
         return self._received if connection is None else connection.body_received
 
     @property
-    def was_cut(self) -> bool:
+    def closed_early(self) -> bool:
         """Whether it was closed before its body had ended."""
         return self._closer != 0
 
