@@ -97,7 +97,7 @@ class JSONDecodeError(InvalidJSONError, json.JSONDecodeError):
     Args:
         msg, doc, pos: as for `json.JSONDecodeError`.
         request, response: as for every `RequestException`.
-        what: what is said to be no JSON, ahead of where it is none; by default nothing.
+        what: the name of what is no JSON, with which the message begins; by default it has none.
 
     Attributes:
         msg, doc, pos, lineno, colno: as in `json.JSONDecodeError`.

@@ -1208,7 +1208,9 @@ class Response:
                     progress(written, total)
             if self._body is not None and self._body.closed_early:  # by the progress
                 raise IncompleteBody(
-                    f"the body ends after {written} bytes: the response was closed while it was saved",
+                    f"{self._body_told()} is cut short after {self._body.received} bytes: the response was "
+                    f"closed while it was saved",
+                    received=self._body.received,
                     response=self,
                 )
         return written

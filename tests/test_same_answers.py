@@ -323,6 +323,13 @@ STREAMS: Table = {
     "raw, once its pieces were iterated over": _stream(
         lambda response: [response.raw.closed, list(response.iter_content(10)), response.raw.closed]
     ),
+    "raw, once the response was closed": _stream(
+        lambda response: [response.close(), response.raw.closed], "x" * 2_000_000
+    ),
+    "raw, once the response was closed amid its pieces": _stream(
+        lambda response: [len(next(response.iter_content(1))), response.close(), response.raw.closed],
+        "x" * 2_000_000,
+    ),
     "raw of nothing is open until it is read": Case(
         lambda lib, at: _streamed(
             lib, at, lambda response: [response.raw.closed, _copied_to_memory(response.raw)]

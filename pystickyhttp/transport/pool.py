@@ -597,10 +597,10 @@ class IncomingResponse:
         connection = self._connection
         if connection is None:
             if self._closer and self._closer != threading.get_ident():
-                raise _incomplete(0, _CLOSED_AMID)  # who closes it himself knows that it has no more
+                raise self._incomplete(self._received, _CLOSED_AMID)  # who closes it himself knows
             return b""
         if self._is_read:  # of two who read, each would get a part of it
-            raise _incomplete(connection.body_received, "it is read by somebody else at the moment")
+            raise self._incomplete(connection.body_received, "it is read by somebody else at the moment")
         self._is_read = True
         try:
             piece = connection.read_piece(self._deadline)
@@ -612,11 +612,11 @@ class IncomingResponse:
             if self._connection is not None:
                 self._fail(connection, error)
             elif self._claim.is_broken_off and isinstance(error, RequestException):
-                raise _incomplete(connection.body_received, _CLOSED_AMID) from error
+                raise self._incomplete(connection.body_received, _CLOSED_AMID) from error
             raise
         if self._claim.is_broken_off:
             connection.close()
-            raise _incomplete(connection.body_received, _CLOSED_AMID)
+            raise self._incomplete(connection.body_received, _CLOSED_AMID)
         return piece
 
     def check_time(self) -> None:
@@ -644,7 +644,7 @@ class IncomingResponse:
             left = connection.body_left
             whole = gathered(chain([whole], self.pieces()), len(whole) + left if left else None)
         if self._closer:  # between two pieces
-            raise _incomplete(len(whole), _CLOSED_AMID)
+            raise self._incomplete(len(whole), _CLOSED_AMID)
         return whole
 
     def read_rest(self) -> bytes | None:
@@ -655,6 +655,7 @@ class IncomingResponse:
         """
         connection = self._connection
         if connection is not None and self._is_read:
+            self._received = connection.body_received
             self._connection = None
             self._pool._break_off(self._claim, connection)
             return None
@@ -720,11 +721,19 @@ class IncomingResponse:
     def _give_up(self, why: str = NOT_READ) -> None:
         # A claim that was released already holds nothing, and giving it up does nothing.
         self.marks.ended = time.monotonic()
+        if self._connection is not None:
+            self._received = self._connection.body_received
         self._pool._give_up(self._claim, why)
         self._connection = None
 
+    def _incomplete(self, received: int, why: str) -> IncompleteBody:
+        where = f" after {received} bytes" if received else ""
+        return IncompleteBody(
+            f"the body from {self._claim.route} is cut short{where}: {why}", received=received
+        )
+
     def _fail(self, connection: HTTPConnection, error: BaseException) -> None:
-        self._received = received = connection.body_received
+        received = connection.body_received
         why = self._claim.why
         self._give_up(_why_given_up(error) if why is BROKEN_OFF else why)
         if self._claim.teller is not None:
@@ -745,11 +754,6 @@ class IncomingResponse:
 
 # Why the body is incomplete of who reads a response that somebody else closes.
 _CLOSED_AMID: Final = "the response was closed while it was read"
-
-
-def _incomplete(received: int, why: str) -> IncompleteBody:
-    where = f" after {received} bytes" if received else ""
-    return IncompleteBody(f"the body is cut short{where}: {why}", received=received)
 
 
 def _check_limits(limits: Any) -> None:
