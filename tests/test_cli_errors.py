@@ -381,6 +381,15 @@ def test_a_disk_that_is_full_is_told(arguments: list[str]) -> None:
     told(Outcome(done.returncode, b"", "".join(lines)), Exit.WRITE_FAILED, *words)
 
 
+def test_a_disk_that_is_full_is_told_of_a_file_too(command: Command) -> None:
+    with ScriptedServer(keep_alive(lambda _: respond(b"{}"))) as server:
+        told(
+            command("-o", "/dev/full", server.url()),
+            Exit.WRITE_FAILED,
+            "can't write '/dev/full': No space left",
+        )
+
+
 def test_output_that_is_closed_is_told() -> None:
     program = "import sys; sys.stdout = None; from pystickyhttp.cli import main; sys.exit(main())"
     told(start("http://127.0.0.1:9/", program=("-c", program)), Exit.WRITE_FAILED, "closed")

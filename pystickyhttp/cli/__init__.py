@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _tell(error, error.code)
     except RequestException as error:
         return _tell(error, code_of(error))
-    except OSError as error:  # such as of a folder that was deleted under us
+    except OSError as error:  # such as of a terminal that goes away as it is asked
         return _tell(error, Exit.WRITE_FAILED)
 
 
