@@ -228,6 +228,17 @@ def answers_once(peer: Peer) -> None:
     peer.stall()
 
 
+def begins(length: int) -> Script:
+    """The beginning of a body of that length comes, and no more."""
+
+    def script(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nbegun" % length)
+        peer.stall()
+
+    return script
+
+
 READING: Final = (ssl.SSLSocket.recv, ssl.SSLSocket.read)
 
 
@@ -253,14 +264,8 @@ def test_what_a_handler_raises_amid_a_body_is_no_cut_and_no_timeout(
     error: Exception, tls: ssl.SSLContext | None, ca_file: str
 ) -> None:
     """X5."""
-
-    def begins(peer: Peer) -> None:
-        peer.expect_request()
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbegun")
-        peer.stall()
-
     pool = ConnectionPool()
-    with ScriptedServer(begins, tls=tls) as server, nothing_left(pool):
+    with ScriptedServer(begins(1_000_000), tls=tls) as server, nothing_left(pool):
         response = pool.send(route_to(server, ca_file), GET, LIMITS.start())
         assert response.read_piece() == b"begun"
         with raised(error, waits_for_bytes):
@@ -272,14 +277,8 @@ def test_what_a_handler_raises_while_a_rest_is_drained_comes_out_of_close(
     error: Exception, tls: ssl.SSLContext | None, ca_file: str
 ) -> None:
     """R5: every other error of that reading is no news."""
-
-    def begins(peer: Peer) -> None:
-        peer.expect_request()
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbegun")
-        peer.stall()
-
     pool = ConnectionPool()
-    with ScriptedServer(begins, tls=tls) as server, nothing_left(pool):
+    with ScriptedServer(begins(10), tls=tls) as server, nothing_left(pool):
         response = pool.send(route_to(server, ca_file), GET, LIMITS.start())
         with raised(error, waits_for_bytes):
             response.close()
