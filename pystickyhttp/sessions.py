@@ -287,8 +287,8 @@ class Session:
 
         Raises:
             TypeError: on setting what is no mapping.
-            InvalidProxyURL: on setting one with a key that can fit no URL, such as "htpp" or "https//host". A
-                key that is put into it later is told of by the requests.
+            InvalidProxyURL: on setting one with a key that can fit no URL, such as "htpp" or "https//host".
+                Where such a key is put into it later, each request raises it.
         """
         proxies: MutableMapping[str, str | None] = self._proxies
         return proxies

@@ -47,10 +47,11 @@ class Download:
     def __init__(self, job: Job, held: ExitStack) -> None:
         self._job = job
         self._held = held
-        given = job.options.output
-        into = given is not None and os.path.isdir(given)
-        self._folder = given if given is not None and into else ""
-        self._given = None if into else given
+        # The file that was named; or the folder that a file is made in whose name the server may propose.
+        self._given = job.options.output
+        self._folder = ""
+        if self._given is not None and os.path.isdir(self._given):
+            self._folder, self._given = self._given, None
         self._url = digest_of(f"{job.order.url} {job.order.params}")
         self._part: Part | None = None
         self._had = 0  # what an earlier run left, which says nothing about the speed

@@ -118,7 +118,7 @@ def _flaw(cookie: Cookie) -> str | None:
 
 
 def _is_time(seconds: float) -> bool:
-    """Whether it can be told from others which of them is earlier: the jar looks for the earliest."""
+    """Whether it can be compared with other times: the jar looks for the earliest."""
     try:
         return math.isfinite(seconds)
     except OverflowError:  # JSON has whole numbers that no float can hold

@@ -335,7 +335,7 @@ class HTTPConnection:
             framed = self._frame(h11.Data(data=body)) if body else []
             self._write(b"".join([head, *framed, *self._frame(_END)]), deadline)
         except ConnectionLost as lost:
-            if is_of_a_signal_handler(lost):  # which made a request of its own
+            if is_of_a_signal_handler(lost):  # what was lost is a connection of its own
                 raise
             return self._answer_before_death(lost, request, deadline)
         return None
@@ -560,7 +560,7 @@ class HTTPConnection:
         while (event := self._next_event()) is not h11.NEED_DATA:
             self.fields = event.headers.raw_items()
             # h11 reads any version. A minor one above ours is read as ours (RFC 9110, section 2.5), another
-            # major one is another protocol. The first question is answered by a look, mostly.
+            # major one is another protocol. Nearly every answer is done with at the first comparison.
             if event.http_version != b"1.1" and event.http_version[:1] != b"1":
                 version = event.http_version.decode("ascii")
                 raise RemoteProtocolError(

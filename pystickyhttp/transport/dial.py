@@ -71,7 +71,7 @@ def resolve(host: str, port: int) -> list[Address]:
     return list(dict.fromkeys(Address(family, sockaddr) for family, _, _, _, sockaddr in found))
 
 
-# Of all sessions, so that those of throw-away ones are shared too.
+# One for all sessions, so that throw-away ones, such as those of `pystickyhttp.get`, share look-ups too.
 _SYSTEM: Final = Lookups(resolve)
 
 
@@ -264,7 +264,7 @@ class Dialer:
 
 
 def _resolve_within(lookups: Lookups, route: Route, budget: Budget) -> Sequence[Address]:
-    """T2: the addresses, as long as the time of the dial lasts."""
+    """T2: the addresses of a name, if they come while the dial has time left."""
     doing = f"resolving {route.host!r}"
     found = lookups.find(route.host, route.port, budget.left(doing, NameResolutionError.leg))
     if found is None:

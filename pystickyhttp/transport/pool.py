@@ -175,7 +175,7 @@ class ConnectionPool:
         # lock. To wait for it would be to wait for ever, and a ledger that is changed amid a change comes to
         # nonsense: so it lets them in, for them to ask `_is_inside`, and go another way.
         self._lock = lock = threading.RLock()
-        # What threading.Condition asks as well; a step in C, as each request takes it twice.
+        # Whether this thread has the lock. threading.Condition asks it too; in C, as each request asks twice.
         self._is_inside: Callable[[], bool] = lock._is_owned  # type: ignore[attr-defined]
 
     def send(self, route: Route, request: OutgoingRequest, deadline: Deadline) -> IncomingResponse:
@@ -541,11 +541,11 @@ class IncomingResponse:
         state = "ended" if self._connection is None else "open"
         return f"<IncomingResponse {self.status}: {state}>"
 
-    # An interrupt that strikes in here is lost, as in all that is written in Python and that the collector
-    # calls: it prints what was raised, and goes on. To run nothing that can be struck would take a weak
-    # reference with a callback in C for each response, next to all of which are read; it could tell neither
-    # who waits nor, by a warning, who forgot. The slot is freed in any case (see `Ledger.drop_forgotten`),
-    # and whoever reads and closes what was asked for never gets here.
+    # An interrupt that strikes in here is lost: Python prints it and goes on, as with everything that the
+    # collector calls. Nothing could strike a weak reference with a callback in C; but each response would
+    # have to have one, though nearly all are read, and it could neither wake who waits for a slot nor warn
+    # who forgot. The slot is freed in any case (see `Ledger.drop_forgotten`), and whoever reads or closes
+    # what was asked for never gets here.
     def __del__(self) -> None:
         connection = getattr(self, "_connection", None)
         if connection is None:
@@ -752,7 +752,7 @@ class IncomingResponse:
             teller.tell(ConnectionReleased, connection, served)
 
 
-# Why the body is incomplete of who reads a response that somebody else closes.
+# What is told to who reads a response that somebody else closes.
 _CLOSED_AMID: Final = "the response was closed while it was read"
 
 
