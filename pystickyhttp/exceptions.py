@@ -280,6 +280,8 @@ class ChunkedEncodingError(RequestException):
 class IncompleteBody(ChunkedEncodingError, ConnectionError):
     """The body of the response is shorter than its framing said. That is never passed over.
 
+    So it is where somebody else closes the response while it is read, or reads it already.
+
     Attributes:
         received: the bytes of the body that came.
         expected: the bytes that Content-Length promised; None where the body was chunked, or ran to the
