@@ -721,8 +721,7 @@ class IncomingResponse:
     def _give_up(self, why: str = NOT_READ) -> None:
         # A claim that was released already holds nothing, and giving it up does nothing.
         self.marks.ended = time.monotonic()
-        if self._connection is not None:
-            self._received = self._connection.body_received
+        self._received = self.received
         self._pool._give_up(self._claim, why)
         self._connection = None
 
