@@ -312,6 +312,9 @@ STREAMS: Table = {
     "iter_lines of nothing": _stream(lambda response: list(response.iter_lines()), ""),
     "raw.read": _stream(lambda response: [response.raw.read(10), response.raw.read()]),
     "raw.read of gzip": _stream(lambda response: response.raw.read(), **GZIPPED),
+    "raw.read of what has no coding, decoded": _stream(
+        lambda response: response.raw.read(decode_content=True)
+    ),
     "raw.read of gzip, decoded": _stream(lambda response: response.raw.read(decode_content=True), **GZIPPED),
     "raw.stream of a whole piece": _stream(lambda response: list(response.raw.stream(1000))),
     "raw.stream": _stream(lambda response: b"".join(response.raw.stream(7))),
