@@ -526,7 +526,8 @@ def charset_of(content_type: str) -> str | None:
     return None
 
 
-# What stands for the charset of a text that does not say it: that of its mark, else UTF-8. No codec's name.
+# In the place of a charset, where the text does not say it: that of its byte order mark, else UTF-8. No codec
+# has this name.
 UNSAID: Final = "?"
 
 

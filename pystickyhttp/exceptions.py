@@ -107,7 +107,7 @@ class JSONDecodeError(InvalidJSONError, json.JSONDecodeError):
     Args:
         msg, doc, pos: as for `json.JSONDecodeError`.
         request, response: as for every `RequestException`.
-        what: what is said to be no JSON, ahead of where it is none; by default nothing.
+        what: the name of what is no JSON, with which the message begins; by default it has none.
 
     Attributes:
         msg, doc, pos, lineno, colno: as in `json.JSONDecodeError`.
@@ -304,6 +304,8 @@ class ChunkedEncodingError(RequestException):
 
 class IncompleteBody(ChunkedEncodingError, ConnectionError):
     """The body of the response is shorter than its framing said. That is never passed over.
+
+    So it is where somebody else closes the response while it is read, or reads it already.
 
     Attributes:
         received: the bytes of the body that came.

@@ -19,7 +19,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 # Characters and bytes. Few URLs are as long, and most servers take a head of twice as much at most; what is
-# above is made anew each time, which costs a part of what sending it does.
+# above is made anew each time, which costs less than to send it.
 MOST_KEPT: Final = 4096
 
 

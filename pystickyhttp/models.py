@@ -110,7 +110,7 @@ class RequestHooksMixin:
         registered.remove(hook)
         return True
 
-    # A copy stays in this process, and so it has what pickle, by which `copy` would make it, leaves behind.
+    # `copy` would go by pickle, which leaves behind what can't go to another process. A copy has all of it.
 
     def __copy__(self) -> Self:
         twin = type(self).__new__(type(self))
@@ -1065,7 +1065,7 @@ class Response:
         except jsonlib.JSONDecodeError as error:
             raise self._no_json(error.msg, error.doc, error.pos) from error
         except (ValueError, RecursionError) as error:
-            if kwargs:  # it may be an error of theirs
+            if kwargs:  # it may come from a function among them, such as object_hook
                 raise
             raise self._no_json(str(error), self.text, 0) from error
 
@@ -1172,9 +1172,11 @@ class Response:
                 written += len(piece)
                 if progress is not None:
                     progress(written, total)
-            if self._body is not None and self._body.was_cut:  # by the progress
+            if self._body is not None and self._body.closed_early:  # `progress` may do so
                 raise IncompleteBody(
-                    f"the body ends after {written} bytes: the response was closed while it was saved",
+                    f"{self._body_told()} is cut short after {self._body.received} bytes: the response was "
+                    f"closed while it was saved",
+                    received=self._body.received,
                     response=self,
                 )
         return written

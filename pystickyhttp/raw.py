@@ -32,7 +32,7 @@ class RawBody(Protocol):
     def received(self) -> int: ...
 
     @property
-    def was_cut(self) -> bool: ...
+    def closed_early(self) -> bool: ...
 
     def read_piece(self) -> bytes: ...
 
@@ -56,13 +56,14 @@ class FileBody:
     Attributes:
         closed: whether it was closed.
         received: how many bytes were read.
+        closed_early: False in any case: where the body ends the file alone knows.
     """
 
     def __init__(self, file: Any) -> None:
         self._file = file
         self.closed = False
         self.received = 0
-        self.was_cut = False  # where it ends the file alone knows
+        self.closed_early = False
 
     def read_piece(self) -> bytes:
         """The next piece; b"" at the end."""
@@ -177,8 +178,9 @@ class RawResponse(io.RawIOBase):
         return super().closed or (self.auto_close and self._ended_elsewhere())
 
     def _ended_elsewhere(self) -> bool:
+        body = self._body
         # An empty body has ended before anybody read it, and who wraps its file finds an open one.
-        return self._pieces is None and self._body.closed and self._body.received > 0
+        return self._pieces is None and body.closed and (body.received > 0 or body.closed_early)
 
     @property
     def data(self) -> bytes:

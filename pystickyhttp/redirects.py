@@ -34,8 +34,8 @@ def location_of(response: Response) -> str | None:
 
     Its bytes are UTF-8 where they can be, else latin-1. An empty one would lead to where we are.
     """
-    # `is_redirect` asks for the status too. It is asked for ahead of it, as nearly every response ends here,
-    # and is spared the call: it is on the path of each request.
+    # `is_redirect` looks at the status too. To look at it ahead of that spares nearly every response a call,
+    # on the path of each request.
     if response.status_code not in REDIRECT_STATI or not response.is_redirect:
         return None
     location: str = response.headers.get_list("Location")[0]  # of several, which none may send, the first

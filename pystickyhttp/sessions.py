@@ -35,7 +35,7 @@ from .transport.route import SYSTEM_STORE
 from .urls import ParamTypes
 
 if TYPE_CHECKING:
-    from .arguments import GetOptions, Options, PostOptions, PutOptions
+    from .keywords import GetKeywords, Keywords, PostKeywords, PutKeywords
     from .stats import Stats
 
 
@@ -307,8 +307,8 @@ class Session:
 
         Raises:
             TypeError: on setting what is no mapping.
-            InvalidProxyURL: on setting one with a key that can fit no URL, such as "htpp" or "https//host". A
-                key that is put into it later is told of by the requests.
+            InvalidProxyURL: on setting one with a key that can fit no URL, such as "htpp" or "https//host".
+                Where such a key is put into it later, each request raises it.
         """
         proxies: MutableMapping[str, str | None] = self._proxies
         return proxies
@@ -925,15 +925,15 @@ class Session:
 
     # `request` is looked up on the instance, so that one that was replaced there counts for all of these.
 
-    def get(self, url: str, params: ParamTypes = None, **kwargs: Unpack[GetOptions]) -> Response:
+    def get(self, url: str, params: ParamTypes = None, **kwargs: Unpack[GetKeywords]) -> Response:
         """Send a GET request; the arguments are those of `request`."""
         return self.request("GET", url, params=params, **kwargs)
 
-    def options(self, url: str, **kwargs: Unpack[Options]) -> Response:
+    def options(self, url: str, **kwargs: Unpack[Keywords]) -> Response:
         """Send an OPTIONS request; the arguments are those of `request`."""
         return self.request("OPTIONS", url, **kwargs)
 
-    def head(self, url: str, **kwargs: Unpack[Options]) -> Response:
+    def head(self, url: str, **kwargs: Unpack[Keywords]) -> Response:
         """Send a HEAD request; the arguments are those of `request`.
 
         Redirects are not followed unless `allow_redirects` is True.
@@ -942,20 +942,20 @@ class Session:
         return self.request("HEAD", url, **kwargs)
 
     def post(
-        self, url: str, data: BodyTypes = None, json: Any = None, **kwargs: Unpack[PostOptions]
+        self, url: str, data: BodyTypes = None, json: Any = None, **kwargs: Unpack[PostKeywords]
     ) -> Response:
         """Send a POST request; the arguments are those of `request`."""
         return self.request("POST", url, data=data, json=json, **kwargs)
 
-    def put(self, url: str, data: BodyTypes = None, **kwargs: Unpack[PutOptions]) -> Response:
+    def put(self, url: str, data: BodyTypes = None, **kwargs: Unpack[PutKeywords]) -> Response:
         """Send a PUT request; the arguments are those of `request`."""
         return self.request("PUT", url, data=data, **kwargs)
 
-    def patch(self, url: str, data: BodyTypes = None, **kwargs: Unpack[PutOptions]) -> Response:
+    def patch(self, url: str, data: BodyTypes = None, **kwargs: Unpack[PutKeywords]) -> Response:
         """Send a PATCH request; the arguments are those of `request`."""
         return self.request("PATCH", url, data=data, **kwargs)
 
-    def delete(self, url: str, **kwargs: Unpack[Options]) -> Response:
+    def delete(self, url: str, **kwargs: Unpack[Keywords]) -> Response:
         """Send a DELETE request; the arguments are those of `request`."""
         return self.request("DELETE", url, **kwargs)
 

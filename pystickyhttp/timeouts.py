@@ -155,7 +155,7 @@ class TimeoutLike(Protocol):
 
 def _arguments_of(value: Any) -> dict[str, float | None]:
     """The arguments that make a Timeout like one of urllib3's; a leg of which it says nothing is left out."""
-    # Its properties of these do not tell what was not given from None.
+    # Not by its properties of these names: they have None for what was not given, too.
     legs = {"connect": value._connect, "read": value._read, "write": value._read}
     if _is_number(value.total):
         return {name: min(leg, value.total) if _is_number(leg) else value.total for name, leg in legs.items()}

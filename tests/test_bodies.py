@@ -132,7 +132,7 @@ def test_what_is_neither_text_nor_file_nor_form_nor_iterable_is_refused(value: A
         ([("a", "1"), ("a", "2")], b"a=1&a=2"),
         ((("a", "1"),), b"a=1"),
         ({"a": ["1", "2"], "b": None, "c": [None, 3]}, b"a=1&a=2&c=3"),
-        ({"a": b"\xff"}, b"a=%FF"),
+        ([("a", b"\xff"), (bytearray(b"b"), memoryview(b"\xfe"))], b"a=%FF&b=%FE"),
         ({1: 2}, b"1=2"),
     ],
     ids=named,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import io
 import json
@@ -513,6 +514,23 @@ def test_how_far_it_is_is_shown_and_taken_away_again(monkeypatch: pytest.MonkeyP
         assert main(["bench", server.url(), "-n", "20", "--pause", "0.05", "--json"]) == 0
     shown = terminal.getvalue().rpartition("\n")[2]
     assert re.fullmatch(r"(\r\d+ requests done)+\r +\r", shown)
+
+
+class Gone(Terminal):
+    """Somebody looked, and closed the window."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_terminal_that_goes_away_does_not_keep_a_run_from_its_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As with downloads."""
+    monkeypatch.setattr(sys, "stderr", Gone())
+    with ScriptedServer(always(respond(b"ok"))) as server:
+        assert main(["bench", server.url(), "-n", "20", "--pause", "0.05", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ways"]["pooled"]["requests"] == 20
 
 
 def test_a_pipe_that_nobody_reads_is_a_quiet_end(

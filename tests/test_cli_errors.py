@@ -381,19 +381,29 @@ def test_a_disk_that_is_full_is_told(arguments: list[str]) -> None:
     told(Outcome(done.returncode, b"", "".join(lines)), Exit.WRITE_FAILED, *words)
 
 
+def test_a_disk_that_is_full_is_told_of_a_file_too(command: Command) -> None:
+    with ScriptedServer(keep_alive(lambda _: respond(b"{}"))) as server:
+        told(
+            command("-o", "/dev/full", server.url()),
+            Exit.WRITE_FAILED,
+            "can't write '/dev/full': No space left",
+        )
+
+
+WITHOUT_OUTPUT = ("-c", "import sys; sys.stdout = None; from pystickyhttp.cli import main; sys.exit(main())")
+
+
 def test_output_that_is_closed_is_told() -> None:
-    program = "import sys; sys.stdout = None; from pystickyhttp.cli import main; sys.exit(main())"
-    told(start("http://127.0.0.1:9/", program=("-c", program)), Exit.WRITE_FAILED, "closed")
-    told(start("bench", "http://127.0.0.1:9/", program=("-c", program)), Exit.WRITE_FAILED, "closed")
+    told(start("http://127.0.0.1:9/", program=WITHOUT_OUTPUT), Exit.WRITE_FAILED, "closed")
+    told(start("bench", "http://127.0.0.1:9/", program=WITHOUT_OUTPUT), Exit.WRITE_FAILED, "closed")
     for words in (["--version"], ["--help"], ["bench", "--help"]):
-        told(start(*words, program=("-c", program)), Exit.WRITE_FAILED, "closed")
+        told(start(*words, program=WITHOUT_OUTPUT), Exit.WRITE_FAILED, "closed")
 
 
 def test_a_download_needs_no_standard_output(tmp_path: Path) -> None:
-    program = "import sys; sys.stdout = None; from pystickyhttp.cli import main; sys.exit(main())"
     target = tmp_path / "file"
     with ScriptedServer(keep_alive(lambda _: respond(b"content"))) as server:
-        outcome = start("--download", "-o", target, server.url(), program=("-c", program))
+        outcome = start("--download", "-o", target, server.url(), program=WITHOUT_OUTPUT)
     assert (outcome.code, target.read_bytes()) == (Exit.OK, b"content")
 
 

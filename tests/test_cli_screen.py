@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import getpass
 import io
 import os
@@ -108,6 +109,25 @@ def test_somebody_is_asked_before_a_file_is_replaced(glass: Glass, answer: str) 
     assert Path("a").read_bytes() == (b"theirs" if answer == "y\n" else b"mine")
     if answer == "\x04":
         glass.seen_up_to("\npystickyhttp: 'a' stays as it is")
+
+
+def test_a_file_stays_where_the_terminal_goes_away_as_somebody_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+        def write(self, text: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.chdir(tmp_path)
+    Path("a").write_bytes(b"mine")
+    monkeypatch.setattr("sys.stdin", Gone())
+    monkeypatch.setattr("sys.stderr", Gone())
+    with ScriptedServer(keep_alive(lambda _: respond(b"theirs"))) as server:
+        assert main(["--download", server.url("/a")]) == Exit.WRITE_FAILED
+    assert Path("a").read_bytes() == b"mine"
 
 
 def test_a_password_is_asked_for(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from pystickyhttp.auth import HTTPDigestAuth
 from pystickyhttp.cookies import jar
 from pystickyhttp.transport.pool import ConnectionPool
 from pystickyhttp.transport.tls_tickets import tickets
-from tests.patience import wait_for
+from tests.patience import DEADLINE, wait_for
 from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
 from tests.servers.sockets import no_socket_left
 
@@ -138,7 +138,7 @@ def test_who_waits_gets_the_slot_of_a_response_that_was_closed_while_the_pool_wa
         wait_for(lambda: bool(pool_of(session)._waiting), "somebody waits")
         with pool_of(session)._lock:
             held.close()
-        waiter.join(30)
+        waiter.join(DEADLINE)
         assert outcome == [200]
 
 

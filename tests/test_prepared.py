@@ -87,6 +87,7 @@ def test_a_body_that_stayed_in_its_process_is_not_sent_as_none(tmp_path: Path) -
             for form in (request, request.prepare()):
                 with pytest.raises(UnrewindableBodyError, match="stayed in the process"):
                     body_elsewhere(form)
+    assert repr(pickle.loads(pickle.dumps(form)).body) == "<a generator that stayed in its process>"
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])

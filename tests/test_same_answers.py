@@ -312,6 +312,9 @@ STREAMS: Table = {
     "iter_lines of nothing": _stream(lambda response: list(response.iter_lines()), ""),
     "raw.read": _stream(lambda response: [response.raw.read(10), response.raw.read()]),
     "raw.read of gzip": _stream(lambda response: response.raw.read(), **GZIPPED),
+    "raw.read of what has no coding, decoded": _stream(
+        lambda response: response.raw.read(decode_content=True)
+    ),
     "raw.read of gzip, decoded": _stream(lambda response: response.raw.read(decode_content=True), **GZIPPED),
     "raw.stream of a whole piece": _stream(lambda response: list(response.raw.stream(1000))),
     "raw.stream": _stream(lambda response: b"".join(response.raw.stream(7))),
@@ -322,6 +325,13 @@ STREAMS: Table = {
     ),
     "raw, once its pieces were iterated over": _stream(
         lambda response: [response.raw.closed, list(response.iter_content(10)), response.raw.closed]
+    ),
+    "raw, once the response was closed": _stream(
+        lambda response: [response.close(), response.raw.closed], "x" * 2_000_000
+    ),
+    "raw, once the response was closed amid its pieces": _stream(
+        lambda response: [len(next(response.iter_content(1))), response.close(), response.raw.closed],
+        "x" * 2_000_000,
     ),
     "raw of nothing is open until it is read": Case(
         lambda lib, at: _streamed(

@@ -29,6 +29,7 @@ from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import (
     ConnectionPool,
     Dialer,
+    DuplexStream,
     HTTPConnection,
     Limits,
     OutgoingRequest,
@@ -227,6 +228,17 @@ def answers_once(peer: Peer) -> None:
     peer.stall()
 
 
+def begins(length: int) -> Script:
+    """The beginning of a body of that length comes, and no more."""
+
+    def script(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nbegun" % length)
+        peer.stall()
+
+    return script
+
+
 READING: Final = (ssl.SSLSocket.recv, ssl.SSLSocket.read)
 
 
@@ -252,14 +264,8 @@ def test_what_a_handler_raises_amid_a_body_is_no_cut_and_no_timeout(
     error: Exception, tls: ssl.SSLContext | None, ca_file: str
 ) -> None:
     """X5."""
-
-    def begins(peer: Peer) -> None:
-        peer.expect_request()
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbegun")
-        peer.stall()
-
     pool = ConnectionPool()
-    with ScriptedServer(begins, tls=tls) as server, nothing_left(pool):
+    with ScriptedServer(begins(1_000_000), tls=tls) as server, nothing_left(pool):
         response = pool.send(route_to(server, ca_file), GET, LIMITS.start())
         assert response.read_piece() == b"begun"
         with raised(error, waits_for_bytes):
@@ -271,14 +277,8 @@ def test_what_a_handler_raises_while_a_rest_is_drained_comes_out_of_close(
     error: Exception, tls: ssl.SSLContext | None, ca_file: str
 ) -> None:
     """R5: every other error of that reading is no news."""
-
-    def begins(peer: Peer) -> None:
-        peer.expect_request()
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbegun")
-        peer.stall()
-
     pool = ConnectionPool()
-    with ScriptedServer(begins, tls=tls) as server, nothing_left(pool):
+    with ScriptedServer(begins(10), tls=tls) as server, nothing_left(pool):
         response = pool.send(route_to(server, ca_file), GET, LIMITS.start())
         with raised(error, waits_for_bytes):
             response.close()
@@ -472,6 +472,48 @@ def test_what_a_handler_raises_amid_the_look_at_an_idle_connection_comes_out(
         assert slot.connection._wire.news(DEADLINE * 1000)
         with struck(error, socket_class(tls), "recv"):
             send(pool, route_to(server, ca_file))
+
+
+def test_what_a_handler_raises_amid_a_second_try_to_send_comes_out(error: Exception) -> None:
+    """P1: the first one found no room, as the system says by the same error that a handler may raise."""
+    calls = itertools.count(1)
+
+    class FullAtFirst(socket.socket):
+        def send(self, *given: Any) -> int:
+            if next(calls) == 1:
+                raise BlockingIOError
+            signal.raise_signal(signal.SIGALRM)
+            return super().send(*given)
+
+    def ring(*_: object) -> None:
+        raise error
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs, FullAtFirst(fileno=ours.detach()) as sock:
+        with handled_by(ring), pytest.raises(type(error)) as caught:
+            PlainWire(sock).send(b"x", DEADLINE)
+    assert caught.value is error
+
+
+def test_what_a_handler_raises_amid_a_connect_is_no_failure_of_it(error: Exception) -> None:
+    """T3: no other address is tried upon it."""
+    pool = ConnectionPool()
+    with ScriptedServer(ANSWERS) as server, nothing_left(pool), struck(error, socket.socket, "connect_ex"):
+        send(pool, route_to(server, ""))
+
+
+def test_what_a_handler_raises_amid_the_look_at_a_tunnel_is_no_fault_of_it(
+    error: Exception, ca_file: str
+) -> None:
+    def opens(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        peer.stall()
+
+    pool = ConnectionPool()
+    with ScriptedServer(opens) as server, nothing_left(pool), struck(error, DuplexStream, "recv"):
+        proxy = Proxy("http", "127.0.0.1", server.port)
+        send(pool, Route("https", "localhost", 443, TLSIdentity(ca=ca_file), proxy=proxy))
 
 
 def test_what_a_handler_raises_amid_a_goodbye_comes_out_and_the_socket_is_closed(

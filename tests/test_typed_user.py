@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import pystickyhttp
-from pystickyhttp import api, arguments
+from pystickyhttp import api, keywords
 
 PROGRAM = Path(__file__).parent / "typed_user.py"
 
@@ -70,8 +70,8 @@ def test_the_program_touches_every_public_name() -> None:
 def test_every_argument_of_a_method_is_that_of_request(whose: Any, name: str) -> None:
     """The types by which a checker finds a name that is mistyped: none is left out, and none too many."""
     taken = dict(getattr(whose, name).__annotations__)
-    options = getattr(arguments, taken.pop("kwargs").removeprefix("Unpack[").removesuffix("]"))
-    taken |= {each: kind.__forward_arg__ for each, kind in options.__annotations__.items()}
+    known = getattr(keywords, taken.pop("kwargs").removeprefix("Unpack[").removesuffix("]"))
+    taken |= {each: kind.__forward_arg__ for each, kind in known.__annotations__.items()}
     expected = dict(pystickyhttp.Session.request.__annotations__)
     del expected["method"]
     assert taken == expected

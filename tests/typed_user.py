@@ -60,7 +60,7 @@ from pystickyhttp.testing import MockAdapter, WSGIAdapter, respond
 from pystickyhttp.timeouts import UNSET, Deadline, Timeout, TimeoutTypes
 
 if TYPE_CHECKING:
-    from pystickyhttp.arguments import GetOptions
+    from pystickyhttp.keywords import GetKeywords
 
 
 @dataclass(frozen=True)
@@ -125,10 +125,10 @@ class Client:
         with ThreadPoolExecutor(max_workers=4) as threads:
             return [user for user in threads.map(self.user, numbers) if user is not None]
 
-    def fetch(self, path: str, **options: Unpack[GetOptions]) -> bytes:
+    def fetch(self, path: str, **keywords: Unpack[GetKeywords]) -> bytes:
         """What it is given is handed on, to a thread, and checked on the way."""
         with ThreadPoolExecutor(max_workers=1) as threads:
-            return threads.submit(self.session.get, path, **options).result().content
+            return threads.submit(self.session.get, path, **keywords).result().content
 
     def mistakes(self) -> None:
         """What a type checker has to find: it calls an "ignore" superfluous where it does not."""

@@ -37,11 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _left_alone()
     except CommandError as error:
-        return _told(error, error.code)
+        return _tell(error, error.code)
     except RequestException as error:
-        return _told(error, code_of(error))
-    except OSError as error:  # such as of a folder that was deleted under us
-        return _told(error, Exit.WRITE_FAILED)
+        return _tell(error, code_of(error))
+    except OSError as error:  # such as of a terminal that goes away as it is asked
+        return _tell(error, Exit.WRITE_FAILED)
 
 
 def _carried_out(arguments: list[str]) -> int:
@@ -71,7 +71,7 @@ def _warnings_in_lines() -> Iterator[None]:
         yield
 
 
-def _told(error: BaseException, code: Exit) -> int:
+def _tell(error: BaseException, code: Exit) -> int:
     Talk().line(f"{PROGRAM}: {line_of(error)}")
     return code
 

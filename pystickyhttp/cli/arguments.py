@@ -48,7 +48,7 @@ examples:
 """
 
 
-# As many cells as fit into a line of a terminal.
+# As many columns of exit codes as fit into a line of a terminal.
 _CODES_IN_LINE: Final = 3
 
 
@@ -147,7 +147,7 @@ class _ShowVersions(argparse.Action):
 
 
 class ShowHelp(argparse.Action):
-    """argparse's own action says nothing of it where the help can't be written."""
+    """argparse's own action ends as if all were well where the help can't be written."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         write_text(parser.format_help())

@@ -6,7 +6,6 @@ import contextlib
 import json
 import platform
 import ssl
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,7 +17,7 @@ from .bench_measure import Run, ways_for
 from .bench_options import Options, read_options
 from .bench_table import Screen, report, wrapped
 from .failures import CommandError, Exit
-from .output import standard_output, told, write_text
+from .output import standard_output, telling, write_text
 from .terminal import Talk
 
 
@@ -98,30 +97,25 @@ class _Progress:
     _EVERY: Final = 0.2
 
     def __init__(self) -> None:
-        self._is_seen = Talk().is_terminal
+        self._talk = Talk()
         self._last = time.monotonic()
         self._length = 0
 
     def show(self, done: int) -> None:
         """Say how many requests are done."""
         now = time.monotonic()
-        if not self._is_seen or now - self._last < self._EVERY:
+        if not self._talk.is_terminal or now - self._last < self._EVERY:
             return
         self._last = now
         line = f"{done:,} requests done"
         self._length = max(self._length, len(line))
-        _write_over(line)
+        self._talk.write_over(line)
 
     def clear(self) -> None:
         """Leave an empty line for what follows."""
         if self._length:
-            _write_over(" " * self._length + "\r")
+            self._talk.write_over(" " * self._length + "\r")
             self._length = 0
-
-
-def _write_over(text: str) -> None:
-    sys.stderr.write("\r" + text)
-    sys.stderr.flush()
 
 
 # --- the result
@@ -137,7 +131,7 @@ def _show(options: Options, ways: Mapping[str, Figures], ended: str | None) -> N
         return
     screen = Screen(standard_output())
     headline = bench_words.headline(options.method, options.host, options.concurrency, options.pause)
-    with told():
+    with telling():
         screen.write(report(ways, headline, sentences, screen))
 
 

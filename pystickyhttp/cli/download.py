@@ -47,10 +47,11 @@ class Download:
     def __init__(self, job: Job, held: ExitStack) -> None:
         self._job = job
         self._held = held
-        given = job.options.output
-        into = given is not None and os.path.isdir(given)
-        self._folder = given if given is not None and into else ""
-        self._given = None if into else given
+        # The file that was named; or the folder that a file is made in whose name the server may propose.
+        self._given = job.options.output
+        self._folder = ""
+        if self._given is not None and os.path.isdir(self._given):
+            self._folder, self._given = self._given, None
         self._url = digest_of(f"{job.order.url} {job.order.params}")
         self._part: Part | None = None
         self._had = 0  # what an earlier run left, which says nothing about the speed
@@ -165,10 +166,8 @@ class Download:
         status = response.status_code
         if status != 416 and not 200 <= status < 300:
             raise http_error(response, ": nothing is saved of that")
-        if status in (
-            204,
-            205,
-        ):  # RFC 9110, sections 15.3.5 and 15.3.6: no content, and so no empty file either
+        if status in (204, 205):
+            # RFC 9110, sections 15.3.5 and 15.3.6: no content, and so no empty file either.
             raise http_error(response, ": there is nothing to save")
         answer = Answer(status, response.headers)
         verdict = judge(answer, asked, self._have)

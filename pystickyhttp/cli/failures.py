@@ -111,7 +111,7 @@ def code_of(error: exceptions.RequestException) -> Exit:
     return next(fitting, Exit.RECEIVE_FAILED)
 
 
-# What could not be loaded ahead of any handshake; the error tells it in its words alone.
+# Files that could not be loaded, ahead of any handshake: the error says so in its words alone.
 _NOT_LOADED: Final = (
     (re.compile(r"\bthe CA certificates .* can't be loaded\b"), Exit.BAD_CA_FILE),
     (re.compile(r"\bthe client certificate .* can't be loaded\b"), Exit.BAD_CLIENT_CERTIFICATE),

@@ -20,7 +20,7 @@ LONGEST_NAME: Final = 240
 _UNSAFE: Final = re.compile(r'[<>:"/\\|?*]')
 # What Windows drops from the end of a name.
 _DROPPED: Final = ". "
-# What Windows takes for a device, in any folder and with any extension, were there spaces before its dot.
+# What Windows takes for a device, in any folder and with any extension, even behind spaces.
 _DEVICE: Final = re.compile(
     r"(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.IGNORECASE
 )
@@ -97,7 +97,7 @@ def safe(proposed: str) -> str:
 
 
 def _shortened(name: str) -> str:
-    longest = LONGEST_NAME - 1  # a device gets a mark
+    longest = LONGEST_NAME - 1  # leaves room for the mark that a device gets
     if len(name.encode()) <= longest:
         return name
     stem, extension = os.path.splitext(name)

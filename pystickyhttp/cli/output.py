@@ -31,7 +31,7 @@ def write_text(text: str) -> None:
         BrokenPipeError: nobody reads it.
     """
     stream = standard_output()
-    with told():
+    with telling():
         stream.write(text)
         stream.flush()
 
@@ -67,7 +67,7 @@ class Output:
             CommandError: they can't be written.
             BrokenPipeError: nobody reads them.
         """
-        with told():
+        with telling():
             self._stream.flush()  # heads are text, and go ahead
             self._stream.buffer.write(piece)
             self._stream.buffer.flush()
@@ -78,7 +78,7 @@ class Output:
         Raises:
             CommandError, BrokenPipeError: as `write`.
         """
-        with told():
+        with telling():
             self._terminal.line(text)
 
     def json(self, text: str) -> None:
@@ -94,7 +94,7 @@ class Output:
         from rich.highlighter import JSONHighlighter  # it is there, if the console is
         from rich.text import Text
 
-        with told():
+        with telling():
             console.print(JSONHighlighter()(Text(text)))
 
     def flush(self) -> None:
@@ -103,12 +103,12 @@ class Output:
         Raises:
             CommandError, BrokenPipeError: as `write`.
         """
-        with told():
+        with telling():
             self._stream.flush()
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def telling() -> Iterator[None]:
     """Tell an error of standard output as the command's.
 
     Raises:

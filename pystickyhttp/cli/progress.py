@@ -80,9 +80,8 @@ class PlainBar:
         """Show how far it came, and end the line."""
         self._closed.set()
         self._painter.join()
-        with contextlib.suppress(
-            OSError, ValueError
-        ):  # nobody looks any more, and the file is here all the same
+        # Where nobody looks any more, the file is here all the same.
+        with contextlib.suppress(OSError, ValueError):
             self._show()
             self._talk.stream.write("\n")
             self._talk.stream.flush()

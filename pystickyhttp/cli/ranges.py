@@ -16,7 +16,8 @@ _CONTENT_RANGE: Final = re.compile(
     r"bytes\s+([0-9]{1,20})-([0-9]{1,20})/([0-9]{1,20}|\*)", re.IGNORECASE
 )  # of no more digits than a Content-Length may have: int() refuses a few thousand
 _UNSATISFIED: Final = re.compile(r"bytes\s+\*/([0-9]{1,20})", re.IGNORECASE)
-# RFC 9110, section 8.8.3, and strong. What is none is not asked by: it could not be sent, or be of two files.
+# RFC 9110, section 8.8.3, and a strong one. Anything else goes into no If-Range: it might be nothing that can
+# be sent, or fit two versions of a file.
 _STRONG_ETAG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
 # RFC 9110, section 8.8.2.2: the clock of a server counts seconds, so that a file may change twice in one.
 _STRONG_AFTER: Final = timedelta(seconds=1)

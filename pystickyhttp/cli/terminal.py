@@ -98,6 +98,16 @@ class Talk(Terminal):
         with contextlib.suppress(OSError, ValueError):
             super().line(text, style)
 
+    def write_over(self, text: str) -> None:
+        """Write a text in the place of the line that it is in, and stay in that line.
+
+        Args:
+            text: the text, in ASCII.
+        """
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write("\r" + text)
+            self.stream.flush()
+
 
 def colours_are_welcome() -> bool:
     """Whether the environment has nothing against colours (https://no-color.org)."""

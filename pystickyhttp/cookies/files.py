@@ -111,14 +111,14 @@ def _flaw(cookie: Cookie) -> str | None:
     if not cookie.path.startswith("/"):
         return f"the path {cookie.path!r} does not begin with a slash"
     if not _is_time(cookie.expires or 0):
-        return "the cookie expires at no time"
+        return "'expires' of the cookie is no time"
     if not _is_time(cookie.created):
-        return "the cookie was created at no time"
+        return "'created' of the cookie is no time"
     return None
 
 
 def _is_time(seconds: float) -> bool:
-    """Whether it can be told from others which of them is earlier: the jar looks for the earliest."""
+    """Whether it can be compared with other times: the jar looks for the earliest."""
     try:
         return math.isfinite(seconds)
     except OverflowError:  # JSON has whole numbers that no float can hold
@@ -225,6 +225,6 @@ def _json_cookie(item: Any, now: float) -> tuple[Cookie, float]:
             raise ValueError(f"{key!r} is unknown, or not of the right kind")
     used = item.pop("used", now)
     if not _is_time(used):
-        raise ValueError("the cookie was used at no time")
+        raise ValueError("'used' of the cookie is no time")
     cookie = Cookie(**{"created": now, **item, "domain": canonical(item.get("domain", ""))})
     return _without_flaw(cookie), used

@@ -50,8 +50,8 @@ from .wires import PlainWire, TLSWire, Wire
 
 if TYPE_CHECKING:
     from ..telling import Teller
-    from . import tls
     from .duplex import DuplexStream
+    from .tls_in_tls import AnySocket, TLSSocket
     from .tls_info import TLSInfo
 
 _END: Final = h11.EndOfMessage()  # without trailers; like every event of h11's it never changes
@@ -179,7 +179,6 @@ class HTTPConnection:
         "_body_length",
         "_broken_by",
         "_created",
-        "_cut",
         "_h11",
         "_head",
         "_idle_limit",
@@ -188,6 +187,7 @@ class HTTPConnection:
         "_last_bytes",
         "_last_head",
         "_may_continue",
+        "_partly_sent",
         "_remaining",
         "_socket",
         "_state",
@@ -207,7 +207,7 @@ class HTTPConnection:
         "why_discarded",
     )
 
-    def __init__(self, sock: tls.AnySocket, route: Route, now: float) -> None:
+    def __init__(self, sock: AnySocket, route: Route, now: float) -> None:
         self.route = route
         self.number = next(_numbers)
         self.why_discarded = ""
@@ -235,7 +235,7 @@ class HTTPConnection:
         self._last_head: h11.Request | None = None
         self._last_bytes = b""
         self._broken_by: OSError | None = None  # what broke it behind bytes that are read first
-        self._cut = False  # the request was not sent whole
+        self._partly_sent = False  # the request was not sent whole
         self._ambiguous = False  # the response had two framing fields
         self._informational = 0
         self._may_continue = False
@@ -286,7 +286,7 @@ class HTTPConnection:
             Exception: whatever the iterable of the body raises.
         """
         self.sent = self.received = self._informational = 0
-        self.ended = self._cut = self._ambiguous = self._may_continue = False
+        self.ended = self._partly_sent = self._ambiguous = self._may_continue = False
         began = 0.0 if teller is None else time.monotonic()
         try:
             early = self._send(request, deadline)
@@ -335,7 +335,7 @@ class HTTPConnection:
             framed = self._frame(h11.Data(data=body)) if body else []
             self._write(b"".join([head, *framed, *self._frame(_END)]), deadline)
         except ConnectionLost as lost:
-            if is_of_a_signal_handler(lost):  # which made a request of its own
+            if is_of_a_signal_handler(lost):  # what was lost is a connection of its own
                 raise
             return self._answer_before_death(lost, request, deadline)
         return None
@@ -368,7 +368,7 @@ class HTTPConnection:
         self, lost: ConnectionLost, request: OutgoingRequest, deadline: Deadline
     ) -> ResponseHead:
         """X2: a server that refuses a body may close the door on it, with the reason nailed to the door."""
-        self._cut = True
+        self._partly_sent = True
         try:
             return self._read_head(request, deadline, time.monotonic())
         except ConnectionLost as none:
@@ -510,7 +510,7 @@ class HTTPConnection:
             self._feed(data)
             head = self._parse_head(request)
             if head is not None:
-                self._cut = True
+                self._partly_sent = True
                 return head
 
     def _frame(self, event: h11.Data | h11.EndOfMessage) -> list[bytes]:
@@ -560,7 +560,7 @@ class HTTPConnection:
         while (event := self._next_event()) is not h11.NEED_DATA:
             self.fields = event.headers.raw_items()
             # h11 reads any version. A minor one above ours is read as ours (RFC 9110, section 2.5), another
-            # major one is another protocol. The first question is answered by a look, mostly.
+            # major one is another protocol. Nearly every answer is done with at the first comparison.
             if event.http_version != b"1.1" and event.http_version[:1] != b"1":
                 version = event.http_version.decode("ascii")
                 raise RemoteProtocolError(
@@ -689,7 +689,7 @@ class HTTPConnection:
         self._feed(data)
         return data
 
-    def _records_at_hand(self, sock: tls.TLSSocket) -> bytes:
+    def _records_at_hand(self, sock: TLSSocket) -> bytes:
         """The next records that have come: no read gives more than one, and h11 takes its time for each."""
         self._wire.do_not_block()
         records: list[bytes] = []
@@ -781,18 +781,18 @@ class HTTPConnection:
         Under TLS 1.3 a server looks at the client's certificate when our handshake is over.
         """
         if self._tls is not None and not self.reused and not self.received:
-            from . import tls  # loaded by the handshake, and only there, to keep start-up light
+            from . import tls, tls_errors  # loaded by the handshake, and only there, to keep start-up light
 
-            if tls.is_alert(error):
+            if tls_errors.is_alert(error):
                 return tls.refusal(error, self.route)
         return self._lost(f"it broke while {doing}: {self._reason_of(error)}")
 
     def _reason_of(self, error: BaseException) -> str:
         if self._tls is None:
             return reason_of(error)
-        from . import tls  # loaded by the handshake, and only there, to keep start-up light
+        from . import tls_errors  # loaded by the handshake, and only there, to keep start-up light
 
-        return tls.reason_of(error)
+        return tls_errors.reason_of(error)
 
     def _lost(self, why: str) -> ConnectionLost:
         return ConnectionLost(
@@ -813,8 +813,8 @@ class HTTPConnection:
         connection = self._h11
         if self._ambiguous:
             return AMBIGUOUS
-        # Of _cut h11 knows nothing: it may think that a request was sent whole whose last bytes were not.
-        if self._state is not _ACTIVE or self._cut:
+        # h11 may think that a request was sent whole whose last bytes were not.
+        if self._state is not _ACTIVE or self._partly_sent:
             return NOT_WHOLE
         if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
             return self._why_not_done()
@@ -898,7 +898,7 @@ class HTTPConnection:
             came = b""
         return CAME_WHILE_IDLE if came else CLOSED_WHILE_IDLE
 
-    def _only_tls_news(self, sock: tls.TLSSocket) -> bool:
+    def _only_tls_news(self, sock: TLSSocket) -> bool:
         # A TLS 1.3 server sends session tickets when it likes. OpenSSL takes them in, and then wants more.
         self._wire.do_not_block()
         try:
@@ -928,7 +928,7 @@ class HTTPConnection:
         with contextlib.suppress(OSError):  # it is broken already
             shut_down(self._socket)
 
-    def _say_goodbye(self, sock: tls.TLSSocket) -> None:
+    def _say_goodbye(self, sock: TLSSocket) -> None:
         """Send close_notify (RFC 8446, section 6.1), and wait for nothing: the peer may be long gone."""
         try:
             self._wire.do_not_block()
@@ -962,7 +962,7 @@ class HTTPConnection:
         return DuplexStream(self._wire.let_go(), self._h11.trailing_data[0])
 
 
-def _what_tls_tells(sock: tls.TLSSocket) -> TLSInfo:
+def _what_tls_tells(sock: TLSSocket) -> TLSInfo:
     from .tls_info import TLSInfo  # loaded only where there is TLS, to keep start-up light
 
     return TLSInfo.of(sock)

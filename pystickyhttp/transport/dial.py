@@ -47,7 +47,7 @@ from .sockets import (
 )
 
 if TYPE_CHECKING:
-    from . import tls
+    from .tls_in_tls import AnySocket, TLSSocket
 
 # RFC 8305, section 5: "a recommended value for a default delay is 250 milliseconds".
 ATTEMPT_DELAY: Final = 0.25
@@ -71,7 +71,7 @@ def resolve(host: str, port: int) -> list[Address]:
     return list(dict.fromkeys(Address(family, sockaddr) for family, _, _, _, sockaddr in found))
 
 
-# Of all sessions, so that those of throw-away ones are shared too.
+# One for all sessions, so that throw-away ones, such as those of `pystickyhttp.get`, share look-ups too.
 _SYSTEM: Final = Lookups(resolve)
 
 
@@ -137,7 +137,7 @@ class Dialer:
         self._lookups = _SYSTEM if resolver is None else Lookups(resolver)
         self._settings = settings or SocketSettings()
 
-    def dial(self, route: Route, deadline: Deadline, times: DialTimes | None = None) -> tls.AnySocket:
+    def dial(self, route: Route, deadline: Deadline, times: DialTimes | None = None) -> AnySocket:
         """Connect to the far end of a Route, tunnel and TLS included, or to the proxy that forwards to it.
 
         Args:
@@ -164,7 +164,7 @@ class Dialer:
         under_way.discard(sock)
         return sock
 
-    def _dial_securely(self, route: Route, budget: Budget) -> tls.TLSSocket:
+    def _dial_securely(self, route: Route, budget: Budget) -> TLSSocket:
         # Loaded only where there is TLS, to keep start-up light: OpenSSL is most of it.
         from . import tls, tls_unverified
 
@@ -264,7 +264,7 @@ class Dialer:
 
 
 def _resolve_within(lookups: Lookups, route: Route, budget: Budget) -> Sequence[Address]:
-    """T2: the addresses, as long as the time of the dial lasts."""
+    """T2: the addresses of a name, if they come while the dial has time left."""
     doing = f"resolving {route.host!r}"
     found = lookups.find(route.host, route.port, budget.left(doing, NameResolutionError.leg))
     if found is None:
@@ -516,9 +516,9 @@ def _secure(
     sock: socket.socket,
     route: Route,
     budget: Budget,
-    handshake: Callable[[socket.socket, Route], tls.TLSSocket],
-) -> tls.TLSSocket:
-    def shake_hands(seconds: float | None) -> tls.TLSSocket:
+    handshake: Callable[[socket.socket, Route], TLSSocket],
+) -> TLSSocket:
+    def shake_hands(seconds: float | None) -> TLSSocket:
         sock.settimeout(seconds)
         return handshake(sock, route)
 
@@ -556,7 +556,7 @@ def _note_tunnel(sock: socket.socket, route: Route, budget: Budget, began: float
 
 
 @contextlib.contextmanager
-def _closing_upon_error(sock: tls.AnySocket) -> Iterator[None]:
+def _closing_upon_error(sock: AnySocket) -> Iterator[None]:
     """L3: a trace runs while nobody but this thread knows the socket, and an interrupt may strike in it."""
     try:
         yield

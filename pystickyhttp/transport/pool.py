@@ -175,7 +175,7 @@ class ConnectionPool:
         # lock. To wait for it would be to wait for ever, and a ledger that is changed amid a change comes to
         # nonsense: so it lets them in, for them to ask `_is_inside`, and go another way.
         self._lock = lock = threading.RLock()
-        # What threading.Condition asks as well; a step in C, as each request takes it twice.
+        # Whether this thread has the lock. threading.Condition asks it too; in C, as each request asks twice.
         self._is_inside: Callable[[], bool] = lock._is_owned  # type: ignore[attr-defined]
 
     def send(self, route: Route, request: OutgoingRequest, deadline: Deadline) -> IncomingResponse:
@@ -541,11 +541,11 @@ class IncomingResponse:
         state = "ended" if self._connection is None else "open"
         return f"<IncomingResponse {self.status}: {state}>"
 
-    # An interrupt that strikes in here is lost, as in all that is written in Python and that the collector
-    # calls: it prints what was raised, and goes on. To run nothing that can be struck would take a weak
-    # reference with a callback in C for each response, next to all of which are read; it could tell neither
-    # who waits nor, by a warning, who forgot. The slot is freed in any case (see `Ledger.drop_forgotten`),
-    # and whoever reads and closes what was asked for never gets here.
+    # An interrupt that strikes in here is lost: Python prints it and goes on, as with everything that the
+    # collector calls. Nothing could strike a weak reference with a callback in C; but each response would
+    # have to have one, though nearly all are read, and it could neither wake who waits for a slot nor warn
+    # who forgot. The slot is freed in any case (see `Ledger.drop_forgotten`), and whoever reads or closes
+    # what was asked for never gets here.
     def __del__(self) -> None:
         connection = getattr(self, "_connection", None)
         if connection is None:
@@ -579,7 +579,7 @@ class IncomingResponse:
         return self._received if connection is None else connection.body_received
 
     @property
-    def was_cut(self) -> bool:
+    def closed_early(self) -> bool:
         """Whether it was closed before its body had ended."""
         return self._closer != 0
 
@@ -597,10 +597,10 @@ class IncomingResponse:
         connection = self._connection
         if connection is None:
             if self._closer and self._closer != threading.get_ident():
-                raise _incomplete(0, _CLOSED_AMID)  # who closes it himself knows that it has no more
+                raise self._incomplete(self._received, _CLOSED_AMID)  # who closes it himself knows
             return b""
         if self._is_read:  # of two who read, each would get a part of it
-            raise _incomplete(connection.body_received, "it is read by somebody else at the moment")
+            raise self._incomplete(connection.body_received, "it is read by somebody else at the moment")
         self._is_read = True
         try:
             piece = connection.read_piece(self._deadline)
@@ -612,11 +612,11 @@ class IncomingResponse:
             if self._connection is not None:
                 self._fail(connection, error)
             elif self._claim.is_broken_off and isinstance(error, RequestException):
-                raise _incomplete(connection.body_received, _CLOSED_AMID) from error
+                raise self._incomplete(connection.body_received, _CLOSED_AMID) from error
             raise
         if self._claim.is_broken_off:
             connection.close()
-            raise _incomplete(connection.body_received, _CLOSED_AMID)
+            raise self._incomplete(connection.body_received, _CLOSED_AMID)
         return piece
 
     def check_time(self) -> None:
@@ -644,7 +644,7 @@ class IncomingResponse:
             left = connection.body_left
             whole = gathered(chain([whole], self.pieces()), len(whole) + left if left else None)
         if self._closer:  # between two pieces
-            raise _incomplete(len(whole), _CLOSED_AMID)
+            raise self._incomplete(len(whole), _CLOSED_AMID)
         return whole
 
     def read_rest(self) -> bytes | None:
@@ -655,6 +655,7 @@ class IncomingResponse:
         """
         connection = self._connection
         if connection is not None and self._is_read:
+            self._received = connection.body_received
             self._connection = None
             self._pool._break_off(self._claim, connection)
             return None
@@ -720,11 +721,18 @@ class IncomingResponse:
     def _give_up(self, why: str = NOT_READ) -> None:
         # A claim that was released already holds nothing, and giving it up does nothing.
         self.marks.ended = time.monotonic()
+        self._received = self.received
         self._pool._give_up(self._claim, why)
         self._connection = None
 
+    def _incomplete(self, received: int, why: str) -> IncompleteBody:
+        where = f" after {received} bytes" if received else ""
+        return IncompleteBody(
+            f"the body from {self._claim.route} is cut short{where}: {why}", received=received
+        )
+
     def _fail(self, connection: HTTPConnection, error: BaseException) -> None:
-        self._received = received = connection.body_received
+        received = connection.body_received
         why = self._claim.why
         self._give_up(_why_given_up(error) if why is BROKEN_OFF else why)
         if self._claim.teller is not None:
@@ -743,13 +751,8 @@ class IncomingResponse:
             teller.tell(ConnectionReleased, connection, served)
 
 
-# Why the body is incomplete of who reads a response that somebody else closes.
+# What is told to who reads a response that somebody else closes.
 _CLOSED_AMID: Final = "the response was closed while it was read"
-
-
-def _incomplete(received: int, why: str) -> IncompleteBody:
-    where = f" after {received} bytes" if received else ""
-    return IncompleteBody(f"the body is cut short{where}: {why}", received=received)
 
 
 def _check_limits(limits: Any) -> None:

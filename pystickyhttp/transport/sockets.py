@@ -597,7 +597,7 @@ def _of_ssl(*names: str) -> tuple[type[OSError], ...]:
 
 
 def reason_of(error: BaseException) -> str:
-    """What an error of a socket without TLS says of its cause; `tls.reason_of` knows those of TLS too."""
+    """What an error of a socket without TLS says of its cause; `tls_errors` has the same for those of TLS."""
     return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
 
 

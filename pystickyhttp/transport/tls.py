@@ -24,14 +24,11 @@ from .tls_errors import (
     WITHOUT_ROOTS,
     Advice,
     is_lost,
+    reason_of,
     why_failed,
     why_refused,
 )
-from .tls_errors import is_alert as is_alert
-from .tls_errors import reason_of as reason_of
-from .tls_in_tls import AnySocket as AnySocket
-from .tls_in_tls import TLSInTLS
-from .tls_in_tls import TLSSocket as TLSSocket
+from .tls_in_tls import AnySocket, TLSInTLS, TLSSocket
 from .tls_tickets import tickets
 
 # What this client speaks; a server that has not heard of ALPN chooses none.

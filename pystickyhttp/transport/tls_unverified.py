@@ -1,4 +1,4 @@
-"""Whoever is not verified is warned of: once for each host, at the line of the caller's."""
+"""The warning that a server is not verified: once for each host, at the line of the caller's."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from .connection import HTTPConnection, ResponseHead
 from .duplex import DuplexStream
 from .request import OutgoingRequest
 from .route import Route
-from .sockets import is_of_a_signal_handler
+from .sockets import is_of_a_signal_handler, would_block
 
 _AUTHENTICATION_REQUIRED: Final = 407
 # A page that says why there is no tunnel comes along with its head, or in the next packet. Nobody wants more
@@ -148,9 +148,9 @@ def _check_silence(stream: DuplexStream, route: Route) -> None:
     tunnel = f"the tunnel to {route.authority} that proxy {route.proxy} made"
     try:
         first = stream.recv(1)
-    except (BlockingIOError, ssl.SSLWantReadError):
-        return
     except OSError as error:
+        if would_block(error):
+            return
         if is_of_a_signal_handler(error):
             raise
         raise TunnelError(f"{tunnel} broke at once: {error.strerror or error}") from error

@@ -139,9 +139,8 @@ class TLSWire:
     def __init__(self, sock: AnySocket) -> None:
         self.news: Poll = poller(sock)
         self._socket = sock
-        self._seconds = self._waited = (
-            sock.gettimeout()
-        )  # that which is set, and the last one that let us wait
+        # The limit that is set, and the last one that let us wait.
+        self._seconds = self._waited = sock.gettimeout()
 
     def send(self, data: bytes | memoryview, seconds: float | None) -> int:
         """See `PlainWire.send`."""

@@ -361,7 +361,6 @@ class RealServers:
         "httpbin",
         "httpbin_tls",
     )
-    CLOSING = ("gunicorn_sync",)
 
     def __init__(self, ca: trustme.CA, ca_file: str) -> None:
         self._ca = ca

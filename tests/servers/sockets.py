@@ -48,10 +48,6 @@ def open_sockets() -> set[Descriptor]:
     return open_descriptors(stat.S_ISSOCK)
 
 
-def socket_count() -> int:
-    return len(open_sockets())
-
-
 def socket_of_server() -> socket.socket:
     """A socket by which a server goes out to another one, and that is known for a server's from the first."""
     with _making:

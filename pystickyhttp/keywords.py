@@ -1,7 +1,7 @@
 """What the methods of a session take by name, for type checkers and editors alone: nothing here is run.
 
-Import it below `if TYPE_CHECKING:`, as this package does. A function of yours that hands its arguments on may
-say so by it: `def fetch(path: str, **options: Unpack[Options]) -> Response`.
+Import it below `if TYPE_CHECKING:`, as this package does. A function of yours that hands its keyword
+arguments on can say so: `def fetch(path: str, **keywords: Unpack[Keywords]) -> Response`.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ class _Common(TypedDict, total=False):
     cert: CertTypes
 
 
-class GetOptions(_Common, total=False):
+class GetKeywords(_Common, total=False):
     """What `get` takes beside url and params."""
 
     data: BodyTypes
     json: Any
 
 
-class PostOptions(_Common, total=False):
+class PostKeywords(_Common, total=False):
     """What `post` takes beside url, data and json."""
 
     params: ParamTypes
 
 
-class PutOptions(_Common, total=False):
+class PutKeywords(_Common, total=False):
     """What `put` and `patch` take beside url and data."""
 
     params: ParamTypes
     json: Any
 
 
-class Options(_Common, total=False):
+class Keywords(_Common, total=False):
     """What `request` takes beside method and url, and `options`, `head` and `delete` beside url."""
 
     params: ParamTypes
