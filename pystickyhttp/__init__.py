@@ -25,7 +25,7 @@ are for programs too:
     events                  what Session(trace=...) is told
     timing, stats           the facts behind Response.timing and Session.stats()
     testing                 adapters that answer without a network, for tests of programs
-    arguments               types of the arguments of get() and its sisters, for functions that hand them on
+    keywords                types of the arguments of get() and its sisters, for functions that hand them on
     transport               the pool and its connections, without sessions
 
 All other modules are the inside of these, and may change. `python -m pystickyhttp --help` is the manual of
