@@ -1273,7 +1273,13 @@ class Response:
 
     def _read_whole(self) -> bytes:
         if self._body is None or self._undecoded is not None or self.has_field(b"content-encoding"):
-            return gathered(self._read())
+            whole = gathered(self._read())
+            if self._body is not None and self._body.was_cut:  # by a signal handler, between two pieces
+                raise IncompleteBody(
+                    f"{self._body_told()} is cut short: the response was closed while it was read",
+                    response=self,
+                )
+            return whole
         # Nothing has to be done to the bytes that the transport puts together.
         self._check_is_whole()
         self._consumed = True

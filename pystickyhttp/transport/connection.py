@@ -263,6 +263,11 @@ class HTTPConnection:
         """Bytes of the body that have yet to come; 0 where nobody can tell."""
         return 0 if self._body_length is None else self._body_length - self.body_received
 
+    @property
+    def ended_by_close(self) -> bool:
+        """Whether the end of the body was that of the connection, as nothing else marks it."""
+        return self._h11.trailing_data[1]
+
     # --- the exchange
 
     def exchange(
