@@ -9,7 +9,6 @@ during an exchange closes it: after an error nobody knows what the next byte wou
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import os
 import socket
@@ -43,6 +42,7 @@ from .sockets import (
     reason_of,
     shut_down,
     speaks_tls,
+    tolerated,
     wants_to_read,
     would_block,
 )
@@ -930,7 +930,7 @@ class HTTPConnection:
 
     def wake_reader(self) -> None:
         """Break it off at both ends: who waits for bytes, in another thread, finds an end, and closes it."""
-        with contextlib.suppress(OSError):  # it is broken already
+        with tolerated(OSError):  # it is broken already
             shut_down(self._socket)
 
     def _say_goodbye(self, sock: tls.TLSSocket) -> None:
@@ -950,7 +950,7 @@ class HTTPConnection:
         self._state = _CLOSED
         # Whoever detaches a program from its terminal closes every descriptor that it has. That this one is
         # gone is no error of the request that finds it so.
-        with contextlib.suppress(OSError):
+        with tolerated(OSError):
             self._socket.close()
 
     def hand_over(self) -> DuplexStream:
