@@ -46,7 +46,7 @@ from .sockets import (
     wants_to_read,
     would_block,
 )
-from .wires import PlainWire, TLSWire, Wire
+from .wires import TLS_RECORD, PlainWire, TLSWire, Wire
 
 if TYPE_CHECKING:
     from ..telling import Teller
@@ -65,9 +65,8 @@ READ_SIZE: Final = 65536
 # What a read of a body takes that has more than this to come: the calls, and what h11 does for each, count
 # for half as much as with READ_SIZE; above, a piece and its copies no longer fit into a processor's cache.
 LARGE_READ: Final = 256 * 1024
-# What a full record of TLS holds (RFC 8446, section 5.1), and how many of them are put together to one piece
-# of a body: as much as a read of a plain socket takes at first.
-TLS_RECORD: Final = 16384
+# How many records are put together to one piece of a body: as much as a read of a plain socket takes at
+# first.
 TLS_RECORDS: Final = READ_SIZE // TLS_RECORD
 # A block that is twice what a piece takes on its way: the read, and h11's three copies of it.
 _KEPT: Final = 8 * LARGE_READ
