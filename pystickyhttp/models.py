@@ -39,6 +39,7 @@ from .kept import kept
 from .once import once
 from .raw import FileBody, RawBody, RawResponse
 from .retries import RequestHistory
+from .transport.sockets import is_of_a_signal_handler
 from .urls import ParamTypes
 
 if TYPE_CHECKING:
@@ -1308,7 +1309,7 @@ class Response:
     def _fail(self, error: BaseException) -> None:
         """Let go of the connection, and name in an error what it happened to."""
         self.close()
-        if isinstance(error, RequestException):
+        if isinstance(error, RequestException) and not is_of_a_signal_handler(error):
             error.request, error.response = self.request, self
 
     def _timed(self, steps: Iterable[bytes]) -> Iterator[bytes]:

@@ -366,7 +366,7 @@ class RawResponse(io.RawIOBase):
 
     def _fail(self, error: BaseException) -> None:
         """Name in an error what it happened to, and let go of the connection."""
-        if isinstance(error, RequestException):
+        if isinstance(error, RequestException) and not is_of_a_signal_handler(error):
             if error.request is None:
                 error.request = self._request
             if error.response is None and self._response is not None:

@@ -393,3 +393,36 @@ def test_who_closes_a_response_whose_connection_was_just_given_back_leaves_that_
         assert session.get(server.url()).content == b"ok"
         assert server.accepted == 1
         assert session.stats().discarded == {}
+
+
+def test_an_interrupt_of_who_closes_a_response_over_its_reader_leaves_it_to_the_reader() -> None:
+    """L3: to close its socket would not wake him, and its number may be the next one's."""
+    go = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(HEADS["by its length"] + HALF)
+        peer.wait(go)
+        peer.send(HALF)
+        peer.stall()
+
+    def interrupted(*_: Any) -> bool:
+        raise KeyboardInterrupt
+
+    read: list[bytes] = []
+    with ScriptedServer(script) as server, no_socket_left(), Session() as session:
+        response = session.get(server.url(), stream=True, timeout=None)
+        body: Any = response._body
+        connection = body._connection
+        reader = threading.Thread(target=lambda: read.append(response.content))
+        reader.start()
+        wait_for(lambda: connection.body_received == len(HALF) and body._is_read, "it waits for the rest")
+        pool = session.get_adapter("http://").pool  # type: ignore[attr-defined]
+        pool._break_off = interrupted
+        with pytest.raises(KeyboardInterrupt):
+            response.close()
+        assert not connection.closed
+        go.set()
+        reader.join(DEADLINE)
+        assert read == [2 * HALF]
+        assert session.stats().active == 0

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import pytest
 
-from pystickyhttp import Session
+from pystickyhttp import Response, Session
 from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.bodies import StreamedBody
 from pystickyhttp.exceptions import ConnectionLost, NameResolutionError, ReadTimeout
@@ -270,6 +270,25 @@ def test_what_a_handler_raises_amid_a_body_is_no_cut_and_no_timeout(
         assert response.read_piece() == b"begun"
         with raised(error, waits_for_bytes):
             response.read_piece()
+
+
+@pytest.mark.parametrize("read", [lambda response: response.content, lambda response: response.raw.read()])
+def test_what_a_handler_raises_amid_a_body_is_told_nothing_of_the_response(
+    read: Callable[[Response], object],
+) -> None:
+    """It may be about a request of the handler's own."""
+
+    def begins(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbegun")
+        peer.stall()
+
+    made: Any = ERRORS[-1]()
+    with ScriptedServer(begins) as server, no_socket_left(), Session() as session:
+        response = session.get(server.url(), stream=True)
+        with raised(made, waits_for_bytes):
+            read(response)
+    assert (made.request, made.response) == (None, None)
 
 
 @pytest.mark.usefixtures("unhurried_drain")

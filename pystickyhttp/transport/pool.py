@@ -666,12 +666,12 @@ class IncomingResponse:
             The bytes, undecoded, or None where it was too much, took too long or broke.
         """
         connection = self._connection
+        if connection is None:
+            return b""
+        if self._is_read:
+            self._break_off(connection)
+            return None
         try:
-            if connection is None:
-                return b""
-            if self._is_read:
-                self._break_off(connection)
-                return None
             self._connection = None  # who comes to read from now on finds it closed
             return self._drained(connection)
         except BaseException:
