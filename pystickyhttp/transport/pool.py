@@ -320,8 +320,8 @@ class ConnectionPool:
         if limit is not None:
             ends.append(time.monotonic() + limit)
         until = min(ends, default=None)
-        self._waiting.add(claim)
         try:
+            self._waiting.add(claim)
             while not self._is_granted(claim) and (until is None or time.monotonic() < until):
                 assert claim.gate is not None
                 claim.gate.acquire(timeout=-1 if until is None else max(0.0, until - time.monotonic()))
