@@ -459,6 +459,7 @@ class ConnectionPool:
         self._wake_who_waits()
 
     def _wake_who_waits(self) -> None:
+        # A list of a set is made in one step; a tuple lets the collector in amid it, up to Python 3.11.
         for waiting in list(self._waiting):
             waiting.wake()
 
