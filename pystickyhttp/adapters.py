@@ -46,7 +46,7 @@ from .transport import (
     SocketSettings,
 )
 from .transport.ledger import DEFAULT_LIMITS
-from .transport.sockets import DEFAULT_KEEPALIVE, local_address_of
+from .transport.sockets import DEFAULT_KEEPALIVE, is_of_a_signal_handler, local_address_of
 from .urls import URL
 
 if TYPE_CHECKING:
@@ -307,6 +307,8 @@ class HTTPAdapter(BaseAdapter):
             response._seconds = (time.monotonic() if marks is None else marks.head) - started
             return response
         except RequestException as error:
+            if is_of_a_signal_handler(error):  # what it says is not about this request
+                raise
             if isinstance(error, TunnelError) and error.status is not None and error.response is None:
                 error.response = self._answer_of_proxy(request, error)
                 error.response._seconds = time.monotonic() - started
@@ -333,8 +335,7 @@ class HTTPAdapter(BaseAdapter):
             except RequestException as error:
                 if tries.teller is not None:
                     tries.tell_failure(error)
-                # An error that has a request already is that one's: a body may be made of other requests.
-                if error.request is not None or not outgoing.rewindable or not tries.go_on_after_error(error):
+                if not (_is_of_this_try(error) and outgoing.rewindable and tries.go_on_after_error(error)):
                     raise
                 continue
             try:
@@ -571,6 +572,15 @@ def limits_of(connections: int | None, maxsize: int | None, *, block: bool) -> L
     if block:
         given["max_per_host"] = DEFAULT_POOLSIZE if maxsize is None else maxsize
     return Limits(**given) if given else DEFAULT_LIMITS
+
+
+def _is_of_this_try(error: RequestException) -> bool:
+    """Whether an error may be met by another try.
+
+    One that has a request already is that one's: a body may be made of other requests. And what a signal
+    handler raises is its program's.
+    """
+    return error.request is None and not is_of_a_signal_handler(error)
 
 
 def _name_variable(error: RequestException, url: URL, proxy: str | None) -> None:

@@ -1,7 +1,9 @@
 """What is made of a text, and kept by it as long as the process lives.
 
-It is `functools.lru_cache` with one rule more: what is made of a large text is not kept. A bound on how many
-there are bounds no memory where a server, or a program, makes up URLs and fields of many kilobytes each.
+It is `functools.lru_cache` with two rules more. What is made of a large text is not kept: a bound on how many
+there are bounds no memory where a server, or a program, makes up URLs and fields of many kilobytes each. And
+what is made of a text of a class of the caller's is not: a member of an Enum is found where its characters
+are, and so whoever has the characters alone would be given what another class has made of them.
 
 A lookup is that of a dict, with no call of a Python function: it is on the path of each request. So there is
 no lock, and the oldest goes first, whether or not it was asked for since. Two threads that miss at the same
@@ -45,9 +47,12 @@ class Kept(dict[K, V]):
     def __repr__(self) -> str:
         return f"<{self.__wrapped__.__qualname__}, {len(self)} kept>"  # which may hold passwords
 
+    def __reduce__(self) -> str:
+        return self.__wrapped__.__qualname__  # as a function it pickles, and is copied, by its name alone
+
     def __missing__(self, key: K) -> V:
         made = self.__wrapped__(key)
-        if not _is_large(key):
+        if _may_be_kept(key):
             while len(self) >= self.most:
                 self._forget_oldest()
             self[key] = made
@@ -59,7 +64,7 @@ class Kept(dict[K, V]):
 
 
 def kept(most: int) -> Callable[[Callable[[K], V]], Kept[K, V]]:
-    """Keep what a function of one argument returns, unless that argument is large.
+    """Keep what a function of one argument returns, unless that argument is large, or of a class of its own.
 
     Args:
         most: how many are kept.
@@ -71,13 +76,15 @@ def kept(most: int) -> Callable[[Callable[[K], V]], Kept[K, V]]:
     return keeping
 
 
-def _is_large(key: object) -> bool:
-    """Whether the texts of a key, which may be a tuple of others, are more than is kept."""
+def _may_be_kept(key: object) -> bool:
+    """Whether the texts of a key, which may be a tuple of others, are str and bytes, and not too large."""
     size = 0
     parts = [key]
     for part in parts:
         if isinstance(part, (str, bytes)):
+            if type(part) not in (str, bytes):
+                return False
             size += len(part)
         elif isinstance(part, tuple):
             parts.extend(part)
-    return size > MOST_KEPT
+    return size <= MOST_KEPT

@@ -38,6 +38,7 @@ from .kept import kept
 from .once import once
 from .raw import FileBody, RawBody, RawResponse, decoded
 from .retries import RequestHistory
+from .transport.sockets import is_of_a_signal_handler
 from .urls import ParamTypes
 
 if TYPE_CHECKING:
@@ -1241,7 +1242,13 @@ class Response:
 
     def _read_whole(self) -> bytes:
         if self._body is None or self._undecoded is not None or self.has_field(b"content-encoding"):
-            return gathered(self._read())
+            whole = gathered(self._read())
+            if self._body is not None and self._body.closed_early:  # by a signal handler, between two pieces
+                raise IncompleteBody(
+                    f"{self._body_told()} is cut short: the response was closed while it was read",
+                    response=self,
+                )
+            return whole
         # Nothing has to be done to the bytes that the transport puts together.
         self._check_is_whole()
         self._consumed = True
@@ -1268,7 +1275,7 @@ class Response:
     def _fail(self, error: BaseException) -> None:
         """Let go of the connection, and name in an error what it happened to."""
         self.close()
-        if isinstance(error, RequestException):
+        if isinstance(error, RequestException) and not is_of_a_signal_handler(error):
             error.request, error.response = self.request, self
 
     def _raw_pieces(self) -> Iterable[bytes]:

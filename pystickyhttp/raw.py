@@ -17,6 +17,7 @@ from .exceptions import RequestException
 from .gathering import gathered
 from .headers import Headers
 from .transport.pool import DRAIN_BYTES
+from .transport.sockets import is_of_a_signal_handler
 
 # What one read of a file that an adapter gave takes: enough that the calls do not count.
 _PIECE: Final = 64 * 1024
@@ -98,7 +99,9 @@ class FileBody:
             return None
         try:
             return self._read_small()
-        except OSError:  # nobody asked for this body: that it breaks is no news
+        except OSError as error:  # nobody asked for this body: that it breaks is no news
+            if is_of_a_signal_handler(error):
+                raise
             return None
         finally:
             self.close()
@@ -363,7 +366,7 @@ class RawResponse(io.RawIOBase):
 
     def _fail(self, error: BaseException) -> None:
         """Name in an error what it happened to, and let go of the connection."""
-        if isinstance(error, RequestException):
+        if isinstance(error, RequestException) and not is_of_a_signal_handler(error):
             if error.request is None:
                 error.request = self._request
             if error.response is None and self._response is not None:

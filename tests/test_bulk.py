@@ -22,7 +22,8 @@ import pystickyhttp
 from pystickyhttp import Session, gathering
 from pystickyhttp.exceptions import IncompleteBody
 from pystickyhttp.gathering import BELIEVED, LARGE, gathered
-from pystickyhttp.transport.connection import LARGE_READ, READ_SIZE, TLS_RECORD
+from pystickyhttp.transport.connection import LARGE_READ, READ_SIZE
+from pystickyhttp.transport.wires import TLS_RECORD
 from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
 from tests.servers.wire import Request
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import enum
 import gc
 import gzip
 import pickle
@@ -430,6 +432,24 @@ def test_what_is_made_of_a_large_text_is_not_kept(key: Any, is_kept: bool) -> No
     make = kept(2)(Text)
     assert (make(key) is make(key)) == is_kept
     assert (key in make) == is_kept
+
+
+class Word(str, enum.Enum):  # noqa: UP042 - what StrEnum mends is what this is for
+    NAME = "X-Mine"
+    VALUE = "mine"
+
+
+@pytest.mark.parametrize("key", [Word.NAME, ("GET", Word.NAME), (("GET", (Word.NAME,)),)])
+def test_what_is_made_of_a_text_of_another_class_is_not_kept(key: Any) -> None:
+    make = kept(2)(Text)
+    make(key)
+    assert not make
+
+
+def test_what_keeps_is_pickled_and_copied_as_the_function_that_it_is() -> None:
+    """By its name, with nothing of what it keeps: a key may hold a password."""
+    assert pickle.loads(pickle.dumps(urls.parse)) is urls.parse
+    assert copy.deepcopy(urls.parse) is copy.copy(urls.parse) is urls.parse
 
 
 def test_what_fails_is_not_kept_and_what_can_not_be_looked_up_is_told_so() -> None:

@@ -468,3 +468,22 @@ def test_a_connection_whose_response_is_not_read_whole_is_not_for_the_pool() -> 
         assert response._connection.why_not_pooled() == NOT_WHOLE
         response.close()
         pool.close()
+
+
+def test_who_is_interrupted_as_he_begins_to_wait_is_not_kept() -> None:
+    """L3."""
+
+    class Interrupted(set[_Claim]):
+        def add(self, claim: _Claim) -> None:
+            super().add(claim)
+            raise KeyboardInterrupt
+
+    with ScriptedServer(keep_alive(lambda _: respond(bytes(2_000_000)))) as server, Session() as session:
+        session.max_connections = 1
+        pool = session.get_adapter("http://").pool  # type: ignore[attr-defined]
+        with session.get(server.url(), stream=True):
+            pool._waiting = Interrupted()
+            with pytest.raises(KeyboardInterrupt):
+                session.get(server.url())
+            assert not pool._waiting
+            assert pool._ledger.waiting == 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import itertools
 import os
 import selectors
@@ -23,8 +24,11 @@ from typing import Any, Final
 
 import pytest
 
+from pystickyhttp import Response, Session
+from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.bodies import StreamedBody
 from pystickyhttp.exceptions import ConnectionLost, NameResolutionError, ReadTimeout
+from pystickyhttp.raw import FileBody
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import (
     ConnectionPool,
@@ -40,7 +44,8 @@ from pystickyhttp.transport import (
     tunnels,
 )
 from pystickyhttp.transport.lookups import Lookups
-from pystickyhttp.transport.sockets import is_of_a_signal_handler
+from pystickyhttp.transport.sockets import SocketSettings, configure, is_of_a_signal_handler, tolerated
+from pystickyhttp.transport.tls_in_tls import TLSInTLS
 from pystickyhttp.transport.wires import PlainWire
 from tests.interrupts import ctrl_c_once
 from tests.patience import DEADLINE
@@ -253,7 +258,8 @@ def test_what_a_handler_raises_amid_the_wait_for_an_answer_is_no_reason_to_send_
     pool = ConnectionPool()
     with ScriptedServer(answers_once, tls=tls) as server, nothing_left(pool):
         assert send(pool, route_to(server, ca_file)) == b"ok"
-        with raised(error, waits_for_bytes):
+        # It may wait before the server has read what it sent.
+        with raised(error, lambda frame: len(server.requests) == 2 and waits_for_bytes(frame)):
             send(pool, route_to(server, ca_file))
         assert pool.stats().replayed == 0
         assert pool.stats().discarded == {"an error or an interrupt ended its exchange": 1}
@@ -270,6 +276,25 @@ def test_what_a_handler_raises_amid_a_body_is_no_cut_and_no_timeout(
         assert response.read_piece() == b"begun"
         with raised(error, waits_for_bytes):
             response.read_piece()
+
+
+@pytest.mark.parametrize("read", [lambda response: response.content, lambda response: response.raw.read()])
+def test_what_a_handler_raises_amid_a_body_is_told_nothing_of_the_response(
+    read: Callable[[Response], object],
+) -> None:
+    """It may be about a request of the handler's own."""
+
+    def begins(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbegun")
+        peer.stall()
+
+    made: Any = ERRORS[-1]()
+    with ScriptedServer(begins) as server, no_socket_left(), Session() as session:
+        response = session.get(server.url(), stream=True)
+        with raised(made, waits_for_bytes):
+            read(response)
+    assert (made.request, made.response) == (None, None)
 
 
 @pytest.mark.usefixtures("unhurried_drain")
@@ -364,12 +389,71 @@ def test_what_a_handler_raises_while_a_tunnel_is_asked_for_is_no_refusal(
             send(pool, route)
 
 
-def test_a_timeout_that_a_handler_raises_amid_a_handshake_is_none_of_ours(ca_file: str) -> None:
+def test_what_a_handler_raises_amid_a_handshake_is_no_loss_of_it(error: Exception, ca_file: str) -> None:
+    """P1: it would be one that may be tried again."""
     pool = ConnectionPool()
     with ScriptedServer(Peer.stall) as server, nothing_left(pool):
         route = Route("https", "localhost", server.port, TLSIdentity(ca=ca_file))
-        with raised(ERRORS[0](), amid(ssl.SSLSocket.do_handshake)):
+        with raised(error, amid(ssl.SSLSocket.do_handshake)):
             send(pool, route)
+
+
+def test_what_a_handler_raises_amid_a_handshake_with_a_proxy_is_no_error_of_the_proxy(
+    error: Exception, ca_file: str
+) -> None:
+    pool = ConnectionPool()
+    with ScriptedServer(Peer.stall) as server, nothing_left(pool):
+        proxy = Proxy("https", "localhost", server.port, tls=TLSIdentity(ca=ca_file))
+        route = Route("https", "localhost", 443, TLSIdentity(ca=ca_file), proxy=proxy)
+        with raised(error, amid(ssl.SSLSocket.do_handshake)):
+            send(pool, route)
+
+
+def test_what_a_handler_raises_while_a_proxy_says_why_it_refuses_comes_out(error: Exception) -> None:
+    def refuses(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 407 No\r\nContent-Length: 10\r\n\r\nbegun")
+        peer.stall()
+
+    def waits_for_reasons(frame: FrameType | None) -> bool:
+        while frame is not None and frame.f_code is not tunnels._beginning_of_body.__code__:
+            frame = frame.f_back
+        return frame is not None
+
+    pool = ConnectionPool()
+    with ScriptedServer(refuses) as server, nothing_left(pool):
+        proxy = Proxy("http", "127.0.0.1", server.port)
+        with raised(error, lambda frame: waits_for_bytes(frame) and waits_for_reasons(frame)):
+            send(pool, Route("https", "localhost", 443, TLSIdentity(), proxy=proxy))
+
+
+def test_what_a_handler_raises_amid_a_handshake_within_that_of_a_proxy_comes_out(
+    error: Exception, tls_context: ssl.SSLContext, ca_file: str
+) -> None:
+    context = ssl.create_default_context(cafile=ca_file)
+    with ScriptedServer(Peer.stall, tls=tls_context) as server, no_socket_left():
+        sock = socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE)
+        with context.wrap_socket(sock, server_hostname="localhost") as outer:
+            inner = TLSInTLS(outer, context, server_hostname="localhost")
+            with struck(error, ssl.SSLSocket, "send"):
+                inner.do_handshake()
+
+
+@pytest.mark.parametrize("error", ERRORS[-2:], ids=NAMES[-2:])
+def test_what_a_handler_raises_is_not_tried_again_and_is_told_nothing_of_the_request(
+    error: Callable[[], Exception],
+) -> None:
+    """What the policy of retries says is about errors of the request's own."""
+    made: Any = error()
+    said = made.args
+    with ScriptedServer(answers_once) as server, Session() as session:
+        session.mount("http://", HTTPAdapter(max_retries=3))
+        session.get(server.url())
+        with raised(made, lambda frame: len(server.requests) == 2 and waits_for_bytes(frame)):
+            session.get(server.url())
+        assert len(server.requests) == 2
+    assert made.request is None
+    assert made.args == said
 
 
 def test_an_interrupt_amid_the_wait_for_an_answer_comes_out(tls: ssl.SSLContext | None, ca_file: str) -> None:
@@ -536,6 +620,52 @@ def test_what_a_handler_raises_between_two_records_comes_out(
         response = pool.send(route_to(server, ca_file), GET, LIMITS.start())
         with struck(error, ssl.SSLSocket, "recv", at=3):
             response.read()
+
+
+@pytest.mark.parametrize("name", ["bind", "setsockopt"])
+def test_what_a_handler_raises_while_a_socket_is_made_ready_comes_out(error: Exception, name: str) -> None:
+    """It says nothing of the local address, and nothing of the option."""
+    option = (socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    asked: list[tuple[Any, ...]] = []
+
+    class Noted(socket.socket):
+        def setsockopt(self, *given: Any) -> None:
+            asked.append(given)
+            super().setsockopt(*given)
+
+    with Noted() as sock:
+        configure(sock, socket.AF_INET, SocketSettings([option]), ("127.0.0.1", 0))
+    pool = ConnectionPool(dialer=Dialer(settings=SocketSettings([option])))
+    with ScriptedServer(ANSWERS) as server, nothing_left(pool):
+        route = Route("http", "127.0.0.1", server.port, local_address=("127.0.0.1", 0))
+        with struck(error, socket.socket, name, at=1 if name == "bind" else asked.index(option) + 1):
+            send(pool, route)
+
+
+def test_what_a_handler_raises_while_a_file_is_read_that_nobody_asked_for_comes_out(
+    error: Exception,
+) -> None:
+    """R5."""
+    file = io.BytesIO(b"rest")
+    body = FileBody(file)
+    with struck(error, body, "_read_coded"):
+        body.read_rest()
+    assert file.closed
+
+
+def test_what_a_handler_raises_is_tolerated_nowhere(error: Exception) -> None:
+    def tolerates() -> None:
+        with tolerated(OSError, ValueError):
+            signal.raise_signal(signal.SIGALRM)
+
+    def ring(*_: object) -> None:
+        raise error
+
+    with handled_by(ring), pytest.raises(type(error)) as caught:
+        tolerates()
+    assert caught.value is error
+    with tolerated(OSError, ValueError):
+        raise OSError("the socket's")
 
 
 def test_a_connection_upon_whose_socket_a_handler_strikes_is_closed(error: Exception) -> None:

@@ -9,7 +9,6 @@ during an exchange closes it: after an error nobody knows what the next byte wou
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import os
 import socket
@@ -43,10 +42,11 @@ from .sockets import (
     reason_of,
     shut_down,
     speaks_tls,
+    tolerated,
     wants_to_read,
     would_block,
 )
-from .wires import PlainWire, TLSWire, Wire
+from .wires import TLS_RECORD, PlainWire, TLSWire, Wire
 
 if TYPE_CHECKING:
     from ..telling import Teller
@@ -65,9 +65,8 @@ READ_SIZE: Final = 65536
 # What a read of a body takes that has more than this to come: the calls, and what h11 does for each, count
 # for half as much as with READ_SIZE; above, a piece and its copies no longer fit into a processor's cache.
 LARGE_READ: Final = 256 * 1024
-# What a full record of TLS holds (RFC 8446, section 5.1), and how many of them are put together to one piece
-# of a body: as much as a read of a plain socket takes at first.
-TLS_RECORD: Final = 16384
+# How many records are put together to one piece of a body: as much as a read of a plain socket takes at
+# first.
 TLS_RECORDS: Final = READ_SIZE // TLS_RECORD
 # A block that is twice what a piece takes on its way: the read, and h11's three copies of it.
 _KEPT: Final = 8 * LARGE_READ
@@ -262,6 +261,11 @@ class HTTPConnection:
     def body_left(self) -> int:
         """Bytes of the body that have yet to come; 0 where nobody can tell."""
         return 0 if self._body_length is None else self._body_length - self.body_received
+
+    @property
+    def ended_by_close(self) -> bool:
+        """Whether the end of the body was that of the connection, as nothing else marks it."""
+        return self._h11.trailing_data[1]
 
     # --- the exchange
 
@@ -925,7 +929,7 @@ class HTTPConnection:
 
     def wake_reader(self) -> None:
         """Break it off at both ends: who waits for bytes, in another thread, finds an end, and closes it."""
-        with contextlib.suppress(OSError):  # it is broken already
+        with tolerated(OSError):  # it is broken already
             shut_down(self._socket)
 
     def _say_goodbye(self, sock: TLSSocket) -> None:
@@ -945,7 +949,7 @@ class HTTPConnection:
         self._state = _CLOSED
         # Whoever detaches a program from its terminal closes every descriptor that it has. That this one is
         # gone is no error of the request that finds it so.
-        with contextlib.suppress(OSError):
+        with tolerated(OSError):
             self._socket.close()
 
     def hand_over(self) -> DuplexStream:

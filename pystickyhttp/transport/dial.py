@@ -43,6 +43,7 @@ from .sockets import (
     is_timeout_of_ours,
     literal,
     reachable_from,
+    tolerated,
     under_way,
 )
 
@@ -200,7 +201,7 @@ class Dialer:
                 _socks_tunnel(sock, route, address.sockaddr[0], budget)
                 return sock
             except TunnelError as error:
-                if not tunnels.is_worth_another_address(error):
+                if is_of_a_signal_handler(error) or not tunnels.is_worth_another_address(error):
                     raise
                 refusals.append(error)
         raise _no_address_will_do(route, refusals)
@@ -210,16 +211,13 @@ class Dialer:
         leg = route.to_proxy
         try:
             return self._connect(leg, budget) if leg.tls is None else self._connect_securely(leg, budget)
-        except (ConnectTimeout, TotalTimeout) as error:
-            error.args = (f"{route}: {error}{_plain_remedy(leg) if error.leg == SSLError.leg else ''}",)
-            error.leg = ProxyError.leg
-            raise
-        except HandshakeLost as error:
-            raise ProxyError(f"{route}: TLS with the proxy failed: {error}{_plain_remedy(leg)}") from error
-        except SSLError as error:
-            raise ProxySSLError(f"{route}: TLS with the proxy failed: {error}") from error
-        except ConnectionError as error:
-            raise ProxyError(f"{route}: the proxy can't be reached: {error}") from error
+        except RequestException as error:
+            if is_of_a_signal_handler(error):
+                raise
+            failure = _about_proxy(error, route, leg)
+            if failure is error:
+                raise
+            raise failure from error
 
     def _connect_securely(self, leg: Route, budget: Budget) -> socket.socket:
         """The first leg of a Route with an https proxy."""
@@ -484,6 +482,21 @@ def _no_address_will_do(route: Route, refusals: list[TunnelError]) -> TunnelErro
     return error
 
 
+def _about_proxy(error: RequestException, route: Route, leg: Route) -> RequestException:
+    """The error of a Route for one that came of its first leg; it may be the same one, in other words."""
+    if isinstance(error, (ConnectTimeout, TotalTimeout)):
+        error.args = (f"{route}: {error}{_plain_remedy(leg) if error.leg == SSLError.leg else ''}",)
+        error.leg = ProxyError.leg
+        return error
+    if isinstance(error, HandshakeLost):
+        return ProxyError(f"{route}: TLS with the proxy failed: {error}{_plain_remedy(leg)}")
+    if isinstance(error, SSLError):
+        return ProxySSLError(f"{route}: TLS with the proxy failed: {error}")
+    if isinstance(error, ConnectionError):
+        return ProxyError(f"{route}: the proxy can't be reached: {error}")
+    return error
+
+
 def _plain_remedy(leg: Route) -> str:
     """Most proxies of https requests are no https proxies, and many wait in silence for what they know."""
     return f": if this proxy speaks plain http, as most do, write its URL as http://{leg.authority}"
@@ -566,9 +579,10 @@ def _closing_upon_error(sock: AnySocket) -> Iterator[None]:
 
 
 def _peer_of(sock: socket.socket) -> str:
-    try:
+    peer = None
+    with tolerated(OSError):  # it may be gone again already
         peer = sock.getpeername()
-    except OSError:  # it is gone again already
+    if peer is None:
         return "?"
     return str(Address(sock.family, peer)) if isinstance(peer, tuple) else os.fsdecode(peer)
 

@@ -62,14 +62,19 @@ class Lookups:
         """
         import queue  # loaded only where there is a name to resolve, to keep start-up light
 
-        answer: SimpleQueue[Outcome] = queue.SimpleQueue()
-        self._ask(host, port, answer)
-        try:
-            return answer.get(timeout=seconds)
-        except queue.Empty:
-            return None
+        until = None if seconds is None else time.monotonic() + seconds
+        while True:
+            answer: SimpleQueue[Outcome | None] = queue.SimpleQueue()
+            self._ask(host, port, answer)
+            left = None if until is None else max(0.0, until - time.monotonic())
+            try:
+                outcome = answer.get(timeout=left)
+            except queue.Empty:
+                return None
+            if outcome is not None:  # else whoever asked for it was interrupted, and this one asks himself
+                return outcome
 
-    def _ask(self, host: str, port: int, answer: SimpleQueue[Outcome]) -> None:
+    def _ask(self, host: str, port: int, answer: SimpleQueue[Outcome | None]) -> None:
         """Listen to a look-up that may be shared, or else begin one."""
         key = (os.getpid(), host, port)
         mine = _Lookup(time.monotonic())
@@ -81,7 +86,7 @@ class Lookups:
                 self._under_way[key] = mine
                 self._begin(key, mine)
         except BaseException:
-            self._end(key, mine, InterruptedError("whoever asked for it was interrupted"))
+            self._end(key, mine, None)
             raise
 
     def _begin(self, key: tuple[int, str, int], lookup: _Lookup) -> None:
@@ -100,7 +105,7 @@ class Lookups:
             # none.
             look_up()
 
-    def _end(self, key: tuple[int, str, int], lookup: _Lookup, outcome: Outcome) -> None:
+    def _end(self, key: tuple[int, str, int], lookup: _Lookup, outcome: Outcome | None) -> None:
         if self._under_way.get(key) is lookup:
             self._under_way.pop(key, None)
         lookup.tell(outcome)
@@ -117,10 +122,10 @@ class _Lookup:
 
     def __init__(self, begun: float) -> None:
         self.begun = begun
-        self._listeners: list[SimpleQueue[Outcome]] = []
+        self._listeners: list[SimpleQueue[Outcome | None]] = []
         self._over = False
 
-    def listen(self, answer: SimpleQueue[Outcome]) -> bool:
+    def listen(self, answer: SimpleQueue[Outcome | None]) -> bool:
         """Have the outcome put there.
 
         Returns:
@@ -133,8 +138,11 @@ class _Lookup:
                 return False
         return True
 
-    def tell(self, outcome: Outcome) -> None:
-        """Tell everybody what came of it. It is not kept: an error leads to the thread that it is of."""
+    def tell(self, outcome: Outcome | None) -> None:
+        """Tell everybody what came of it, None for nothing: each has to ask anew.
+
+        It is not kept: an error leads to the thread that it is of.
+        """
         self._over = True
         while self._listeners:
             self._listeners.pop().put(outcome)

@@ -320,8 +320,8 @@ class ConnectionPool:
         if limit is not None:
             ends.append(time.monotonic() + limit)
         until = min(ends, default=None)
-        self._waiting.add(claim)
         try:
+            self._waiting.add(claim)
             while not self._is_granted(claim) and (until is None or time.monotonic() < until):
                 assert claim.gate is not None
                 claim.gate.acquire(timeout=-1 if until is None else max(0.0, until - time.monotonic()))
@@ -427,18 +427,18 @@ class ConnectionPool:
             self._ledger.count_lost(claim, HANDED_OVER)
         self._give_up(claim)
 
-    def _break_off(self, claim: _Claim, connection: HTTPConnection) -> None:
+    def _break_off(self, claim: _Claim, connection: HTTPConnection) -> bool:
         """Free the slot of a response that is being read, by another thread or further down in this one.
 
         Its reader is woken, and is the one to close the socket: the system may give the number of a closed
         one to the next, and what OpenSSL reads from is a number.
+
+        Returns:
+            Whether that was done; else its reader has just come to the end.
         """
-        if self._is_inside():
-            _soon(self._break_off, claim, connection)
-            return
         with self._lock:
-            if not claim.held().is_held_by(claim):  # its reader has just come to the end
-                return
+            if connection.ended or not claim.held().is_held_by(claim):
+                return False
             claim.is_broken_off = True
             claim.held().connection = None
             connection.why_discarded = NOT_READ
@@ -447,6 +447,7 @@ class ConnectionPool:
             connection.wake_reader()
         _close_all(closing, claim.teller)
         _tell_discarded([connection], claim.teller)
+        return True
 
     def _abandon(self, claim: _Claim) -> None:
         """R6: a response was collected unread. The collector calls this at any instant: it waits for nothing.
@@ -458,7 +459,8 @@ class ConnectionPool:
         self._wake_who_waits()
 
     def _wake_who_waits(self) -> None:
-        for waiting in tuple(self._waiting):
+        # A list of a set is made in one step; a tuple lets the collector in amid it, up to Python 3.11.
+        for waiting in list(self._waiting):
             waiting.wake()
 
     def _reclaim(self, teller: Teller | None = None) -> None:
@@ -502,6 +504,7 @@ class IncomingResponse:
         "_deadline",
         "_http",
         "_is_read",
+        "_is_whole",
         "_pool",
         "_received",
         "fields",
@@ -533,6 +536,7 @@ class IncomingResponse:
         self._received = 0
         self._connection: HTTPConnection | None = connection
         self._is_read = False  # somebody waits for the next piece
+        self._is_whole = connection.ended  # whoever read it has been given all of its body
         self._closer = 0  # the thread that closed it before its body had ended
         if connection.ended:
             self._finish(connection)
@@ -581,7 +585,7 @@ class IncomingResponse:
     @property
     def closed_early(self) -> bool:
         """Whether it was closed before its body had ended."""
-        return self._closer != 0
+        return self._closer != 0 and not self._is_whole
 
     def read_piece(self) -> bytes:
         """The next piece of the body as it comes, chunk framing taken off, content coding left on.
@@ -596,27 +600,36 @@ class IncomingResponse:
         """
         connection = self._connection
         if connection is None:
-            if self._closer and self._closer != threading.get_ident():
-                raise self._incomplete(self._received, _CLOSED_AMID)  # who closes it himself knows
+            if self.closed_early and self._closer != threading.get_ident():  # who closed it himself knows
+                raise self._incomplete(self._received, _CLOSED_AMID)
             return b""
+        # Nobody comes in between the first step and the one that says that it is read, nor between those of
+        # `read_rest`: the interpreter lets other threads and signal handlers in at calls and loops alone.
         if self._is_read:  # of two who read, each would get a part of it
             raise self._incomplete(connection.body_received, "it is read by somebody else at the moment")
         self._is_read = True
         try:
             piece = connection.read_piece(self._deadline)
-            self._is_read = False
             if connection.ended:
+                # Whoever breaks it off has the socket end, which is the end of a body without length too.
+                self._is_whole = not (self._claim.is_broken_off and connection.ended_by_close)
                 self._finish(connection)
         except BaseException as error:
-            self._is_read = False
-            if self._connection is not None:
+            if not self._claim.is_broken_off:
                 self._fail(connection, error)
-            elif self._claim.is_broken_off and isinstance(error, RequestException):
+                self._is_read = False
+                raise
+            self._is_read = False
+            connection.close()
+            if isinstance(error, RequestException) and not is_of_a_signal_handler(error):
                 raise self._incomplete(connection.body_received, _CLOSED_AMID) from error
             raise
+        # Not sooner: who closes it would else read what the pool has given to somebody else meanwhile (R3).
+        self._is_read = False
         if self._claim.is_broken_off:
             connection.close()
-            raise self._incomplete(connection.body_received, _CLOSED_AMID)
+            if not self._is_whole:
+                raise self._incomplete(connection.body_received, _CLOSED_AMID)
         return piece
 
     def check_time(self) -> None:
@@ -643,7 +656,7 @@ class IncomingResponse:
         if connection is not None:  # mostly that was all
             left = connection.body_left
             whole = gathered(chain([whole], self.pieces()), len(whole) + left if left else None)
-        if self._closer:  # between two pieces
+        if self._closer and not self._is_whole:  # between two pieces
             raise self._incomplete(len(whole), _CLOSED_AMID)
         return whole
 
@@ -654,29 +667,55 @@ class IncomingResponse:
             The bytes, undecoded, or None where it was too much, took too long or broke.
         """
         connection = self._connection
-        if connection is not None and self._is_read:
-            self._received = connection.body_received
-            self._connection = None
-            self._pool._break_off(self._claim, connection)
-            return None
-        self._deadline = DRAIN_TIME.start()
-        self._claim.why = NOT_READ  # whatever stops it now
-        limit = DRAIN_BYTES
-        pieces: list[bytes] = []
-        if connection is not None and connection.body_left > limit:
-            self._give_up()
+        if connection is None:
+            return b""
+        if self._is_read:
+            self._break_off(connection)
             return None
         try:
-            for piece in self.pieces():
+            self._received = connection.body_received
+            self._connection = None  # who comes to read from now on finds it closed
+            return self._drained(connection)
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _break_off(self, connection: HTTPConnection) -> None:
+        """Take it away from who reads it, in another thread or further down in this one."""
+        pool = self._pool
+        if pool._is_inside():
+            _soon(self._break_off, connection)
+        elif pool._break_off(self._claim, connection):
+            self.marks.ended = time.monotonic()
+            self._received = connection.body_received
+            if not self._is_read:  # he has gone on meanwhile, and may have seen nothing of it
+                connection.close()
+        self._connection = None
+
+    def _drained(self, connection: HTTPConnection) -> bytes | None:
+        """R5: what is left of the body, None where the connection was closed instead."""
+        self._claim.why = NOT_READ  # whatever stops it now
+        limit = DRAIN_BYTES
+        if connection.body_left > limit:
+            self._give_up()
+            return None
+        deadline = DRAIN_TIME.start()
+        pieces: list[bytes] = []
+        try:
+            while piece := connection.read_piece(deadline):
                 pieces.append(piece)
                 limit -= len(piece)
                 if limit < 0:
                     self._give_up()
                     return None
-        except OSError as error:  # every error of reading is one; the socket is closed already
-            if is_of_a_signal_handler(error):
+        except BaseException as error:
+            self._fail(connection, error)
+            # Every error of reading is an OSError; the socket is closed already.
+            if not isinstance(error, OSError) or is_of_a_signal_handler(error):
                 raise
             return None
+        self._is_whole = not pieces  # nothing was missing but the word that it was all
+        self._finish(connection)
         return b"".join(pieces)
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ import socket
 import sys
 import weakref
 from collections.abc import Iterable, Sequence
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 from ..exceptions import ConnectError, NameResolutionError
@@ -112,18 +113,17 @@ def literal(host: str, port: int) -> Address | None:
 
 
 def _is_address(family: int, text: str) -> bool:
-    try:
+    with tolerated(OSError, ValueError):  # ValueError: it has a NUL in it, or can't be encoded
         socket.inet_pton(family, text)
         return True
-    except (OSError, ValueError):  # ValueError: it has a NUL in it, or can't be encoded
-        return False
+    return False
 
 
 def _zone_number(zone: str) -> int:
     """RFC 4007, section 11.2: a zone is named as an interface is, or by its number."""
-    with contextlib.suppress(OSError, ValueError):
+    with tolerated(OSError, ValueError):
         return socket.if_nametoindex(zone)
-    with contextlib.suppress(OSError, ValueError, OverflowError):
+    with tolerated(OSError, ValueError, OverflowError):
         socket.if_indextoname(number := int(zone))
         return number
     names = ", ".join(name for _, name in socket.if_nameindex())
@@ -300,6 +300,8 @@ def _bind(sock: socket.socket, local_address: tuple[str, int]) -> None:
             raise ValueError(f"local_address is {local_address!r}, which is no IP address: {_LOCAL_REMEDY}")
         sock.bind(address.sockaddr)
     except OSError as error:
+        if is_of_a_signal_handler(error):
+            raise
         raise ConnectError(
             f"the local address {_text(local_address)} can't be used: {error.strerror or error}"
             f"{_bind_remedy(error, local_address[1])}"
@@ -498,6 +500,8 @@ def _set_options(sock: socket.socket, family: int, options: Iterable[SocketOptio
         try:
             sock.setsockopt(*option)
         except OSError as error:
+            if is_of_a_signal_handler(error):
+                raise
             raise ConnectError(
                 f"the socket option {_described(option)} can't be set: {error.strerror or error}: "
                 f"correct it in socket_options=, or leave it out"
@@ -575,6 +579,16 @@ def is_of_a_signal_handler(error: BaseException) -> bool:
                 return True
         above = below
     return False
+
+
+class tolerated(contextlib.suppress):  # noqa: N801 - it stands where contextlib.suppress would
+    """`contextlib.suppress`, but for what a signal handler has raised."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        # Of `traceback` the first frame is the one that has the `with`.
+        return super().__exit__(kind, error, traceback) and not (error and is_of_a_signal_handler(error))
 
 
 def would_block(error: OSError) -> bool:

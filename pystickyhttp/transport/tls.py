@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ..exceptions import HandshakeLost, ProxySSLError, SSLError
 from .route import Route, TLSIdentity
-from .sockets import under_way
+from .sockets import is_of_a_signal_handler, under_way
 from .tls_contexts import context_for, is_of_the_standard_library, lacks_roots
 from .tls_errors import (
     BY_CONTEXT,
@@ -168,7 +168,7 @@ def _check_protocol(sock: TLSSocket, route: Route) -> None:
 
 def _explained(error: BaseException, sock: AnySocket, route: Route, advice: Advice) -> SSLError | None:
     """The error that says why a handshake failed, None for one that is raised as it is."""
-    if isinstance(error, SSLError):
+    if isinstance(error, SSLError) or is_of_a_signal_handler(error):
         return None
     if isinstance(error, ssl.SSLCertVerificationError):
         assert route.tls is not None, "it had a handshake"

@@ -11,7 +11,6 @@ never blocks: whether anything blocks is decided in one place, `_TimeLimit`, and
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import errno
 import os
@@ -24,6 +23,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, overload
 
 from ..timeouts import MAX_SECONDS
 from .readiness import wait_for_socket
+from .sockets import tolerated
 
 # RFC 8446, section 5.1: a record holds no more plaintext, so one read of the outer TLS gives no more.
 RECORD: Final = 16384
@@ -388,16 +388,15 @@ class TLSInTLS:
         A connection that takes no more may still hold an answer (law X2), so that it is broken is for the
         reading to find out, or for who sends.
         """
-        try:
+        with tolerated(OSError):
             return self._flush()
-        except OSError:
-            return _Wants.NOTHING
+        return _Wants.NOTHING
 
     def _leave_proxy(self) -> None:
         """Say goodbye to the proxy, unless something that belongs before it could not be sent."""
         if self._unsent or self._outgoing.pending:
             return
-        with contextlib.suppress(OSError, ValueError):
+        with tolerated(OSError, ValueError):
             self.outer.unwrap()
             # The proxy has taken leave as well. The outer socket would send in the clear now.
             self._inner = None

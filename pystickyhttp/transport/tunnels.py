@@ -30,7 +30,7 @@ from .connection import HTTPConnection, ResponseHead
 from .duplex import DuplexStream
 from .request import OutgoingRequest
 from .route import Route
-from .sockets import is_of_a_signal_handler, would_block
+from .sockets import is_of_a_signal_handler, tolerated, would_block
 
 _AUTHENTICATION_REQUIRED: Final = 407
 # A page that says why there is no tunnel comes along with its head, or in the next packet. Nobody wants more
@@ -79,6 +79,8 @@ def _ask(sock: socket.socket, route: Route, seconds: float | None) -> DuplexStre
             raise
         raise TunnelError(f"proxy {route.proxy} made no tunnel to {route.authority}: {error}") from error
     except SSLError as error:
+        if is_of_a_signal_handler(error):
+            raise
         # An alert in the place of an answer: the proxy looks at our certificate when the handshake is over.
         cause = error.__cause__
         assert isinstance(cause, ssl.SSLError)
@@ -106,7 +108,7 @@ def _beginning_of_body(connection: HTTPConnection, deadline: Deadline) -> tuple[
     """
     pieces: list[bytes] = []
     left = MOST_REASONS
-    try:
+    with tolerated(RequestException):  # what has come will do
         seconds = deadline.clip(REASONS_SECONDS, "reading why there is no tunnel")
         deadline = _one_limit(seconds)
         while left > 0:
@@ -115,8 +117,6 @@ def _beginning_of_body(connection: HTTPConnection, deadline: Deadline) -> tuple[
                 return b"".join(pieces), False
             pieces.append(piece[:left])
             left -= len(piece)
-    except RequestException:  # what has come will do
-        pass
     return b"".join(pieces), True
 
 

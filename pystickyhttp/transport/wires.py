@@ -22,6 +22,9 @@ from .sockets import is_of_a_signal_handler, would_block
 if TYPE_CHECKING:
     from .tls_in_tls import AnySocket  # `ssl` is loaded with the first handshake
 
+# What a full record of TLS holds (RFC 8446, section 5.1).
+TLS_RECORD: Final = 16384
+
 # What Python's sockets say when their timeout ran out; `is_timeout_of_ours` knows it by its lack of a code.
 _TIMED_OUT: Final = "timed out"
 
@@ -145,7 +148,9 @@ class TLSWire:
     def send(self, data: bytes | memoryview, seconds: float | None) -> int:
         """See `PlainWire.send`."""
         self._limit(seconds)
-        return self._socket.send(data)
+        # TLS takes all or nothing of what it is given, though the peer reads each record as it comes: of more
+        # than one nobody could tell whether a byte was written (law P1), or the peer takes any (law T1).
+        return self._socket.send(data if len(data) <= TLS_RECORD else memoryview(data)[:TLS_RECORD])
 
     def recv(self, size: int, seconds: float | None, since: float) -> bytes:
         """See `PlainWire.recv`."""
