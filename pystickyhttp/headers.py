@@ -148,7 +148,13 @@ class Headers(MutableMapping[str, Any]):
 
     def without_none(self) -> Headers:
         """A copy without the fields whose value is None."""
-        return Headers.from_snapshot(field for field in self.snapshot() if None not in field[1])
+        twin = self.copy()
+        twin._drop_none()
+        return twin
+
+    def _drop_none(self) -> None:
+        for key in [key for key, (_, values) in self._fields.items() if None in values]:
+            del self._fields[key]
 
     def copy(self) -> Headers:
         """A copy that shares nothing that can change."""
@@ -243,8 +249,7 @@ def merge_headers(given: HeaderTypes | None, session: Headers) -> Headers:
         merged._fields.update((given if isinstance(given, Headers) else Headers(given or None))._fields)
     except (TypeError, ValueError, AttributeError):
         raise _unreadable(given) from None
-    for key in [key for key, (_, values) in merged._fields.items() if None in values]:
-        del merged._fields[key]
+    merged._drop_none()
     return merged
 
 

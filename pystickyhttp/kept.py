@@ -13,9 +13,8 @@ time make the same thing twice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -59,8 +58,10 @@ class Kept(dict[K, V]):
         return made
 
     def _forget_oldest(self) -> None:
-        with suppress(KeyError, RuntimeError, StopIteration):  # another thread came in between
+        try:  # noqa: SIM105 - each new URL comes by here, and `suppress` costs more than all the rest
             del self[next(iter(self))]
+        except (KeyError, RuntimeError, StopIteration):
+            pass  # another thread came in between
 
 
 def kept(most: int) -> Callable[[Callable[[K], V]], Kept[K, V]]:
@@ -79,12 +80,13 @@ def kept(most: int) -> Callable[[Callable[[K], V]], Kept[K, V]]:
 def _may_be_kept(key: object) -> bool:
     """Whether the texts of a key, which may be a tuple of others, are str and bytes, and not too large."""
     size = 0
-    parts = [key]
+    parts: list[Any] = [key]
     for part in parts:
-        if isinstance(part, (str, bytes)):
-            if type(part) not in (str, bytes):
-                return False
+        kind = type(part)
+        if kind is str or kind is bytes:
             size += len(part)
         elif isinstance(part, tuple):
             parts.extend(part)
+        elif isinstance(part, (str, bytes)):
+            return False
     return size <= MOST_KEPT

@@ -67,17 +67,17 @@ def _without_body(said: _Head) -> OutgoingRequest:
         raise InvalidMethod(
             "CONNECT is for proxies alone, and its target is no URL (RFC 9110, section 9.3.6)"
         )
-    encoded = [_encoded(name, value) for name, values in fields for value in values]
+    # What can't be looked up in a cache is neither str nor bytes, and is told so.
+    encoded = [
+        _encoded_text[name, value] if type(value) is str else encode_field(name, value)
+        for name, values in fields
+        for value in values
+    ]
     left_out = _NOT_SENT_ON.union([name.lower() for name, _ in proxy_fields])
     others = [field for field in encoded if field[0].lower() not in left_out]
     by_hand = [(b"Host", value) for name, value in encoded if name.lower() == b"host"]
-    fields_in_order = [*(by_hand or [_encoded("Host", host)]), *others, *proxy_fields]
+    fields_in_order = [*(by_hand or [_encoded_text["Host", host]]), *others, *proxy_fields]
     return OutgoingRequest.make(method, target, fields_in_order)
-
-
-def _encoded(name: str, value: str | bytes) -> tuple[bytes, bytes]:
-    # What can't be looked up in a cache is neither str nor bytes, and is told so.
-    return _encoded_text[name, value] if type(value) is str else encode_field(name, value)
 
 
 # Of the fields of a request that is new most are those of the session, or of the one before.

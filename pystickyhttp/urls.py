@@ -10,7 +10,6 @@ plug-ins for requests that speak to sockets have agreed upon them.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import sys
@@ -574,9 +573,10 @@ def _split_authority(scheme: str, authority: str, text: str) -> tuple[str | None
 
 def _authority_of(scheme: str, authority: str, text: str) -> tuple[str | None, str, int | None]:
     """Userinfo, host and port."""
-    with contextlib.suppress(InvalidURL):
+    try:
         return _known_authority[scheme, authority]
-    # The error is to speak of the whole URL, and to know nothing of the first one, which may show a password.
+    except InvalidURL:
+        pass  # the next one is to know nothing of it, which may show a password, and speaks of the whole URL
     return _split_authority(scheme, authority, text)
 
 
