@@ -13,10 +13,7 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:  # it stands above, and nothing of it is run here
-    from .models import PreparedRequest, Request, Response
+from typing import Any
 
 
 class RequestException(OSError):
@@ -34,16 +31,9 @@ class RequestException(OSError):
             "tls"; else None.
     """
 
-    request: PreparedRequest | Request | None
-    response: Response | None
     leg: str | None = None
 
-    def __init__(
-        self,
-        *args: object,
-        request: PreparedRequest | Request | None = None,
-        response: Response | None = None,
-    ) -> None:
+    def __init__(self, *args: object, request: Any = None, response: Any = None) -> None:
         super().__init__(*args)
         self.response = response
         if request is None and response is not None:
@@ -114,14 +104,7 @@ class JSONDecodeError(InvalidJSONError, json.JSONDecodeError):
     """
 
     def __init__(
-        self,
-        msg: str,
-        doc: str,
-        pos: int,
-        *,
-        request: PreparedRequest | Request | None = None,
-        response: Response | None = None,
-        what: str = "",
+        self, msg: str, doc: str, pos: int, *, request: Any = None, response: Any = None, what: str = ""
     ) -> None:
         json.JSONDecodeError.__init__(self, msg, doc, pos)
         message = f"{what} is no JSON: {self.args[0]}" if what else self.args[0]
@@ -196,8 +179,8 @@ class TunnelError(ProxyError):
         is_cut: bool = False,
         reply: int | None = None,
         wants_credentials: bool = False,
-        request: PreparedRequest | Request | None = None,
-        response: Response | None = None,
+        request: Any = None,
+        response: Any = None,
     ) -> None:
         super().__init__(*args, request=request, response=response)
         self.status = status
@@ -234,12 +217,7 @@ class ConnectionLost(ConnectionError):
     """
 
     def __init__(
-        self,
-        *args: object,
-        sent: int = 0,
-        received: int = 0,
-        request: PreparedRequest | Request | None = None,
-        response: Response | None = None,
+        self, *args: object, sent: int = 0, received: int = 0, request: Any = None, response: Any = None
     ) -> None:
         super().__init__(*args, request=request, response=response)
         self.sent = sent
@@ -290,9 +268,6 @@ class TotalTimeout(Timeout):
 class HTTPError(RequestException):
     """The status of the response is 4xx or 5xx; raised by `Response.raise_for_status()` alone."""
 
-    if TYPE_CHECKING:  # there always is one, unless a program raises such an error of its own
-        response: Response | Any
-
 
 class TooManyRedirects(RequestException):
     """The redirects did not end within the session's `max_redirects`, or the `redirect` of its `Retry`."""
@@ -318,8 +293,8 @@ class IncompleteBody(ChunkedEncodingError, ConnectionError):
         *args: object,
         received: int = 0,
         expected: int | None = None,
-        request: PreparedRequest | Request | None = None,
-        response: Response | None = None,
+        request: Any = None,
+        response: Any = None,
     ) -> None:
         super().__init__(*args, request=request, response=response)
         self.received = received

@@ -47,7 +47,6 @@ from pystickyhttp.digest import (
     parse_parameters,
 )
 from pystickyhttp.exceptions import InvalidHeader, UnrewindableBodyError
-from tests.errors import request_of, response_of
 from tests.servers import wire
 from tests.servers.real import RealServer
 from tests.servers.scripted import Peer, ScriptedServer, keep_alive, respond
@@ -1008,8 +1007,8 @@ def test_a_body_that_can_be_read_only_once_is_an_error_when_it_is_challenged(
     with guarded(Guard(qop=qop)) as server:
         with pytest.raises(UnrewindableBodyError, match="pass bytes, or a file") as caught:
             session.post(server.url(), data=body(), auth=lion)
-        assert request_of(caught.value).method == "POST"
-        assert response_of(caught.value).status_code == 401
+        assert caught.value.request.method == "POST"
+        assert caught.value.response.status_code == 401
         assert len(server.requests) == 1
         # The challenge is known then: what is signed ahead is read once.
         if qop == "auth":
@@ -1232,8 +1231,8 @@ def test_an_answer_that_cannot_be_sent_is_an_error_with_the_401_in_it(
     with ScriptedServer([once, refuse]) as server:
         with pytest.raises(pystickyhttp.ConnectionError) as caught:
             session.post(server.url(), data=b"x", auth=lion)
-        assert response_of(caught.value).status_code == 401
-        assert request_of(caught.value).headers["Authorization"].startswith("Digest ")
+        assert caught.value.response.status_code == 401
+        assert caught.value.request.headers["Authorization"].startswith("Digest ")
 
 
 class Mocking(BaseAdapter):

@@ -33,7 +33,6 @@ from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.exceptions import ContentDecodingError, InvalidHeader, InvalidURL
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport.tunnels import MOST_REASONS
-from tests.errors import response_of
 from tests.patience import growing
 from tests.servers.certificates import server_context
 from tests.servers.proxies import ProxyServer, basic
@@ -438,7 +437,7 @@ def test_the_answer_of_a_proxy_that_makes_no_tunnel_is_the_response_of_the_error
         error = fails(session, f"https://{FAR}/a", url_of(server))
     assert isinstance(error, TunnelError)
     assert error.leg == "tunnel"
-    response = response_of(error)
+    response = error.response
     assert (response.status_code, response.reason, response.content) == (407, "Show Yourself", page)
     assert response.headers["Proxy-Authenticate"] == 'Basic realm="tests"'
     assert (response.url, response.request) == (f"https://{FAR}/a", error.request)
@@ -469,7 +468,7 @@ def test_what_is_read_of_a_long_answer_of_a_proxy_is_decoded_as_far_as_it_goes(
         error = fails(session, f"https://{FAR}/a", url_of(server))
     assert isinstance(error, TunnelError)
     assert (error.body, error.is_cut) == (body[:MOST_REASONS], True)
-    content = response_of(error).content
+    content = error.response.content
     assert content == page[: len(content)]
     assert len(content) > MOST_REASONS // 2
     assert pickle.loads(pickle.dumps(error)).response.content == content
@@ -488,7 +487,7 @@ def test_an_answer_of_a_proxy_that_is_whole_and_can_not_be_decoded_is_an_error(
     assert isinstance(error, TunnelError)
     assert not error.is_cut
     with pytest.raises(ContentDecodingError, match="trailer is missing"):
-        _ = response_of(error).content
+        _ = error.response.content
 
 
 def test_no_more_than_a_page_is_read_of_the_answer_of_a_proxy_that_makes_no_tunnel(
@@ -503,7 +502,7 @@ def test_no_more_than_a_page_is_read_of_the_answer_of_a_proxy_that_makes_no_tunn
     with ScriptedServer(babbles, tls=server_context(ca, "127.0.0.1")) as server:
         error = fails(session, f"https://{FAR}/", url_of(server))
     assert isinstance(error, TunnelError)
-    assert response_of(error).content == b"x" * MOST_REASONS
+    assert error.response.content == b"x" * MOST_REASONS
 
 
 def test_the_answer_of_a_proxy_that_does_not_end_is_not_waited_for(ca: trustme.CA, session: Session) -> None:
@@ -519,7 +518,7 @@ def test_the_answer_of_a_proxy_that_does_not_end_is_not_waited_for(ca: trustme.C
         error = fails(session, f"https://{FAR}/", url_of(server), Timeout(connect=1000))
         assert over.wait(10)
     assert isinstance(error, TunnelError)
-    assert response_of(error).content == b"begun"
+    assert error.response.content == b"begun"
 
 
 @pytest.mark.parametrize("url", ["https://", "https://u:p@", "https://h:port", "https://u:a/geheim@h"])

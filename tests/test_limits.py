@@ -21,7 +21,6 @@ from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import ConnectionPool, OutgoingRequest, Route
 from pystickyhttp.transport.connection import NOT_WHOLE
 from pystickyhttp.transport.pool import _Claim
-from tests.errors import request_of
 from tests.interrupts import ctrl_c_once
 from tests.patience import growing, wait_for
 from tests.servers.scripted import Peer, ScriptedServer, closed_port, keep_alive, respond
@@ -113,7 +112,7 @@ def test_a_waiter_gives_up_at_its_pool_timeout_and_says_how_things_stand() -> No
             with pytest.raises(PoolTimeout, match=r"max_per_host=1.*1 open") as caught:
                 session.get(server.url(), timeout=Timeout(pool=0.05))
             assert isinstance(caught.value, TimeoutError)
-            assert request_of(caught.value).url == server.url()
+            assert caught.value.request.url == server.url()
             go.set()
             assert busy.result(10).ok
         assert session.get(server.url()).ok, "the others are none the worse"

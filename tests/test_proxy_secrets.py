@@ -57,7 +57,6 @@ from pystickyhttp.exceptions import (
 from pystickyhttp.proxies import read_proxy_url
 from pystickyhttp.transport import ConnectionPool, Proxy, Route, TLSIdentity
 from pystickyhttp.transport.connection import HTTPConnection
-from tests.errors import response_of
 from tests.servers.certificates import key_pair, server_context
 from tests.servers.recording import (
     Arrival,
@@ -1074,7 +1073,7 @@ def test_a_proxy_that_wants_other_words_is_not_given_those_of_the_origin(world: 
         assert session.get(HOME.url(), auth=auth, proxies=proxies).status_code == 407
         with pytest.raises(TunnelError) as caught:
             session.get(HOME_TLS.url(), auth=(ORIGIN_USER, ORIGIN_PASSWORD), proxies=proxies)
-    assert response_of(caught.value).status_code == 407
+    assert caught.value.response.status_code == 407
     own = basic(user_of(proxy), password_of(proxy))
     assert [request.header("Proxy-Authorization") for request in server.requests] == [own, own]
     assert [request.header("Authorization") for request in server.requests] == [None, None]
@@ -1114,7 +1113,7 @@ def test_a_try_again_says_what_the_first_one_said_to_whom_it_said_it(
         world.mount(session, HTTPAdapter(resolver=world.resolve, max_retries=retry))
         with pytest.raises(RetryError) as caught:
             session.get(first_url([Hop(place, way)], given), proxies=proxies, **given.call)
-    assert response_of(caught.value).status_code == 503
+    assert caught.value.response.status_code == 503
     wanted = expected([Hop(place, way)], given).seen
     request, tries = wanted[-1], [seen_of(arrival) for arrival in world.log]
     assert [seen for seen in tries if seen.where == str(place)] == [request] * 3

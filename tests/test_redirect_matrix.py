@@ -38,7 +38,6 @@ from pystickyhttp.auth import AuthBase, HTTPBearerAuth, HTTPDigestAuth, HTTPProx
 from pystickyhttp.cookies import Cookie, CookieJar
 from pystickyhttp.exceptions import UnrewindableBodyError
 from pystickyhttp.transport import Address
-from tests.errors import request_of
 from tests.servers.certificates import server_context
 from tests.servers.proxies import ProxyServer
 from tests.servers.scripted import Peer, Request, ScriptedServer, keep_alive, respond
@@ -673,7 +672,7 @@ def run(world: World, session: pystickyhttp.Session, case: Case) -> None:
         check_response(outcome, case, expectation)
         return
     assert isinstance(outcome, UnrewindableBodyError), f"{case}: a body was sent that is gone"
-    assert request_of(outcome).url == case.urls()[len(expectation.hops)], str(case)
+    assert outcome.request.url == case.urls()[len(expectation.hops)], str(case)
 
 
 def outcome_of(session: pystickyhttp.Session, case: Case) -> Response | UnrewindableBodyError:

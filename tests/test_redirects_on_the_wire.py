@@ -21,7 +21,6 @@ import pytest
 
 import pystickyhttp
 from pystickyhttp.exceptions import ContentDecodingError, InvalidSchema, InvalidURL, UnrewindableBodyError
-from tests.errors import request_of, response_of
 from tests.servers.real import RealServer
 from tests.servers.scripted import Peer, Request, ScriptedServer, closed_port, keep_alive, respond
 from tests.servers.sockets import no_socket_left
@@ -344,10 +343,10 @@ def test_the_thirty_first_redirect_is_an_error(session: pystickyhttp.Session) ->
             session.get(server.url("/100"))
         assert len(server.requests) == 31
         error = caught.value
-        assert response_of(error).status_code == 302
-        assert request_of(error).url == response_of(error).url == server.url("/70")
+        assert error.response.status_code == 302
+        assert error.request.url == error.response.url == server.url("/70")
         assert "/69" in str(error)
-        assert len(response_of(error).history) == 30
+        assert len(error.response.history) == 30
         session.close()
 
 
@@ -432,8 +431,8 @@ def test_only_http_and_https_are_followed(home: Site, session: pystickyhttp.Sess
     home.answers["/old"] = to(location)
     with pytest.raises(InvalidSchema, match=location.partition("(")[0]) as caught:
         session.get(home.url("/old"))
-    assert response_of(caught.value).status_code == 302
-    assert request_of(caught.value).url == home.url("/old")
+    assert caught.value.response.status_code == 302
+    assert caught.value.request.url == home.url("/old")
 
 
 @pytest.mark.parametrize("location", ["http://", "http://host:99999/", "http://[broken/"])
@@ -444,7 +443,7 @@ def test_a_location_that_is_no_url_is_an_error_that_shows_it(
     with pytest.raises(InvalidURL) as caught:
         session.get(home.url("/old"))
     assert location in str(caught.value)
-    assert response_of(caught.value).status_code == 302
+    assert caught.value.response.status_code == 302
 
 
 def test_an_error_on_the_way_is_that_of_the_hop_where_it_happened(
@@ -454,7 +453,7 @@ def test_an_error_on_the_way_is_that_of_the_hop_where_it_happened(
         home.answers["/old"] = to(f"http://127.0.0.1:{port}/")
         with pytest.raises(pystickyhttp.ConnectionError, match=str(port)) as caught:
             session.get(home.url("/old"))
-        assert request_of(caught.value).url == f"http://127.0.0.1:{port}/"
+        assert caught.value.request.url == f"http://127.0.0.1:{port}/"
         session.close()
 
 

@@ -21,7 +21,6 @@ import pytest
 
 import pystickyhttp
 from pystickyhttp.exceptions import ChunkedEncodingError, ContentDecodingError, StreamConsumedError
-from tests.errors import request_of, response_of
 from tests.patience import growing
 from tests.servers.scripted import LAST_CHUNK, Peer, ScriptedServer, chunk, keep_alive, respond
 from tests.servers.sockets import no_socket_left
@@ -524,8 +523,8 @@ def test_a_coded_body_that_cannot_be_decoded_is_an_error(
     with answering(respond(body, headers={"Content-Encoding": coding})) as url:
         with pytest.raises(ContentDecodingError, match=coding.partition(",")[0] + "|codings") as caught:
             session.get(url)
-        assert response_of(caught.value).status_code == 200
-        assert request_of(caught.value).url == url
+        assert caught.value.response.status_code == 200
+        assert caught.value.request.url == url
         with session.get(url, stream=True) as response, pytest.raises(ContentDecodingError):
             list(response.iter_content(None))
 
@@ -594,7 +593,7 @@ def test_a_body_that_is_cut_short_is_an_error_of_the_call_where_it_does_not_stre
     with breaking_off(HEAD + b"Content-Length: 10\r\n\r\nhalf") as url, no_socket_left():
         with pytest.raises(pystickyhttp.IncompleteBody, match="4 bytes of 10") as caught:
             session.get(url)
-        assert request_of(caught.value).url == url
+        assert caught.value.request.url == url
 
 
 @pytest.mark.parametrize("broken", [b"zz\r\nbody\r\n", b"4\r\nbodytoolong\r\n", b"-4\r\nbody\r\n"])
@@ -666,8 +665,8 @@ def test_an_error_with_its_response_can_be_pickled(kind: type[pystickyhttp.Reque
     copy = pickle.loads(pickle.dumps(caught.value))
     assert type(copy) is kind
     assert str(copy) == str(caught.value)
-    assert (response_of(copy).status_code, response_of(copy).content) == (404, b"no json")
-    assert request_of(copy).url == response.url
+    assert (copy.response.status_code, copy.response.content) == (404, b"no json")
+    assert copy.request.url == response.url
 
 
 def test_an_error_of_a_body_that_was_cut_short_can_be_pickled(session: pystickyhttp.Session) -> None:

@@ -16,7 +16,6 @@ from pystickyhttp import Retry, Session
 from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.exceptions import RetryError, UnrewindableBodyError
 from pystickyhttp.timeouts import Timeout
-from tests.errors import request_of, response_of
 from tests.names import named
 from tests.patience import growing
 from tests.servers.scripted import Peer, ScriptedServer, closed_port, keep_alive, respond, silence
@@ -76,8 +75,8 @@ def test_a_status_that_stays_is_an_error_with_the_last_response(server: Flaky) -
     with retrying(total=2, status_forcelist=[503]) as session, pytest.raises(RetryError) as caught:
         session.get(server.url())
     assert len(server.requests) == 3
-    assert response_of(caught.value).status_code == 503
-    assert request_of(caught.value).url == server.url()
+    assert caught.value.response.status_code == 503
+    assert caught.value.request.url == server.url()
     assert "503" in str(caught.value)
     assert "3 tries" in str(caught.value)
 

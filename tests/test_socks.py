@@ -31,7 +31,6 @@ from pystickyhttp.transport import Address, Dialer, Route, TLSIdentity
 from pystickyhttp.transport.route import Proxy
 from pystickyhttp.transport.socks import Credentials, Refused, SocksFailure, conversation
 from pystickyhttp.transport.tunnels import is_worth_another_address, socks_tunnel
-from tests.errors import request_of
 from tests.patience import growing
 from tests.servers.proxies import ProxyServer
 from tests.servers.scripted import Peer, Script, ScriptedServer, closed_port, keep_alive, respond
@@ -917,7 +916,7 @@ def test_a_silent_proxy_ends_at_the_timeouts_of_the_call(url: str) -> None:
         with Session(proxies={"all": f"socks5h://{proxy.host}:{proxy.port}"}) as session:
             error = timed_out_in_tunnel(lambda limit: session.get(url, timeout=(limit, NEVER)))
             assert isinstance(error, ConnectTimeout)
-            assert request_of(error).url == url
+            assert error.request.url == url
             total = timed_out_in_tunnel(
                 lambda limit: session.get(url, timeout=Timeout(connect=NEVER, total=limit))
             )
@@ -932,4 +931,4 @@ def test_every_failure_of_the_tunnel_is_a_proxy_error_with_its_request(script: S
             with pytest.raises(ProxyError) as caught:
                 session.get(f"http://{FAR}/")
     assert isinstance(caught.value, RequestException)
-    assert request_of(caught.value).url == f"http://{FAR}/"
+    assert caught.value.request.url == f"http://{FAR}/"

@@ -20,7 +20,6 @@ from pystickyhttp import PreparedRequest, Response, Session
 from pystickyhttp.exceptions import UnrewindableBodyError
 from pystickyhttp.raw import RawResponse
 from pystickyhttp.testing import MockAdapter, WSGIAdapter, respond
-from tests.errors import request_of
 
 API = "https://api.example.com"
 
@@ -138,7 +137,7 @@ def test_what_a_handler_raises_is_what_the_program_sees(session: Session) -> Non
     mocked(session, handler)
     with pytest.raises(pystickyhttp.ConnectTimeout) as caught:
         session.get(API)
-    assert request_of(caught.value).url == f"{API}/"
+    assert caught.value.request.url == f"{API}/"
 
 
 def test_a_handler_that_returns_no_response_is_told_so(session: Session) -> None:

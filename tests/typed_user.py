@@ -303,17 +303,7 @@ def what_happened(url: str) -> str:
     except (requests.ConnectionError, requests.TooManyRedirects, RetryError):
         return "not reached"
     except requests.exceptions.RequestException as error:
-        return f"{asked(error)}: {error}"
-
-
-def asked(error: requests.RequestException) -> str | None:
-    """What failed, and with what status, where there was one."""
-    # A type checker has to find that there may be neither, as in `mistakes`.
-    _ = error.response.status_code  # type: ignore[union-attr]
-    _ = error.request.url  # type: ignore[union-attr]
-    status: int | None = None if error.response is None else error.response.status_code
-    request: requests.PreparedRequest | requests.Request | None = error.request
-    return None if request is None else f"{request.method} {request.url} {status}"
+        return f"{error.request}: {error}"
 
 
 def what_came(url: str) -> str:
