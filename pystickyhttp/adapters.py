@@ -31,6 +31,7 @@ from .proxies import (
 from .proxy_choice import select_proxy
 from .retries import Retry, RetryTypes
 from .routing import Way, check_context, checked_server_hostname, route_for
+from .signal_handlers import is_of_a_signal_handler
 from .telling import Teller, here
 from .timeouts import UNSET, Deadline, TimeoutTypes
 from .transport import (
@@ -46,7 +47,7 @@ from .transport import (
     SocketSettings,
 )
 from .transport.ledger import DEFAULT_LIMITS
-from .transport.sockets import DEFAULT_KEEPALIVE, is_of_a_signal_handler, local_address_of
+from .transport.sockets import DEFAULT_KEEPALIVE, local_address_of
 from .urls import URL
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from .kept import kept
 from .once import once
 from .raw import FileBody, RawBody, RawResponse, decoded
 from .retries import RequestHistory
-from .transport.sockets import is_of_a_signal_handler
+from .signal_handlers import is_of_a_signal_handler
 from .urls import ParamTypes
 
 if TYPE_CHECKING:

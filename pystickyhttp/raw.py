@@ -16,8 +16,8 @@ from . import decoding
 from .exceptions import RequestException
 from .gathering import gathered
 from .headers import Headers
+from .signal_handlers import is_of_a_signal_handler
 from .transport.pool import DRAIN_BYTES
-from .transport.sockets import is_of_a_signal_handler
 
 # What one read of a file that an adapter gave takes: enough that the calls do not count.
 _PIECE: Final = 64 * 1024

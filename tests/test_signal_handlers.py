@@ -29,6 +29,7 @@ from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.bodies import StreamedBody
 from pystickyhttp.exceptions import ConnectionLost, NameResolutionError, ReadTimeout
 from pystickyhttp.raw import FileBody
+from pystickyhttp.signal_handlers import is_of_a_signal_handler, tolerated
 from pystickyhttp.timeouts import Timeout
 from pystickyhttp.transport import (
     ConnectionPool,
@@ -44,7 +45,7 @@ from pystickyhttp.transport import (
     tunnels,
 )
 from pystickyhttp.transport.lookups import Lookups
-from pystickyhttp.transport.sockets import SocketSettings, configure, is_of_a_signal_handler, tolerated
+from pystickyhttp.transport.sockets import SocketSettings, configure
 from pystickyhttp.transport.tls_in_tls import TLSInTLS
 from pystickyhttp.transport.wires import PlainWire
 from tests.interrupts import ctrl_c_once

@@ -32,20 +32,12 @@ from ..exceptions import (
     TotalTimeout,
     WriteTimeout,
 )
+from ..signal_handlers import is_of_a_signal_handler, tolerated
 from ..timeouts import Deadline
 from .readiness import wait_for_socket
 from .request import Body, Fields, FileSection, OutgoingRequest
 from .route import Route
-from .sockets import (
-    is_of_a_signal_handler,
-    is_timeout_of_ours,
-    reason_of,
-    shut_down,
-    speaks_tls,
-    tolerated,
-    wants_to_read,
-    would_block,
-)
+from .sockets import is_timeout_of_ours, reason_of, shut_down, speaks_tls, wants_to_read, would_block
 from .wires import TLS_RECORD, PlainWire, TLSWire, Wire
 
 if TYPE_CHECKING:

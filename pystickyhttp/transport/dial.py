@@ -30,6 +30,7 @@ from ..exceptions import (
     TotalTimeout,
     TunnelError,
 )
+from ..signal_handlers import is_of_a_signal_handler, tolerated
 from ..telling import DialTimes, here
 from ..timeouts import Deadline
 from .lookups import Lookups, Resolver
@@ -39,11 +40,9 @@ from .sockets import (
     SocketSettings,
     configure,
     connect_failure,
-    is_of_a_signal_handler,
     is_timeout_of_ours,
     literal,
     reachable_from,
-    tolerated,
     under_way,
 )
 

@@ -32,6 +32,7 @@ from ..exceptions import (
 )
 from ..forks import after_fork_in_child
 from ..gathering import gathered
+from ..signal_handlers import is_of_a_signal_handler
 from ..telling import DialTimes, Marks, Teller, here, teller_of_now
 from ..timeouts import Deadline, Timeout
 from .connection import HTTPConnection, ResponseHead
@@ -39,7 +40,6 @@ from .dial import Dialer
 from .ledger import Lease, Ledger, Limits, Slot
 from .request import OutgoingRequest, may_replay
 from .route import Route
-from .sockets import is_of_a_signal_handler
 
 if TYPE_CHECKING:
     from ..stats import Stats

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..exceptions import HandshakeLost, ProxySSLError, SSLError
+from ..signal_handlers import is_of_a_signal_handler
 from .route import Route, TLSIdentity
-from .sockets import is_of_a_signal_handler, under_way
+from .sockets import under_way
 from .tls_contexts import context_for, is_of_the_standard_library, lacks_roots
 from .tls_errors import (
     BY_CONTEXT,

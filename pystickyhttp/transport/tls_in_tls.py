@@ -21,9 +21,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias, TypeVar, overload
 
+from ..signal_handlers import tolerated
 from ..timeouts import MAX_SECONDS
 from .readiness import wait_for_socket
-from .sockets import tolerated
 
 # RFC 8446, section 5.1: a record holds no more plaintext, so one read of the outer TLS gives no more.
 RECORD: Final = 16384

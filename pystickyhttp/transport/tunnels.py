@@ -24,13 +24,14 @@ from ..exceptions import (
     SSLError,
     TunnelError,
 )
+from ..signal_handlers import is_of_a_signal_handler, tolerated
 from ..timeouts import UNLIMITED, Deadline, Timeout
 from . import socks, tls
 from .connection import HTTPConnection, ResponseHead
 from .duplex import DuplexStream
 from .request import OutgoingRequest
 from .route import Route
-from .sockets import is_of_a_signal_handler, tolerated, would_block
+from .sockets import would_block
 
 _AUTHENTICATION_REQUIRED: Final = 407
 # A page that says why there is no tunnel comes along with its head, or in the next packet. Nobody wants more

@@ -16,8 +16,9 @@ import errno
 import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from ..signal_handlers import is_of_a_signal_handler
 from .readiness import Poll, poller, wait_for_socket
-from .sockets import is_of_a_signal_handler, would_block
+from .sockets import would_block
 
 if TYPE_CHECKING:
     from .tls_in_tls import AnySocket  # `ssl` is loaded with the first handshake
