@@ -277,6 +277,35 @@ def test_who_has_read_all_of_a_response_in_the_instant_in_which_it_is_closed_has
         assert session.stats().active == 0
 
 
+@pytest.mark.parametrize("read", [read_all, read_pieces, read_raw, save])
+def test_who_has_the_rest_of_a_response_at_hand_when_it_is_closed_has_it(
+    read: Callable[[Response, Path], object], tmp_path: Path
+) -> None:
+    """X5: what had come before the close is not lost by it."""
+
+    class ClosedAhead(HTTPConnection):
+        __slots__ = ()
+
+        def read_piece(self, deadline: Any) -> bytes:
+            in_another_thread(response.close)
+            return super().read_piece(deadline)
+
+    def script(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(WHOLE["by its length"])
+        assert peer.read_until_eof() == b""
+
+    with ScriptedServer(script) as server, no_socket_left(), Session() as session:
+        response = session.get(server.url(), stream=True)
+        body: Any = response._body
+        body._connection.__class__ = ClosedAhead
+        read(response, tmp_path)
+        assert body.received == len(HALF)
+        assert not body.closed_early
+        assert session.stats().active == 0
+        server.wait_for_scripts()
+
+
 @pytest.mark.usefixtures("unhurried_drain")
 def test_a_rest_that_is_drained_is_read_by_nobody_else() -> None:
     """R5: who reads on meanwhile is told that it was closed, and the connection can be kept."""

@@ -446,6 +446,27 @@ def test_what_is_made_of_a_text_of_another_class_is_not_kept(key: Any) -> None:
     assert not make
 
 
+class Pushed:
+    """A key that is gone when it is to be forgotten: as another thread does, it was quicker."""
+
+    cache: Kept[Any, str]
+    goes_ahead = False
+
+    def __hash__(self) -> int:
+        if self.goes_ahead:
+            self.cache.clear()
+        return 1
+
+
+def test_what_another_thread_has_forgotten_in_this_instant_is_no_error() -> None:
+    first = Pushed()
+    first.cache = cache = kept(1)(str)
+    assert cache[first]
+    first.goes_ahead = True
+    assert cache["second"] == "second"
+    assert list(cache) == ["second"]
+
+
 def test_what_keeps_is_pickled_and_copied_as_the_function_that_it_is() -> None:
     """By its name, with nothing of what it keeps: a key may hold a password."""
     assert pickle.loads(pickle.dumps(urls.parse)) is urls.parse

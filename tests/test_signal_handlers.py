@@ -27,7 +27,7 @@ import pytest
 from pystickyhttp import Response, Session
 from pystickyhttp.adapters import HTTPAdapter
 from pystickyhttp.bodies import StreamedBody
-from pystickyhttp.exceptions import ConnectionLost, NameResolutionError, ReadTimeout
+from pystickyhttp.exceptions import ConnectionLost, NameResolutionError, ReadTimeout, SSLError
 from pystickyhttp.raw import FileBody
 from pystickyhttp.signal_handlers import is_of_a_signal_handler, tolerated
 from pystickyhttp.timeouts import Timeout
@@ -388,6 +388,34 @@ def test_what_a_handler_raises_while_a_tunnel_is_asked_for_is_no_refusal(
         route = Route("https", "localhost", 443, TLSIdentity(ca=ca_file), proxy=proxy)
         with raised(error, lambda frame: waits_for_bytes(frame) or amid(tunnels._take)(frame)):
             send(pool, route)
+
+
+def test_a_failed_handshake_of_a_handlers_own_is_no_alert_of_the_proxy() -> None:
+    pool = ConnectionPool()
+    with ScriptedServer(Peer.stall) as server, nothing_left(pool):
+        route = Route("https", "localhost", 443, TLSIdentity(), proxy=Proxy("http", "127.0.0.1", server.port))
+        with raised(SSLError("of a request that the handler made"), waits_for_bytes):
+            send(pool, route)
+
+
+def test_a_handler_that_closes_the_response_which_it_interrupts_may_raise_as_well(error: Exception) -> None:
+    """L3: the error is the handler's, and nothing is left."""
+
+    def begins(peer: Peer) -> None:
+        peer.expect_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+        peer.stall()
+
+    def closes(frame: FrameType) -> bool:
+        if waits_for_bytes(frame):
+            response.close()
+        return response.closed
+
+    pool = ConnectionPool()
+    with ScriptedServer(begins) as server, nothing_left(pool):
+        response = pool.send(route_to(server, ""), GET, LIMITS.start())
+        with raised(error, closes):
+            response.read()
 
 
 def test_what_a_handler_raises_amid_a_handshake_is_no_loss_of_it(error: Exception, ca_file: str) -> None:

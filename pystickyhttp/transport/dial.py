@@ -491,9 +491,7 @@ def _about_proxy(error: RequestException, route: Route, leg: Route) -> RequestEx
         return ProxyError(f"{route}: TLS with the proxy failed: {error}{_plain_remedy(leg)}")
     if isinstance(error, SSLError):
         return ProxySSLError(f"{route}: TLS with the proxy failed: {error}")
-    if isinstance(error, ConnectionError):
-        return ProxyError(f"{route}: the proxy can't be reached: {error}")
-    return error
+    return ProxyError(f"{route}: the proxy can't be reached: {error}")
 
 
 def _plain_remedy(leg: Route) -> str:
