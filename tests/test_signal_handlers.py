@@ -337,6 +337,19 @@ def test_what_a_handler_raises_while_a_request_is_sent_is_no_death_of_its_connec
         assert pool.stats().replayed == 0
 
 
+def test_what_a_handler_raises_amid_the_sending_of_a_body_by_tls_is_no_death_of_its_connection(
+    error: Exception, tls_context: ssl.SSLContext, ca_file: str
+) -> None:
+    """X2, P1."""
+    size = 100_000
+    pool = ConnectionPool()
+    with ScriptedServer(Peer.stall, tls=tls_context) as server, nothing_left(pool):
+        fields = [(b"Host", b"a"), (b"Content-Length", b"%d" % size)]
+        with struck(error, ssl.SSLSocket, "send", at=2):  # the first is the head's
+            send(pool, route_to(server, ca_file), OutgoingRequest.make("PUT", "/", fields, bytes(size)))
+        assert pool.stats().replayed == 0
+
+
 def test_what_a_handler_raises_while_a_connect_hangs_is_no_failure_of_it(error: Exception) -> None:
     pool = ConnectionPool()
     waits = "select.py", os.path.basename(selectors.__file__)
