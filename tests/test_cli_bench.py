@@ -507,6 +507,7 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.slow
 def test_how_far_it_is_is_shown_and_taken_away_again(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
@@ -523,6 +524,7 @@ class Gone(Terminal):
         raise OSError(errno.EIO, "Input/output error")
 
 
+@pytest.mark.slow
 def test_a_terminal_that_goes_away_does_not_keep_a_run_from_its_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -632,6 +634,7 @@ def test_a_terminal_that_knows_only_ascii_gets_ascii() -> None:
     assert "#" in shown
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_how_far_it_is() -> None:
     arguments = ["-n", "20", "--pause", "0.05"]
     with ScriptedServer(always(respond(b"ok"))) as server:

@@ -603,6 +603,7 @@ BOMBS: list[tuple[str, Encoder, int]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "encode", "windows"), BOMBS)
 def test_a_bomb_takes_a_child_no_more_memory_than_a_few_steps_and_the_window_of_its_coding(
     tmp_path: Path, name: str, encode: Encoder, windows: int

@@ -1041,6 +1041,7 @@ def test_5_7_at_its_end_eviction_is_what_a_slow_and_simple_store_does(
         assert sorted(names(jar, f"https://{host}/", now)) == slow.ask(host, now)
 
 
+@pytest.mark.slow
 def test_a_jar_has_180_cookies_of_a_domain_and_50_000_in_all_by_default() -> None:
     jar = CookieJar()
     for number in range(300):

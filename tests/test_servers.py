@@ -753,6 +753,7 @@ def test_the_hosts_of_the_examples_answer_under_their_own_names(scheme: str, ca_
         assert statuses == [503, 503, 200]
 
 
+@pytest.mark.slow
 def test_a_program_that_dies_is_told_of_with_its_last_words(tmp_path: Path) -> None:
     broken = RealServer(
         "broken", lambda descriptor: ["gunicorn", "--bind", f"fd://{descriptor}", "no:app"], tmp_path
@@ -790,6 +791,7 @@ def test_without_nginx_the_tests_say_how_to_get_it(
         servers.get("nginx")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["gunicorn", "uvicorn", "hypercorn", "waitress", "cheroot", "aiohttp", "tornado", "nginx"]
 )

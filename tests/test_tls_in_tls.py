@@ -1035,6 +1035,7 @@ CONVERSATIONS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(versions=st.tuples(st.sampled_from(VERSIONS), st.sampled_from(VERSIONS)), steps=CONVERSATIONS)
 @settings(deadline=None, max_examples=300)
 def test_a_conversation_takes_the_same_course_with_and_without_a_proxy(
